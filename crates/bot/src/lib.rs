@@ -1,0 +1,1 @@
+//! Calling bots: a conversation over call control and media

@@ -1,0 +1,1 @@
+//! An emulator of Microsoft Graph's calling cloud with signed webhooks, real media and a softphone page

@@ -1,0 +1,28 @@
+//! Real-time audio for calling bots: RTP in, digits, speech and levels out,
+//! prompts back; no sockets, no files.
+//!
+//! A packet's path, top to bottom:
+//! [`rtp`] → [`jitter`] → [`codec`] → [`analysis`] ([`dtmf`], [`vad`], [`level`];
+//! telephone events branch off before the jitter buffer) → [`event`].
+//! Back: [`wav`] → [`resample`] → [`prompt`] → [`playout`] → network.
+//! [`engine`] runs both directions of every leg on its worker threads.
+
+#![forbid(unsafe_code)]
+
+pub mod analysis;
+pub mod codec;
+pub mod dtmf;
+pub mod engine;
+pub mod event;
+pub mod jitter;
+pub mod level;
+pub mod pcap;
+pub mod playout;
+pub mod prompt;
+pub mod receive;
+pub mod resample;
+pub mod rtp;
+pub mod telephone_event;
+pub mod tone;
+pub mod vad;
+pub mod wav;

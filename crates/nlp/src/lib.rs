@@ -1,0 +1,1 @@
+//! The hook between transient speech features and intents

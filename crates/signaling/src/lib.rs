@@ -1,0 +1,1 @@
+//! Microsoft Graph call control: typed client, validated webhook and call state machine

@@ -1,0 +1,1 @@
+//! WebRTC transport between the network and the media engine: WHIP endpoint, client and bridge

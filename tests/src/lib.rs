@@ -1,0 +1,1 @@
+//! Whole-call tests of Switchboard
