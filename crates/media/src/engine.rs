@@ -1,1 +1,155 @@
-//! engine
+//! Runs both directions of every leg on a few media worker threads.
+//!
+//! ```text
+//!  transport task                worker thread (tick)              call's task
+//!  NetworkSide ──packets──▶ Receiver ──▶ Analyzer ──MediaEvent──▶ AppSide
+//!              ◀─packets─── Playout ◀────── play / stop ───────────
+//! ```
+//!
+//! Every arrow is a bounded lock-free ring; packets travel in boxed slots that
+//! come back by a second ring. A leg's memory is allocated by the thread that
+//! opens it and freed by a reaper thread, so that a worker neither allocates,
+//! locks nor frees while it serves packets.
+
+mod leg;
+mod pipeline;
+mod slot;
+mod stats;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use thiserror::Error;
+
+pub use leg::{AppSide, Dropped, Leg, NetworkSide, PlayError};
+pub use slot::MAX_PAYLOAD;
+pub use stats::LegStats;
+
+use crate::receive::TelephoneEventFormat;
+use worker::Workers;
+
+/// How the engine runs.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineConfig {
+    /// Worker threads; 0 is one per core.
+    pub workers: usize,
+    /// Legs one worker takes before [`Engine::open`] refuses.
+    pub legs_per_worker: usize,
+    /// How often a worker looks at its legs, 1–20 ms. A packet waits half of
+    /// it on average before it is heard.
+    pub tick: Duration,
+}
+
+impl Default for EngineConfig {
+    /// One worker per core, 1 000 legs each, a tick every 5 ms.
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            legs_per_worker: 1000,
+            tick: Duration::from_millis(5),
+        }
+    }
+}
+
+/// One leg's formats and wishes.
+#[derive(Debug, Clone, Copy)]
+pub struct LegConfig {
+    /// Payload type of Opus in both directions, as negotiated (RFC 7587).
+    pub opus_payload_type: u8,
+    /// Payload types of telephone events, as negotiated: browsers offer one at
+    /// 48 kHz and one at 8 kHz.
+    pub telephone_events: [Option<TelephoneEventFormat>; 2],
+    /// SSRC of the packets we send.
+    pub ssrc: u32,
+    /// Send a [`MediaEvent::Vad`](crate::event::MediaEvent::Vad) per analysis
+    /// frame.
+    pub vad_frames: bool,
+    /// Send Opus silence while no prompt plays: browsers keep their jitter
+    /// buffer warm and middleboxes their bindings. `false` sends nothing.
+    pub comfort_silence: bool,
+}
+
+impl LegConfig {
+    /// Opus at `opus_payload_type`, sent as `ssrc`; no telephone events, no
+    /// frame-by-frame voice activity, silence sent between prompts.
+    pub fn new(opus_payload_type: u8, ssrc: u32) -> Self {
+        Self {
+            opus_payload_type,
+            telephone_events: [None; 2],
+            ssrc,
+            vad_frames: false,
+            comfort_silence: true,
+        }
+    }
+}
+
+/// Why the engine or a leg could not be started.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// A value of the configuration is out of its range.
+    #[error("media engine configuration: {0}")]
+    Config(&'static str),
+    /// The system refused a thread.
+    #[error("media worker thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// Every worker has as many legs as it may.
+    #[error("media engine is full: {legs} legs open; add workers or refuse the call")]
+    Full {
+        /// Legs alive now.
+        legs: usize,
+    },
+    /// libopus refused to make a codec.
+    #[error("Opus codec could not be made: {0}")]
+    Codec(#[from] opus::Error),
+}
+
+/// The worker threads. Clones share them; when the last clone is dropped they
+/// stop, and legs still open fall silent (their sides stay safe to use).
+#[derive(Clone)]
+pub struct Engine {
+    workers: Arc<Workers>,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Engine {
+    /// Starts the worker threads.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the configuration is out of range or a thread
+    /// cannot be made.
+    pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
+        if !(1..=20).contains(&config.tick.as_millis()) {
+            return Err(EngineError::Config("tick must be 1-20 ms"));
+        }
+        if config.legs_per_worker == 0 {
+            return Err(EngineError::Config("legs_per_worker must be at least 1"));
+        }
+        Ok(Self {
+            workers: Arc::new(Workers::start(&config)?),
+            alive: Arc::new(AtomicUsize::new(0)),
+        })
+    }
+
+    /// Opens a leg: allocates its pipeline here, on the caller's thread, and
+    /// hands it to the least busy worker.
+    ///
+    /// # Errors
+    /// [`EngineError::Full`] when no worker takes more, [`EngineError::Codec`]
+    /// when libopus has no memory, [`EngineError::Config`] when a payload type
+    /// is above 127 or used twice.
+    pub fn open(&self, config: LegConfig) -> Result<Leg, EngineError> {
+        let (leg, pipeline) = leg::build(&config, &self.alive)?;
+        self.workers
+            .assign(pipeline)
+            .map_err(|_| EngineError::Full { legs: self.legs() })?;
+        Ok(leg)
+    }
+
+    /// Legs whose memory is still held; 0 once every leg is closed and reaped
+    /// (a few ticks after its sides are dropped).
+    pub fn legs(&self) -> usize {
+        self.alive.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,241 @@
+//! The two handles of a leg: the network's and the application's.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use thiserror::Error;
+
+use super::pipeline::Pipeline;
+use super::slot::{Refused, SlotReceiver, SlotSender, slots};
+use super::stats::{LegCounters, count};
+use super::{EngineError, LegConfig, LegStats};
+use crate::event::{Digit, MediaEvent, PlayId};
+use crate::prompt::Prompt;
+use crate::rtp::RtpHeader;
+
+/// Packets on their way to the worker: over a second of audio, so that a worker
+/// held up by the system loses nothing.
+const RECEIVE_SLOTS: usize = 64;
+/// Packets on their way to the network.
+const TRANSMIT_SLOTS: usize = 16;
+/// Orders on their way to the worker.
+const COMMANDS: usize = 16;
+/// Events on their way to the application: several seconds of all of them.
+const EVENTS: usize = 1024;
+
+/// An open leg. Dropping either side closes it; the worker lets go of it at
+/// its next tick and its memory is wiped and freed.
+pub struct Leg {
+    /// For the task that owns the transport.
+    pub network: NetworkSide,
+    /// For the task that owns the call.
+    pub app: AppSide,
+}
+
+/// Packets in and out. One owner; may move between threads.
+pub struct NetworkSide {
+    incoming: SlotSender,
+    outgoing: SlotReceiver,
+    counters: Arc<LegCounters>,
+}
+
+/// Prompts in, events out. One owner; may move between threads.
+pub struct AppSide {
+    commands: Producer<Command>,
+    events: Consumer<MediaEvent>,
+    shared: Arc<Shared>,
+    counters: Arc<LegCounters>,
+    /// A reference per prompt the worker may hold, so that the worker's own
+    /// is never the last one and it never frees memory.
+    held: VecDeque<(PlayId, Arc<Prompt>)>,
+    next: u64,
+}
+
+/// What the application asks of the worker.
+pub(super) enum Command {
+    Play(PlayId, Arc<Prompt>),
+    Press(Digit),
+}
+
+/// State both sides touch without a ring.
+pub(super) struct Shared {
+    /// Plays with a smaller id are to stop: a plain counter, so that a stop is
+    /// never refused for lack of room.
+    pub(super) stop_before: AtomicU64,
+}
+
+/// A packet that was not taken; counted in [`LegStats`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Dropped {
+    /// The worker has not taken the earlier packets yet.
+    #[error("packet dropped: the media worker is behind")]
+    Full,
+    /// Longer than [`MAX_PAYLOAD`](super::MAX_PAYLOAD).
+    #[error("packet dropped: payload longer than 1500 bytes")]
+    Oversized,
+    /// The leg is closed.
+    #[error("packet dropped: the leg is closed")]
+    Closed,
+}
+
+/// An order the worker could not be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PlayError {
+    /// Too many orders are waiting: take the events first.
+    #[error("too many prompts are waiting: take events before asking for more")]
+    Busy,
+    /// The leg is closed.
+    #[error("the leg is closed")]
+    Closed,
+    /// No telephone-event format was negotiated for this leg.
+    #[error("no telephone-event format was negotiated: play the tone as a prompt")]
+    NoTelephoneEvents,
+}
+
+/// Both handles and the worker's half.
+pub(super) fn build(
+    config: &LegConfig,
+    alive: &Arc<AtomicUsize>,
+) -> Result<(Leg, Box<Pipeline>), EngineError> {
+    let now = Instant::now();
+    let (incoming, worker_in) = slots(RECEIVE_SLOTS, now);
+    let (worker_out, outgoing) = slots(TRANSMIT_SLOTS, now);
+    let (commands, worker_commands) = RingBuffer::new(COMMANDS);
+    let (worker_events, events) = RingBuffer::new(EVENTS);
+    let counters = Arc::new(LegCounters::default());
+    let shared = Arc::new(Shared {
+        stop_before: AtomicU64::new(0),
+    });
+    let pipeline = Pipeline::new(
+        config,
+        super::pipeline::Rings {
+            incoming: worker_in,
+            outgoing: worker_out,
+            commands: worker_commands,
+            events: worker_events,
+        },
+        Arc::clone(&shared),
+        Arc::clone(&counters),
+        Arc::clone(alive),
+    )?;
+    let network = NetworkSide {
+        incoming,
+        outgoing,
+        counters: Arc::clone(&counters),
+    };
+    let app = AppSide {
+        commands,
+        events,
+        shared,
+        counters,
+        held: VecDeque::with_capacity(COMMANDS + 2),
+        next: 1,
+    };
+    Ok((Leg { network, app }, pipeline))
+}
+
+impl NetworkSide {
+    /// Hands a decrypted RTP packet to the worker: copied into a slot, no
+    /// allocation, no lock. `payload` as [`rtp::parse`](crate::rtp::parse)
+    /// gives it, `arrival` when the packet left the socket.
+    ///
+    /// # Errors
+    /// [`Dropped`] when there is no room, the payload is too long, or the leg
+    /// is closed; the packet is counted and forgotten.
+    pub fn receive(
+        &mut self,
+        arrival: Instant,
+        header: &RtpHeader,
+        payload: &[u8],
+    ) -> Result<(), Dropped> {
+        if self.incoming.is_abandoned() {
+            return Err(Dropped::Closed);
+        }
+        match self.incoming.send(arrival, *header, payload) {
+            Ok(()) => Ok(()),
+            Err(Refused::Full) => {
+                count(&self.counters.dropped_full);
+                Err(Dropped::Full)
+            }
+            Err(Refused::Oversized) => {
+                count(&self.counters.dropped_oversized);
+                Err(Dropped::Oversized)
+            }
+        }
+    }
+
+    /// Lets `send` have the next packet for the network, if there is one; its
+    /// slot is wiped afterwards. Poll every few milliseconds until `None`.
+    pub fn transmit<R>(&mut self, send: impl FnOnce(&RtpHeader, &[u8]) -> R) -> Option<R> {
+        self.outgoing
+            .receive(|slot| send(&slot.header, slot.payload()))
+    }
+
+    /// Whether the other side or the engine is gone.
+    pub fn is_closed(&self) -> bool {
+        self.incoming.is_abandoned()
+    }
+}
+
+impl AppSide {
+    /// Plays `prompt` from its start at the next frame. A prompt that is still
+    /// playing is replaced and finishes as interrupted.
+    ///
+    /// # Errors
+    /// [`PlayError`] when too many orders wait or the leg is closed.
+    pub fn play(&mut self, prompt: Arc<Prompt>) -> Result<PlayId, PlayError> {
+        let id = PlayId(self.next);
+        if self.held.len() >= COMMANDS {
+            return Err(PlayError::Busy);
+        }
+        self.order(Command::Play(id, Arc::clone(&prompt)))?;
+        self.held.push_back((id, prompt));
+        self.next += 1;
+        Ok(id)
+    }
+
+    /// Stops what is playing, and what was asked for but has not started,
+    /// within one frame (20 ms). Each finishes as interrupted.
+    pub fn stop(&mut self) {
+        self.shared.stop_before.store(self.next, Ordering::Release);
+    }
+
+    /// Sends `digit` as an RTP telephone event of 100 ms (RFC 4733).
+    ///
+    /// # Errors
+    /// [`PlayError`] when none was negotiated, too many orders wait or the leg
+    /// is closed.
+    pub fn press(&mut self, digit: Digit) -> Result<(), PlayError> {
+        self.order(Command::Press(digit))
+    }
+
+    fn order(&mut self, command: Command) -> Result<(), PlayError> {
+        if self.commands.is_abandoned() {
+            return Err(PlayError::Closed);
+        }
+        self.commands.push(command).map_err(|_| PlayError::Busy)
+    }
+
+    /// The next event, `None` when there is none now.
+    pub fn event(&mut self) -> Option<MediaEvent> {
+        let event = self.events.pop().ok()?;
+        if let MediaEvent::PlayFinished { id, .. } = event {
+            self.held.retain(|(held, _)| *held != id);
+        }
+        Some(event)
+    }
+
+    /// The leg's counters.
+    pub fn stats(&self) -> LegStats {
+        self.counters.read()
+    }
+
+    /// Whether the other side or the engine is gone. Events already sent can
+    /// still be taken.
+    pub fn is_closed(&self) -> bool {
+        self.commands.is_abandoned()
+    }
+}
