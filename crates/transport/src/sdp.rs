@@ -1,0 +1,192 @@
+//! The few facts we read from session descriptions ourselves (RFC 8866): limits
+//! before the WebRTC stack sees an untrusted text, and the payload types that
+//! were negotiated. Pure functions.
+
+use switchboard_media::engine::LegConfig;
+use switchboard_media::receive::TelephoneEventFormat;
+
+/// The largest description accepted, in bytes.
+pub const MAX_BYTES: usize = 64 * 1024;
+/// The most ICE candidates accepted in one description.
+pub const MAX_CANDIDATES: usize = 64;
+
+/// Why a description is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SdpError {
+    /// More than [`MAX_BYTES`].
+    #[error("larger than {MAX_BYTES} bytes")]
+    TooLarge,
+    /// Does not begin with `v=0`.
+    #[error("not an SDP: it must begin with the line v=0")]
+    NotSdp,
+    /// Anything but one media section.
+    #[error(
+        "must hold exactly one media section, an audio one; found {audio} audio and {other} other"
+    )]
+    Sections {
+        /// Sections of audio.
+        audio: usize,
+        /// Sections of anything else.
+        other: usize,
+    },
+    /// More than [`MAX_CANDIDATES`].
+    #[error("more than {MAX_CANDIDATES} ICE candidates")]
+    TooManyCandidates,
+    /// An attribute that WebRTC needs is missing.
+    #[error("the attribute {0} is missing")]
+    Missing(&'static str),
+    /// The audio section was rejected or has no Opus.
+    #[error("no Opus (rtpmap opus/48000) was agreed on")]
+    NoOpus,
+}
+
+/// Checks an untrusted offer or answer before the WebRTC stack parses it.
+///
+/// # Errors
+/// The first limit that is broken.
+pub fn check_description(sdp: &str) -> Result<(), SdpError> {
+    if sdp.len() > MAX_BYTES {
+        return Err(SdpError::TooLarge);
+    }
+    if !sdp.starts_with("v=0") {
+        return Err(SdpError::NotSdp);
+    }
+    let count = |prefix: &str| sdp.lines().filter(|line| line.starts_with(prefix)).count();
+    let audio = count("m=audio ");
+    let other = count("m=") - audio;
+    if (audio, other) != (1, 0) {
+        return Err(SdpError::Sections { audio, other });
+    }
+    if count("a=candidate:") > MAX_CANDIDATES {
+        return Err(SdpError::TooManyCandidates);
+    }
+    for attribute in ["a=fingerprint:", "a=ice-ufrag:", "a=ice-pwd:"] {
+        if count(attribute) == 0 {
+            return Err(SdpError::Missing(attribute));
+        }
+    }
+    Ok(())
+}
+
+/// What an answer settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Negotiated {
+    /// Payload type of Opus.
+    pub opus: u8,
+    /// Payload types of telephone events with their clock rates (RFC 4733 §7.1.1).
+    pub telephone_events: Vec<(u8, u32)>,
+}
+
+impl Negotiated {
+    pub(crate) fn leg_config(&self, ssrc: u32, vad_frames: bool) -> LegConfig {
+        let mut formats = self.telephone_events.iter();
+        let mut format = || {
+            formats
+                .next()
+                .map(|&(payload_type, clock_rate)| TelephoneEventFormat {
+                    payload_type,
+                    clock_rate,
+                })
+        };
+        LegConfig {
+            telephone_events: [format(), format()],
+            vad_frames,
+            ..LegConfig::new(self.opus, ssrc)
+        }
+    }
+}
+
+/// Reads the payload types from an answer.
+///
+/// # Errors
+/// [`SdpError::NoOpus`] when the audio section was rejected or has no Opus.
+pub fn negotiated(answer: &str) -> Result<Negotiated, SdpError> {
+    let rejected = answer.lines().any(|line| line.starts_with("m=audio 0 "));
+    let mut opus = None;
+    let mut telephone_events = Vec::new();
+    for (payload_type, encoding) in answer.lines().filter_map(rtpmap) {
+        let encoding = encoding.to_ascii_lowercase();
+        match encoding.split_once('/') {
+            Some(("opus", rate)) if rate.starts_with("48000") => {
+                opus.get_or_insert(payload_type);
+            }
+            Some(("telephone-event", rate)) => {
+                if let Ok(rate @ (8_000 | 48_000)) = rate.trim().parse() {
+                    telephone_events.push((payload_type, rate));
+                }
+            }
+            _ => {}
+        }
+    }
+    telephone_events.truncate(2);
+    match opus {
+        Some(opus) if !rejected => Ok(Negotiated {
+            opus,
+            telephone_events,
+        }),
+        _ => Err(SdpError::NoOpus),
+    }
+}
+
+/// `a=rtpmap:<payload type> <encoding name>/<clock rate>[/<parameters>]` (RFC 8866 §6.6).
+fn rtpmap(line: &str) -> Option<(u8, &str)> {
+    let (payload_type, encoding) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
+    let payload_type: u8 = payload_type.parse().ok()?;
+    (payload_type < 128).then_some((payload_type, encoding.trim()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111 110 126\r\na=fingerprint:sha-256 00\r\n\
+        a=ice-ufrag:u\r\na=ice-pwd:p\r\na=rtpmap:111 opus/48000/2\r\n\
+        a=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\n";
+
+    #[test]
+    fn reads_the_payload_types() {
+        let negotiated = negotiated(ANSWER).unwrap();
+        assert_eq!(negotiated.opus, 111);
+        assert_eq!(
+            negotiated.telephone_events,
+            vec![(110, 48_000), (126, 8_000)]
+        );
+        assert_eq!(check_description(ANSWER), Ok(()));
+    }
+
+    #[test]
+    fn a_rejected_section_has_no_opus() {
+        let rejected = ANSWER.replace("m=audio 9 ", "m=audio 0 ");
+        assert_eq!(negotiated(&rejected), Err(SdpError::NoOpus));
+        assert_eq!(negotiated("v=0\r\n"), Err(SdpError::NoOpus));
+    }
+
+    #[test]
+    fn limits_are_checked_in_order() {
+        let table: [(String, SdpError); 6] = [
+            ("a".repeat(MAX_BYTES + 1), SdpError::TooLarge),
+            ("hello".into(), SdpError::NotSdp),
+            (
+                ANSWER.replace("m=audio", "m=video"),
+                SdpError::Sections { audio: 0, other: 1 },
+            ),
+            (
+                format!("{ANSWER}m=application 9 DTLS/SCTP 5000\r\n"),
+                SdpError::Sections { audio: 1, other: 1 },
+            ),
+            (
+                ANSWER.to_owned() + &"a=candidate:1 1 udp 1 10.0.0.1 1 typ host\r\n".repeat(65),
+                SdpError::TooManyCandidates,
+            ),
+            (
+                ANSWER.replace("a=ice-pwd", "a=x"),
+                SdpError::Missing("a=ice-pwd:"),
+            ),
+        ];
+        for (sdp, error) in table {
+            assert_eq!(check_description(&sdp), Err(error));
+        }
+    }
+}
