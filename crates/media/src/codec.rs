@@ -1,1 +1,292 @@
-//! codec
+//! Codecs: Opus (RFC 6716, libopus) decoded at 16 kHz and encoded at 48 kHz,
+//! and G.711 (ITU-T G.711) by its definition.
+
+use opus::{Application, Bitrate, Channels, ErrorCode};
+
+/// Rate everything is analysed at, in Hz.
+pub const RATE: u32 = 16_000;
+/// Samples of the longest Opus packet (120 ms, RFC 6716 §3.1) at [`RATE`].
+pub const MAX_FRAME: usize = 1920;
+/// Longest encoded 20 ms frame, in bytes (RFC 6716 §3.4).
+pub const MAX_PACKET: usize = 1275;
+/// RTP clock of Opus, in Hz, whatever the audio's rate (RFC 7587 §4.1).
+pub const OPUS_CLOCK: u32 = 48_000;
+/// An Opus packet of 20 ms of digital silence: CELT, fullband, mono, its silence
+/// flag set (RFC 6716 §4.3).
+pub const OPUS_SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
+
+/// libopus decoder, mono at [`RATE`]; allocates only in [`new`](Self::new).
+pub struct Decoder {
+    inner: opus::Decoder,
+}
+
+impl Decoder {
+    /// A decoder in its initial state.
+    ///
+    /// # Errors
+    /// libopus has no memory.
+    pub fn new() -> Result<Self, opus::Error> {
+        let inner = opus::Decoder::new(RATE, Channels::Mono)?;
+        Ok(Self { inner })
+    }
+
+    /// Decodes one packet into `out` (at least [`MAX_FRAME`] samples) and gives
+    /// the number of samples.
+    ///
+    /// # Errors
+    /// The packet is malformed, or `out` is too short for it.
+    pub fn decode(&mut self, packet: &[u8], out: &mut [f32]) -> Result<usize, opus::Error> {
+        self.inner.decode_float(packet, out, false)
+    }
+
+    /// Fills `out` with what the lost packet before `next` held, from `next`'s
+    /// in-band FEC where it has it, by concealment where not. The length of
+    /// `out` is the lost duration, a multiple of 40 samples.
+    ///
+    /// # Errors
+    /// The packet is malformed or the length not a multiple of 2.5 ms.
+    pub fn recover(&mut self, next: &[u8], out: &mut [f32]) -> Result<usize, opus::Error> {
+        self.inner.decode_float(next, out, true)
+    }
+
+    /// Fills `out` by concealment; a multiple of 40 samples, at most
+    /// [`MAX_FRAME`].
+    ///
+    /// # Errors
+    /// The length is not a multiple of 2.5 ms.
+    pub fn conceal(&mut self, out: &mut [f32]) -> Result<usize, opus::Error> {
+        self.inner.decode_float(&[], out, false)
+    }
+
+    /// Forgets everything heard, as if new.
+    pub fn reset(&mut self) {
+        // libopus cannot refuse this on a valid decoder.
+        let _ = self.inner.reset_state();
+    }
+}
+
+impl Drop for Decoder {
+    /// The reset wipes the signal history libopus keeps before it is freed.
+    fn drop(&mut self) {
+        self.reset();
+    }
+}
+
+/// libopus encoder for speech: mono, 48 kHz, 32 kbit/s with in-band FEC.
+pub struct Encoder {
+    inner: opus::Encoder,
+}
+
+/// Samples the encoder takes at a time: 20 ms at 48 kHz.
+pub const ENCODER_FRAME: usize = 960;
+
+impl Encoder {
+    /// An encoder in its initial state.
+    ///
+    /// # Errors
+    /// libopus has no memory.
+    pub fn new() -> Result<Self, opus::Error> {
+        let mut inner = opus::Encoder::new(OPUS_CLOCK, Channels::Mono, Application::Voip)?;
+        inner.set_bitrate(Bitrate::Bits(32_000))?;
+        inner.set_inband_fec(true)?;
+        inner.set_packet_loss_perc(10)?;
+        Ok(Self { inner })
+    }
+
+    /// Samples at 48 kHz by which the decoded audio lags.
+    ///
+    /// # Errors
+    /// libopus refuses (it does not on a valid encoder).
+    pub fn lookahead(&mut self) -> Result<usize, opus::Error> {
+        self.inner.get_lookahead().map(|n| n.max(0) as usize)
+    }
+
+    /// Sets the rate, 6 000–510 000 bit/s.
+    ///
+    /// # Errors
+    /// The rate is out of range.
+    pub fn set_bitrate(&mut self, bits_per_second: i32) -> Result<(), opus::Error> {
+        self.inner.set_bitrate(Bitrate::Bits(bits_per_second))
+    }
+
+    /// Encodes [`ENCODER_FRAME`] samples (−1…1) into `out` and gives the length.
+    ///
+    /// # Errors
+    /// `frame` has another length, or `out` is too short.
+    pub fn encode(&mut self, frame: &[f32], out: &mut [u8]) -> Result<usize, opus::Error> {
+        self.inner.encode_float(frame, out)
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        let _ = self.inner.reset_state();
+    }
+}
+
+/// Duration of an Opus packet in samples of `rate` (8, 12, 16, 24 or 48 kHz);
+/// `None` when the packet is malformed (empty, or longer than 120 ms).
+pub fn opus_duration(packet: &[u8], rate: u32) -> Option<u32> {
+    if packet.is_empty() {
+        return None;
+    }
+    let samples = opus::packet::get_nb_samples(packet, rate).ok()?;
+    u32::try_from(samples).ok()
+}
+
+/// Whether a packet of one frame carries in-band FEC for its predecessor: the
+/// LBRR flag after the VAD flags (RFC 6716 §4.2.3–4.2.4). Packets of several
+/// frames are answered `false`.
+pub fn opus_has_fec(packet: &[u8]) -> bool {
+    let [toc, first, ..] = *packet else {
+        return false;
+    };
+    let config = toc >> 3;
+    if config >= 16 || toc & 0x03 != 0 {
+        return false;
+    }
+    // SILK-only: 10, 20, 40, 60 ms by the two low bits; hybrid: always one SILK frame.
+    let silk_frames = match (config, config & 3) {
+        (0..12, 2) => 2,
+        (0..12, 3) => 3,
+        _ => 1,
+    };
+    let mid = first >> (7 - silk_frames) & 1 == 1;
+    let stereo = toc & 0x04 != 0;
+    let side = stereo && 6 >= 2 * silk_frames && first >> (6 - 2 * silk_frames) & 1 == 1;
+    mid || side
+}
+
+/// Whether an error is libopus' verdict on the packet, not on our call.
+pub fn is_malformed(error: &opus::Error) -> bool {
+    error.code() == ErrorCode::InvalidPacket
+}
+
+/// One µ-law byte as a sample, −1…1 (G.711 Table 2a).
+pub fn mulaw(byte: u8) -> f32 {
+    let code = !byte;
+    let exponent = (code >> 4) & 7;
+    let mantissa = i32::from(code & 0x0f);
+    let magnitude = (((mantissa << 3) + 0x84) << exponent) - 0x84;
+    let sample = if code & 0x80 == 0 {
+        magnitude
+    } else {
+        -magnitude
+    };
+    sample as f32 / 32768.0
+}
+
+/// One A-law byte as a sample, −1…1 (G.711 Table 1a).
+pub fn alaw(byte: u8) -> f32 {
+    let code = byte ^ 0x55;
+    let exponent = (code >> 4) & 7;
+    let mantissa = i32::from(code & 0x0f);
+    let magnitude = match exponent {
+        0 => (mantissa << 4) + 8,
+        _ => ((mantissa << 4) + 0x108) << (exponent - 1),
+    };
+    let sample = if code & 0x80 == 0 {
+        -magnitude
+    } else {
+        magnitude
+    };
+    sample as f32 / 32768.0
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn sine(frames: usize) -> Vec<f32> {
+        (0..frames * ENCODER_FRAME)
+            .map(|n| 0.5 * (n as f32 * 440.0 * std::f32::consts::TAU / 48_000.0).sin())
+            .collect()
+    }
+
+    fn encode(signal: &[f32]) -> Vec<Vec<u8>> {
+        let mut encoder = Encoder::new().unwrap();
+        signal
+            .chunks(ENCODER_FRAME)
+            .map(|frame| {
+                let mut out = [0; MAX_PACKET];
+                let len = encoder.encode(frame, &mut out).unwrap();
+                out[..len].to_vec()
+            })
+            .collect()
+    }
+
+    fn rms(signal: &[f32]) -> f32 {
+        (signal.iter().map(|x| x * x).sum::<f32>() / signal.len() as f32).sqrt()
+    }
+
+    #[test]
+    fn a_tone_survives() {
+        let mut decoder = Decoder::new().unwrap();
+        let mut out = [0.0; MAX_FRAME];
+        let mut last = 0.0;
+        for packet in encode(&sine(20)) {
+            assert_eq!(opus_duration(&packet, RATE), Some(320));
+            assert_eq!(decoder.decode(&packet, &mut out).unwrap(), 320);
+            last = rms(&out[..320]);
+        }
+        assert!((0.3..0.4).contains(&last), "{last}");
+    }
+
+    #[test]
+    fn fec_flag_tells_when_a_loss_is_recoverable() {
+        // Speech-like: noise bursts, or the encoder takes CELT and has no FEC.
+        let mut state = 1u32;
+        let signal: Vec<f32> = (0..60 * ENCODER_FRAME)
+            .map(|n| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let noise = state as f32 / u32::MAX as f32 - 0.5;
+                noise * 0.3 * (n as f32 / 4000.0).sin().abs()
+            })
+            .collect();
+        let mut encoder = Encoder::new().unwrap();
+        encoder.inner.set_bitrate(Bitrate::Bits(24_000)).unwrap();
+        encoder.inner.set_packet_loss_perc(20).unwrap();
+        let mut with_fec = 0;
+        for frame in signal.chunks(ENCODER_FRAME) {
+            let mut out = [0; MAX_PACKET];
+            let len = encoder.encode(frame, &mut out).unwrap();
+            with_fec += usize::from(opus_has_fec(&out[..len]));
+        }
+        assert!(with_fec > 10, "{with_fec}");
+        assert!(!opus_has_fec(&OPUS_SILENCE));
+        assert!(!opus_has_fec(&[]));
+    }
+
+    #[test]
+    fn the_silence_packet_is_silent() {
+        let mut decoder = Decoder::new().unwrap();
+        let mut out = [1.0; MAX_FRAME];
+        for _ in 0..5 {
+            assert_eq!(decoder.decode(&OPUS_SILENCE, &mut out).unwrap(), 320);
+            assert!(out[..320].iter().all(|x| x.abs() < 1e-4));
+        }
+    }
+
+    #[test]
+    fn malformed_packets_are_errors() {
+        let mut decoder = Decoder::new().unwrap();
+        let mut out = [0.0; MAX_FRAME];
+        // Code 3 with zero frames.
+        assert!(decoder.decode(&[0xfb, 0x00], &mut out).is_err());
+        assert_eq!(opus_duration(&[], RATE), None);
+        assert_eq!(opus_duration(&[0xfb], RATE), None);
+    }
+
+    #[test]
+    fn g711_decodes_its_anchor_values() {
+        let pcm = |x: f32| (x * 32768.0) as i32;
+        assert_eq!(pcm(mulaw(0xff)), 0);
+        assert_eq!(pcm(mulaw(0x80)), 32124);
+        assert_eq!(pcm(mulaw(0x00)), -32124);
+        assert_eq!(pcm(alaw(0xd5)), 8);
+        assert_eq!(pcm(alaw(0x55)), -8);
+        assert_eq!(pcm(alaw(0xaa)), 32256);
+        assert_eq!(pcm(alaw(0x2a)), -32256);
+    }
+}

@@ -1,1 +1,256 @@
-//! playout
+//! What a leg sends: one packet every 20 ms, from a prompt or silence.
+//!
+//! Sans-IO: [`Playout::frame`] is called once per 20 ms and hands out at most
+//! one packet. Sequence numbers count packets; timestamps follow time, so they
+//! go on through silence (RFC 3550 §5.1, RFC 7587 §4.1).
+
+use std::sync::Arc;
+
+use crate::codec::{OPUS_CLOCK, OPUS_SILENCE};
+use crate::event::{MediaEvent, PlayId};
+use crate::prompt::Prompt;
+use crate::rtp::RtpHeader;
+
+/// Timestamp ticks of one frame: 20 ms.
+pub const FRAME_TICKS: u32 = OPUS_CLOCK / 50;
+
+/// How a leg sends.
+#[derive(Debug, Clone, Copy)]
+pub struct PlayoutConfig {
+    /// Payload type of Opus, 0–127.
+    pub payload_type: u8,
+    /// Source of our packets. The first sequence number and timestamp are
+    /// derived from it, so it should be random (RFC 3550 §5.1).
+    pub ssrc: u32,
+    /// Send silence packets while nothing plays.
+    pub comfort_silence: bool,
+}
+
+struct Playing {
+    id: PlayId,
+    prompt: Arc<Prompt>,
+    next: usize,
+}
+
+/// One leg's sender.
+pub struct Playout {
+    config: PlayoutConfig,
+    sequence: u16,
+    timestamp: u32,
+    playing: Option<Playing>,
+    /// Whether the last frame was part of a prompt: if not, the next one that
+    /// is begins a talk-spurt.
+    talking: bool,
+}
+
+impl Playout {
+    /// A sender with nothing to play.
+    pub fn new(config: PlayoutConfig) -> Self {
+        let seed = scramble(config.ssrc);
+        Self {
+            config,
+            sequence: seed as u16,
+            timestamp: (seed >> 32) as u32,
+            playing: None,
+            talking: false,
+        }
+    }
+
+    /// Plays `prompt` from the next frame on. What was playing finishes as
+    /// interrupted.
+    pub fn play(&mut self, id: PlayId, prompt: Arc<Prompt>, event: &mut impl FnMut(MediaEvent)) {
+        self.stop(event);
+        self.playing = Some(Playing {
+            id,
+            prompt,
+            next: 0,
+        });
+    }
+
+    /// Stops what is playing: the next frame is silence already.
+    pub fn stop(&mut self, event: &mut impl FnMut(MediaEvent)) {
+        self.finish(true, event);
+    }
+
+    /// What is playing, if anything.
+    pub fn playing(&self) -> Option<PlayId> {
+        self.playing.as_ref().map(|playing| playing.id)
+    }
+
+    /// Moves time on by 20 ms and hands out the packet for it, if there is one.
+    pub fn frame(
+        &mut self,
+        send: &mut impl FnMut(&RtpHeader, &[u8]),
+        event: &mut impl FnMut(MediaEvent),
+    ) {
+        // The last packet's 20 ms are over only now.
+        if self.is_over() {
+            self.finish(false, event);
+        }
+        let talking = self.playing.is_some();
+        let mut header = RtpHeader {
+            payload_type: self.config.payload_type,
+            marker: talking && !self.talking,
+            sequence: self.sequence,
+            timestamp: self.timestamp,
+            ssrc: self.config.ssrc,
+        };
+        self.timestamp = self.timestamp.wrapping_add(FRAME_TICKS);
+        self.talking = talking;
+        let Some(playing) = &mut self.playing else {
+            if self.config.comfort_silence {
+                header.marker = false;
+                self.sequence = self.sequence.wrapping_add(1);
+                send(&header, &OPUS_SILENCE);
+            }
+            return;
+        };
+        if let Some(packet) = playing.prompt.packet(playing.next) {
+            self.sequence = self.sequence.wrapping_add(1);
+            send(&header, packet);
+        }
+        playing.next += 1;
+        if playing.next == 1 {
+            event(MediaEvent::PlayStarted { id: playing.id });
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let over = |playing: &Playing| playing.next >= playing.prompt.packets();
+        self.playing.as_ref().is_some_and(over)
+    }
+
+    /// Lets go of the prompt before its end is told: whoever is told may then
+    /// drop the last reference.
+    fn finish(&mut self, interrupted: bool, event: &mut impl FnMut(MediaEvent)) {
+        if let Some(Playing { id, prompt, .. }) = self.playing.take() {
+            drop(prompt);
+            event(MediaEvent::PlayFinished { id, interrupted });
+        }
+    }
+}
+
+/// SplitMix64's finaliser: spreads the source's bits over sequence and timestamp.
+fn scramble(ssrc: u32) -> u64 {
+    let mut x = u64::from(ssrc).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ID: PlayId = PlayId(1);
+
+    fn playout(comfort_silence: bool) -> Playout {
+        Playout::new(PlayoutConfig {
+            payload_type: 111,
+            ssrc: 7,
+            comfort_silence,
+        })
+    }
+
+    fn prompt() -> Arc<Prompt> {
+        // 30 ms and the codec's delay: two packets.
+        Prompt::from_samples(48_000, &[0.1; 1440]).unwrap()
+    }
+
+    fn frame(playout: &mut Playout) -> (Option<(RtpHeader, Vec<u8>)>, Vec<MediaEvent>) {
+        let (mut sent, mut events) = (None, Vec::new());
+        playout.frame(
+            &mut |header, payload| sent = Some((*header, payload.to_vec())),
+            &mut |event| events.push(event),
+        );
+        (sent, events)
+    }
+
+    #[test]
+    fn a_prompt_from_start_to_end() {
+        let mut playout = playout(true);
+        let prompt = prompt();
+        let idle = frame(&mut playout).0.unwrap();
+        assert_eq!(idle.1, OPUS_SILENCE);
+        assert!(!idle.0.marker);
+        playout.play(ID, Arc::clone(&prompt), &mut |_| {
+            panic!("nothing to interrupt")
+        });
+        let (first, events) = frame(&mut playout);
+        let first = first.unwrap();
+        assert_eq!(events, [MediaEvent::PlayStarted { id: ID }]);
+        assert!(first.0.marker);
+        assert_eq!(first.0.sequence, idle.0.sequence.wrapping_add(1));
+        assert_eq!(first.0.timestamp, idle.0.timestamp.wrapping_add(960));
+        assert_eq!(first.1, prompt.packet(0).unwrap());
+        let (second, events) = frame(&mut playout);
+        assert!(!second.unwrap().0.marker);
+        assert!(events.is_empty());
+        let (silence, events) = frame(&mut playout);
+        assert_eq!(silence.unwrap().1, OPUS_SILENCE);
+        let interrupted = false;
+        assert_eq!(
+            events,
+            [MediaEvent::PlayFinished {
+                id: ID,
+                interrupted
+            }]
+        );
+        assert_eq!(Arc::strong_count(&prompt), 1);
+    }
+
+    #[test]
+    fn a_stop_takes_effect_in_the_next_frame() {
+        let mut playout = playout(true);
+        playout.play(ID, prompt(), &mut |_| {});
+        frame(&mut playout);
+        let mut events = Vec::new();
+        playout.stop(&mut |event| events.push(event));
+        let interrupted = true;
+        assert_eq!(
+            events,
+            [MediaEvent::PlayFinished {
+                id: ID,
+                interrupted
+            }]
+        );
+        assert_eq!(frame(&mut playout).0.unwrap().1, OPUS_SILENCE);
+    }
+
+    #[test]
+    fn a_new_prompt_replaces_the_old_in_one_talk_spurt() {
+        let mut playout = playout(true);
+        playout.play(ID, prompt(), &mut |_| {});
+        frame(&mut playout);
+        let mut events = Vec::new();
+        playout.play(PlayId(2), prompt(), &mut |event| events.push(event));
+        let interrupted = true;
+        assert_eq!(
+            events,
+            [MediaEvent::PlayFinished {
+                id: ID,
+                interrupted
+            }]
+        );
+        let (packet, events) = frame(&mut playout);
+        assert!(!packet.unwrap().0.marker);
+        assert_eq!(events, [MediaEvent::PlayStarted { id: PlayId(2) }]);
+    }
+
+    #[test]
+    fn without_comfort_silence_time_goes_on_but_packets_do_not() {
+        let mut playout = playout(false);
+        playout.play(ID, prompt(), &mut |_| {});
+        let first = frame(&mut playout).0.unwrap().0;
+        playout.stop(&mut |_| {});
+        for _ in 0..9 {
+            assert!(frame(&mut playout).0.is_none());
+        }
+        playout.play(ID, prompt(), &mut |_| {});
+        let next = frame(&mut playout).0.unwrap().0;
+        assert!(next.marker);
+        assert_eq!(next.sequence, first.sequence.wrapping_add(1));
+        assert_eq!(next.timestamp, first.timestamp.wrapping_add(9600));
+    }
+}

@@ -5,18 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
 
-use crate::wav::WavError;
+use crate::codec::{ENCODER_FRAME, Encoder, MAX_PACKET, OPUS_CLOCK};
+use crate::resample::{self, ResampleError};
+use crate::wav::{self, WavError};
+
+/// Longest prompt accepted.
+pub const MAX_PROMPT: Duration = Duration::from_secs(600);
 
 /// Why a prompt could not be made.
 #[derive(Debug, Error)]
 pub enum PromptError {
     /// The file is not a WAV this crate reads.
-    #[error("prompt is not a readable WAV file: {0}")]
+    #[error("prompt cannot be read: {0}")]
     Wav(#[from] WavError),
     /// The sample rate is outside 8 000–192 000 Hz.
-    #[error("prompt sample rate {0} Hz is outside 8000-192000 Hz: convert the file")]
-    Rate(u32),
+    #[error("prompt cannot be converted: {0}")]
+    Rate(#[from] ResampleError),
     /// There are no samples.
     #[error("prompt holds no audio: give a file with at least one sample")]
     Empty,
@@ -28,25 +34,24 @@ pub enum PromptError {
     Encode(#[from] opus::Error),
 }
 
-/// Longest prompt accepted.
-pub const MAX_PROMPT: Duration = Duration::from_secs(600);
-
 /// Audio as 20 ms mono Opus packets, encoded once and shared by all calls.
-/// Wiped when the last call lets go of it.
+/// Wiped when the last holder lets go of it.
 pub struct Prompt {
+    /// All packets, one after the other.
     bytes: Box<[u8]>,
+    /// Where each packet ends.
     ends: Box<[u32]>,
 }
 
 impl Prompt {
-    /// Encodes a WAV file's bytes; stereo is mixed to mono, any rate from 8 to
-    /// 192 kHz is resampled.
+    /// Encodes a WAV file's bytes: every format [`wav::read`] takes, any number
+    /// of channels (mixed to one), any rate from 8 to 192 kHz.
     ///
     /// # Errors
     /// [`PromptError`] when the file is no WAV, is empty or too long.
     pub fn from_wav(bytes: &[u8]) -> Result<Arc<Self>, PromptError> {
-        let _ = bytes;
-        Err(PromptError::Empty)
+        let wav = wav::read(bytes)?;
+        Self::from_samples(wav.rate, &wav.mono())
     }
 
     /// Encodes mono samples (−1…1) at `rate` Hz.
@@ -55,11 +60,17 @@ impl Prompt {
     /// [`PromptError`] when the rate is out of range, or there are no or too
     /// many samples.
     pub fn from_samples(rate: u32, mono: &[f32]) -> Result<Arc<Self>, PromptError> {
-        let _ = (rate, mono);
-        Err(PromptError::Empty)
+        if mono.is_empty() {
+            return Err(PromptError::Empty);
+        }
+        if mono.len() as u64 > u64::from(rate) * MAX_PROMPT.as_secs() {
+            return Err(PromptError::TooLong);
+        }
+        let signal = resample::convert(rate, OPUS_CLOCK, mono)?;
+        Ok(Arc::new(encode(&signal)?))
     }
 
-    /// How long it plays.
+    /// How long it plays, a multiple of 20 ms.
     pub fn duration(&self) -> Duration {
         Duration::from_millis(20 * self.ends.len() as u64)
     }
@@ -77,5 +88,96 @@ impl Prompt {
             _ => self.ends[index - 1] as usize,
         };
         self.bytes.get(start..end)
+    }
+}
+
+impl Drop for Prompt {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+/// Not even the length in bytes: it tells which prompt it is.
+impl std::fmt::Debug for Prompt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prompt(_)")
+    }
+}
+
+/// Encodes 48 kHz samples, with enough silence after them that the codec's
+/// delay cuts nothing off.
+fn encode(signal: &[f32]) -> Result<Prompt, opus::Error> {
+    let mut encoder = Encoder::new()?;
+    let frames = (signal.len() + encoder.lookahead()?).div_ceil(ENCODER_FRAME);
+    // Reserved for the most it can be, so that no unwiped copy is left behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(frames * MAX_PACKET.min(256)));
+    let mut ends = Vec::with_capacity(frames);
+    let mut frame = Zeroizing::new([0.0; ENCODER_FRAME]);
+    let mut packet = Zeroizing::new([0; MAX_PACKET]);
+    for index in 0..frames {
+        let rest = signal.get(index * ENCODER_FRAME..).unwrap_or(&[]);
+        let now = &rest[..rest.len().min(ENCODER_FRAME)];
+        frame[..now.len()].copy_from_slice(now);
+        frame[now.len()..].fill(0.0);
+        let len = encoder.encode(&frame[..], &mut packet[..])?;
+        bytes.extend_from_slice(&packet[..len]);
+        ends.push(bytes.len() as u32);
+    }
+    Ok(Prompt {
+        bytes: bytes.as_slice().into(),
+        ends: ends.into(),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::codec::{Decoder, MAX_FRAME};
+
+    #[test]
+    fn a_prompt_plays_back_as_it_was() {
+        for rate in [8_000, 16_000, 44_100, 48_000] {
+            let tone: Vec<f32> = (0..rate)
+                .map(|n| 0.5 * (n as f32 * 697.0 * std::f32::consts::TAU / rate as f32).sin())
+                .collect();
+            let prompt = Prompt::from_wav(&wav::write(rate, &tone)).unwrap();
+            assert_eq!(prompt.packets(), 51, "a second and the codec's delay");
+            assert_eq!(prompt.duration(), Duration::from_millis(1020));
+            let mut decoder = Decoder::new().unwrap();
+            let mut energy = 0.0;
+            for index in 0..prompt.packets() {
+                let mut out = [0.0; MAX_FRAME];
+                let n = decoder
+                    .decode(prompt.packet(index).unwrap(), &mut out)
+                    .unwrap();
+                assert_eq!(n, 320);
+                energy += out[..n].iter().map(|x| x * x).sum::<f32>();
+            }
+            let rms = (energy / 16_000.0).sqrt();
+            assert!((0.32..0.38).contains(&rms), "{rate}: {rms}");
+            assert!(prompt.packet(51).is_none());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_prompt_is_told() {
+        let error = |rate, mono: &[f32]| Prompt::from_samples(rate, mono).unwrap_err();
+        assert!(matches!(error(48_000, &[]), PromptError::Empty));
+        assert!(matches!(error(4_000, &[0.1]), PromptError::Rate(_)));
+        assert!(matches!(
+            error(8_000, &vec![0.0; 4_800_001]),
+            PromptError::TooLong
+        ));
+        assert!(matches!(
+            Prompt::from_wav(b"R").unwrap_err(),
+            PromptError::Wav(_)
+        ));
+    }
+
+    #[test]
+    fn debug_tells_nothing() {
+        let prompt = Prompt::from_samples(48_000, &[0.0; 960]).unwrap();
+        assert_eq!(format!("{prompt:?}"), "Prompt(_)");
     }
 }

@@ -1,1 +1,236 @@
-//! resample
+//! Rate conversion by rubato's FFT resampler: whole recordings at once, and a
+//! stream in small blocks without allocation.
+
+use rubato::audioadapter_buffers::direct::SequentialSlice;
+use rubato::{Fft, FixedSync, Resampler, WindowFunction};
+use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::codec::RATE;
+
+/// Lowest rate accepted, in Hz.
+pub const MIN_RATE: u32 = 8_000;
+/// Highest rate accepted, in Hz.
+pub const MAX_RATE: u32 = 192_000;
+
+/// Why audio cannot be resampled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ResampleError {
+    /// The rate is outside [`MIN_RATE`]–[`MAX_RATE`].
+    #[error("sample rate {0} Hz is outside 8000-192000 Hz")]
+    Rate(u32),
+    /// rubato refused; it does not for the rates and lengths used here.
+    #[error("resampling from {0} Hz failed")]
+    Failed(u32),
+}
+
+fn check(rate: u32) -> Result<(), ResampleError> {
+    if (MIN_RATE..=MAX_RATE).contains(&rate) {
+        Ok(())
+    } else {
+        Err(ResampleError::Rate(rate))
+    }
+}
+
+/// A whole mono recording at [`RATE`]; aligned with the input (no delay), its
+/// length the input's duration rounded up to a sample.
+///
+/// # Errors
+/// [`ResampleError::Rate`] when `rate` is out of range.
+pub fn to_16k(rate: u32, samples: &[f32]) -> Result<Zeroizing<Vec<f32>>, ResampleError> {
+    convert(rate, RATE, samples)
+}
+
+/// A whole mono recording from one rate to another, both in
+/// [`MIN_RATE`]–[`MAX_RATE`]; aligned with the input.
+///
+/// # Errors
+/// [`ResampleError::Rate`] when a rate is out of range.
+pub fn convert(from: u32, to: u32, samples: &[f32]) -> Result<Zeroizing<Vec<f32>>, ResampleError> {
+    check(from)?;
+    check(to)?;
+    if from == to || samples.is_empty() {
+        return Ok(Zeroizing::new(samples.to_vec()));
+    }
+    let failed = |_| ResampleError::Failed(from);
+    // Some 1 000 frames: the cutoff is then close to the band's edge.
+    let mut resampler = resampler(from, to, 1024)?;
+    let input =
+        SequentialSlice::new(samples, 1, samples.len()).map_err(|_| ResampleError::Failed(from))?;
+    let output = resampler
+        .process_all(&input, samples.len(), None)
+        .map_err(failed)?;
+    Ok(Zeroizing::new(output.take_data()))
+}
+
+/// Works in blocks of at least `block` input frames. The filter's middle is
+/// half a block in: a block of even length puts it on a sample, so that the
+/// delay taken off is exact.
+fn resampler(from: u32, to: u32, block: u32) -> Result<Fft<f32>, ResampleError> {
+    let unit = from / gcd(from, to);
+    let even = if unit % 2 == 0 { unit } else { 2 * unit };
+    let block = block.div_ceil(even) * even;
+    Fft::new_custom(
+        from as usize,
+        to as usize,
+        block as usize,
+        1,
+        1,
+        WindowFunction::BlackmanHarris2,
+        FixedSync::Both,
+    )
+    .map_err(|_| ResampleError::Failed(from))
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// A mono stream from one rate to [`RATE`]; allocates only when made.
+pub struct Stream {
+    resampler: Fft<f32>,
+    input: Box<[f32]>,
+    filled: usize,
+    output: Box<[f32]>,
+    /// Output still to be thrown away: the filter's delay.
+    trim: usize,
+}
+
+impl Stream {
+    /// A stream from `rate` Hz. It works in blocks of 10 ms (20 ms or longer
+    /// for rates that share no such block with 16 kHz) and takes the filter's delay off
+    /// the start.
+    ///
+    /// # Errors
+    /// [`ResampleError`] when `rate` is out of range.
+    pub fn new(rate: u32) -> Result<Self, ResampleError> {
+        check(rate)?;
+        let resampler = resampler(rate, RATE, rate / 100)?;
+        Ok(Self {
+            input: vec![0.0; resampler.input_frames_max()].into(),
+            filled: 0,
+            output: vec![0.0; resampler.output_frames_max()].into(),
+            trim: resampler.output_delay(),
+            resampler,
+        })
+    }
+
+    /// Takes samples of any number and hands out blocks at [`RATE`] as they
+    /// fill.
+    pub fn push(&mut self, mut samples: &[f32], sink: &mut impl FnMut(&[f32])) {
+        while !samples.is_empty() {
+            let room = self.input.len() - self.filled;
+            let (now, rest) = samples.split_at(room.min(samples.len()));
+            self.input[self.filled..self.filled + now.len()].copy_from_slice(now);
+            self.filled += now.len();
+            samples = rest;
+            if self.filled == self.input.len() {
+                self.filled = 0;
+                self.block(sink);
+            }
+        }
+    }
+
+    /// Forgets the signal.
+    pub fn reset(&mut self) {
+        self.resampler.reset();
+        self.filled = 0;
+        self.trim = self.resampler.output_delay();
+    }
+
+    fn block(&mut self, sink: &mut impl FnMut(&[f32])) {
+        let (frames_in, frames_out) = (self.input.len(), self.output.len());
+        let Ok(input) = SequentialSlice::new(&self.input[..], 1, frames_in) else {
+            return;
+        };
+        let Ok(mut output) = SequentialSlice::new_mut(&mut self.output[..], 1, frames_out) else {
+            return;
+        };
+        let Ok((_, made)) = self
+            .resampler
+            .process_into_buffer(&input, &mut output, None)
+        else {
+            return;
+        };
+        let skip = self.trim.min(made);
+        self.trim -= skip;
+        if skip < made {
+            sink(&self.output[skip..made]);
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.resampler.reset();
+        self.input.zeroize();
+        self.output.zeroize();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn sine(rate: u32, hz: f64, seconds: f64) -> Vec<f32> {
+        (0..(f64::from(rate) * seconds) as usize)
+            .map(|n| (0.5 * (n as f64 * hz * std::f64::consts::TAU / f64::from(rate)).sin()) as f32)
+            .collect()
+    }
+
+    /// Largest difference in the middle, away from the edges' ringing.
+    fn difference(a: &[f32], b: &[f32]) -> f32 {
+        let middle = 2000..a.len().min(b.len()) - 2000;
+        middle.map(|n| (a[n] - b[n]).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn one_shot_is_aligned_at_every_rate() {
+        for rate in [
+            8_000, 11_025, 12_000, 22_050, 24_000, 44_100, 48_000, 96_000, 192_000,
+        ] {
+            let out = to_16k(rate, &sine(rate, 997.0, 1.0)).unwrap();
+            assert_eq!(out.len(), 16_000, "{rate}");
+            let expected = sine(16_000, 997.0, 1.0);
+            assert!(difference(&out, &expected) < 2e-3, "{rate}");
+        }
+        assert_eq!(
+            convert(16_000, 48_000, &sine(16_000, 997.0, 1.0))
+                .unwrap()
+                .len(),
+            48_000
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_the_band_is_gone() {
+        // 90 dB asked; 9 kHz would fold to 7 kHz.
+        let out = to_16k(48_000, &sine(48_000, 9_000.0, 1.0)).unwrap();
+        let peak = out[2000..14_000].iter().fold(0.0f32, |a, x| a.max(x.abs()));
+        assert!(20.0 * (peak / 0.5).log10() < -90.0, "{peak}");
+        let out = to_16k(48_000, &sine(48_000, 7_000.0, 1.0)).unwrap();
+        assert!(difference(&out, &sine(16_000, 7_000.0, 1.0)) < 0.006);
+    }
+
+    #[test]
+    fn a_stream_in_odd_pieces_is_the_same_signal() {
+        for rate in [8_000, 44_100, 48_000] {
+            let mut stream = Stream::new(rate).unwrap();
+            let mut out = Vec::new();
+            for piece in sine(rate, 997.0, 1.0).chunks(137) {
+                stream.push(piece, &mut |block| out.extend_from_slice(block));
+            }
+            assert!(difference(&out, &sine(16_000, 997.0, 1.0)) < 4e-3, "{rate}");
+        }
+    }
+
+    #[test]
+    fn odd_input_is_answered() {
+        assert_eq!(to_16k(7_999, &[0.0]), Err(ResampleError::Rate(7_999)));
+        assert!(to_16k(44_100, &[]).unwrap().is_empty());
+        assert_eq!(to_16k(44_100, &[0.1]).unwrap().len(), 1);
+        assert_eq!(to_16k(9_973, &[0.1; 100]).unwrap().len(), 161);
+        assert!(Stream::new(200_000).is_err());
+    }
+}
