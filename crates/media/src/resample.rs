@@ -63,17 +63,22 @@ pub fn convert(from: u32, to: u32, samples: &[f32]) -> Result<Zeroizing<Vec<f32>
     Ok(Zeroizing::new(output.take_data()))
 }
 
-/// Works in blocks of at least `block` input frames. The filter's middle is
-/// half a block in: a block of even length puts it on a sample, so that the
-/// delay taken off is exact.
+/// Works in blocks of at least `block` frames on the slower side. The filter's
+/// middle is half a block in: blocks of even length on both sides put it on a
+/// sample, so that the delay taken off is exact.
 fn resampler(from: u32, to: u32, block: u32) -> Result<Fft<f32>, ResampleError> {
-    let unit = from / gcd(from, to);
-    let even = if unit % 2 == 0 { unit } else { 2 * unit };
-    let block = block.div_ceil(even) * even;
+    let common = gcd(from, to);
+    let (unit_in, unit_out) = (from / common, to / common);
+    let even = if unit_in % 2 == 0 && unit_out % 2 == 0 {
+        1
+    } else {
+        2
+    };
+    let units = block.div_ceil(even * unit_in.min(unit_out)) * even;
     Fft::new_custom(
         from as usize,
         to as usize,
-        block as usize,
+        (units * unit_in) as usize,
         1,
         1,
         WindowFunction::BlackmanHarris2,
@@ -105,7 +110,7 @@ impl Stream {
     /// [`ResampleError`] when `rate` is out of range.
     pub fn new(rate: u32) -> Result<Self, ResampleError> {
         check(rate)?;
-        let resampler = resampler(rate, RATE, rate / 100)?;
+        let resampler = resampler(rate, RATE, rate.min(RATE) / 100)?;
         Ok(Self {
             input: vec![0.0; resampler.input_frames_max()].into(),
             filled: 0,
