@@ -71,7 +71,8 @@ impl Transport {
     /// could be had.
     pub async fn answer(&self, offer: &str) -> Result<(Session, String), TransportError> {
         sdp::check_description(offer)?;
-        let mut peer = Peer::build(self.config.bind).await?;
+        let telephone_event = sdp::telephone_event(offer).unwrap_or(peer::TELEPHONE_EVENT);
+        let mut peer = Peer::build(self.config.bind, telephone_event).await?;
         let answer = peer.accept_offer(offer).await?;
         let session = self.session(peer, &answer)?;
         Ok((session, answer))
@@ -82,7 +83,7 @@ impl Transport {
     /// # Errors
     /// No socket could be had, or the offer could not be made.
     pub async fn offer(&self) -> Result<(Offer, String), TransportError> {
-        let mut peer = Peer::build(self.config.bind).await?;
+        let mut peer = Peer::build(self.config.bind, peer::TELEPHONE_EVENT).await?;
         let offer = peer.make_offer().await?;
         let pending = Offer {
             transport: self.clone(),

@@ -30,6 +30,11 @@ use crate::TransportError;
 /// Names the step whose failure is the other side's fault.
 pub(crate) const REMOTE_DESCRIPTION: &str = "reading the remote description";
 
+/// What Chromium uses too, so that dumps look familiar.
+const OPUS_PAYLOAD_TYPE: u8 = 111;
+/// The telephone events of our own offers: on Opus's clock (RFC 4733 §7.1.1).
+pub(crate) const TELEPHONE_EVENT: (u8, u32) = (110, 48_000);
+
 /// A caller who vanished without a word is given up after these two.
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
 const FAILED_AFTER: Duration = Duration::from_secs(10);
@@ -82,9 +87,12 @@ impl PeerConnectionEventHandler for Handler {
 }
 
 impl Peer {
-    pub(crate) async fn build(bind: IpAddr) -> Result<Self, TransportError> {
+    pub(crate) async fn build(
+        bind: IpAddr,
+        telephone_event: (u8, u32),
+    ) -> Result<Self, TransportError> {
         let (sender, events) = mpsc::channel(64);
-        let (media_engine, opus) = media_engine()?;
+        let (media_engine, opus) = media_engine(telephone_event)?;
         let settings = SettingEngineBuilder::new()
             .with_include_loopback_candidate(bind.is_loopback())
             .with_ice_timeouts(
@@ -182,14 +190,21 @@ fn step(step: &'static str) -> impl Fn(webrtc::error::Error) -> TransportError {
     move |source| TransportError::WebRtc { step, source }
 }
 
-/// Opus and telephone events, nothing else: what is not registered can't be
-/// negotiated.
-fn media_engine() -> Result<(MediaEngine, RTCRtpCodec), TransportError> {
+/// Opus and one format of telephone events, nothing else: what is not registered
+/// can't be negotiated.
+///
+/// The stack matches codecs without regard to their clock rate and would answer
+/// two telephone-event formats with the same one twice, so only one is
+/// registered: the one the offer is best served with.
+fn media_engine(telephone_event: (u8, u32)) -> Result<(MediaEngine, RTCRtpCodec), TransportError> {
     let opus = codec(MIME_TYPE_OPUS, 48_000, 2, "minptime=10;useinbandfec=1");
+    let (payload_type, clock_rate) = telephone_event;
     let codecs = [
-        (111, opus.clone()),
-        (110, codec(MIME_TYPE_TELEPHONE_EVENT, 48_000, 1, "0-15")),
-        (126, codec(MIME_TYPE_TELEPHONE_EVENT, 8_000, 1, "0-15")),
+        (OPUS_PAYLOAD_TYPE, opus.clone()),
+        (
+            payload_type,
+            codec(MIME_TYPE_TELEPHONE_EVENT, clock_rate, 1, "0-15"),
+        ),
     ];
     let mut engine = MediaEngine::default();
     for (payload_type, rtp_codec) in codecs {

@@ -102,22 +102,12 @@ impl Negotiated {
 /// [`SdpError::NoOpus`] when the audio section was rejected or has no Opus.
 pub fn negotiated(answer: &str) -> Result<Negotiated, SdpError> {
     let rejected = answer.lines().any(|line| line.starts_with("m=audio 0 "));
-    let mut opus = None;
-    let mut telephone_events = Vec::new();
-    for (payload_type, encoding) in answer.lines().filter_map(rtpmap) {
-        let encoding = encoding.to_ascii_lowercase();
-        match encoding.split_once('/') {
-            Some(("opus", rate)) if rate.starts_with("48000") => {
-                opus.get_or_insert(payload_type);
-            }
-            Some(("telephone-event", rate)) => {
-                if let Ok(rate @ (8_000 | 48_000)) = rate.trim().parse() {
-                    telephone_events.push((payload_type, rate));
-                }
-            }
-            _ => {}
-        }
-    }
+    let mut encodings = answer.lines().filter_map(rtpmap);
+    let opus = encodings.find_map(|(payload_type, encoding)| {
+        encoding.starts_with("opus/48000").then_some(payload_type)
+    });
+    let mut telephone_events: Vec<_> = telephone_events(answer).collect();
+    telephone_events.dedup();
     telephone_events.truncate(2);
     match opus {
         Some(opus) if !rejected => Ok(Negotiated {
@@ -128,11 +118,27 @@ pub fn negotiated(answer: &str) -> Result<Negotiated, SdpError> {
     }
 }
 
-/// `a=rtpmap:<payload type> <encoding name>/<clock rate>[/<parameters>]` (RFC 8866 §6.6).
-fn rtpmap(line: &str) -> Option<(u8, &str)> {
+/// The telephone events an offer is best answered with: on Opus's clock if
+/// there are such, else at 8 kHz.
+pub(crate) fn telephone_event(offer: &str) -> Option<(u8, u32)> {
+    telephone_events(offer).max_by_key(|(_, clock_rate)| *clock_rate)
+}
+
+fn telephone_events(sdp: &str) -> impl Iterator<Item = (u8, u32)> {
+    sdp.lines()
+        .filter_map(rtpmap)
+        .filter_map(|(payload_type, encoding)| {
+            let clock_rate = encoding.strip_prefix("telephone-event/")?.parse().ok()?;
+            matches!(clock_rate, 8_000 | 48_000).then_some((payload_type, clock_rate))
+        })
+}
+
+/// `a=rtpmap:<payload type> <encoding name>/<clock rate>[/<parameters>]`
+/// (RFC 8866 §6.6); encoding names are compared without case.
+fn rtpmap(line: &str) -> Option<(u8, String)> {
     let (payload_type, encoding) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
     let payload_type: u8 = payload_type.parse().ok()?;
-    (payload_type < 128).then_some((payload_type, encoding.trim()))
+    (payload_type < 128).then(|| (payload_type, encoding.trim().to_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -154,6 +160,17 @@ mod tests {
             vec![(110, 48_000), (126, 8_000)]
         );
         assert_eq!(check_description(ANSWER), Ok(()));
+    }
+
+    #[test]
+    fn telephone_events_prefer_opus_clock() {
+        assert_eq!(telephone_event(ANSWER), Some((110, 48_000)));
+        let firefox = ANSWER.replace("a=rtpmap:110 telephone-event/48000\r\n", "");
+        assert_eq!(telephone_event(&firefox), Some((126, 8_000)));
+        assert_eq!(
+            telephone_event("v=0\r\na=rtpmap:9 telephone-event/x\r\n"),
+            None
+        );
     }
 
     #[test]

@@ -53,7 +53,10 @@ async fn call(site: &Site) -> (Session, Session, MediaBlob, Url) {
     let (offer, sdp) = site.transport.offer().await.unwrap();
     let answer = site.client.offer(&blob, &sdp).await.unwrap();
     let caller = offer.accept(&answer.sdp).await.unwrap();
-    let bot = timeout(LIMIT, reservation.session()).await.unwrap().unwrap();
+    let bot = timeout(LIMIT, reservation.session())
+        .await
+        .unwrap()
+        .unwrap();
     (caller, bot, blob, answer.location)
 }
 
@@ -72,7 +75,9 @@ async fn wait_for(session: &mut Session, wanted: impl Fn(&SessionEvent) -> bool)
 
 fn hum(seconds: usize) -> Vec<f32> {
     let step = 2.0 * std::f32::consts::PI * 440.0 / 16_000.0;
-    (0..16_000 * seconds).map(|n| 0.3 * (n as f32 * step).sin()).collect()
+    (0..16_000 * seconds)
+        .map(|n| 0.3 * (n as f32 * step).sin())
+        .collect()
 }
 
 fn is_loud(event: &SessionEvent) -> bool {
@@ -105,7 +110,10 @@ async fn both_sides_hear_each_other_and_nothing_is_left() {
     let closed = wait_for(&mut bot, |event| matches!(event, SessionEvent::Closed(_))).await;
     assert_eq!(closed, SessionEvent::Closed(CloseReason::Local));
     assert_eq!(bot.event().await, None);
-    let heard = wait_for(&mut caller, |event| matches!(event, SessionEvent::Closed(_))).await;
+    let heard = wait_for(&mut caller, |event| {
+        matches!(event, SessionEvent::Closed(_))
+    })
+    .await;
     assert_ne!(heard, SessionEvent::Closed(CloseReason::Local));
     drop((caller, bot));
     no_legs(&site).await;
@@ -145,17 +153,32 @@ async fn refuses_strangers_garbage_and_second_offers() {
         token: SecretString::from("wrong"),
         ..blob.clone()
     };
-    assert_eq!(status(site.client.offer(&stranger, &sdp).await.unwrap_err()), 404);
-    assert_eq!(status(site.client.offer(&blob, "garbage").await.unwrap_err()), 400);
+    assert_eq!(
+        status(site.client.offer(&stranger, &sdp).await.unwrap_err()),
+        404
+    );
+    assert_eq!(
+        status(site.client.offer(&blob, "garbage").await.unwrap_err()),
+        400
+    );
     let lie = sdp.replace("a=fingerprint:sha-256", "a=fingerprint:sha-9000");
-    assert_eq!(status(site.client.offer(&blob, &lie).await.unwrap_err()), 400);
+    assert_eq!(
+        status(site.client.offer(&blob, &lie).await.unwrap_err()),
+        400
+    );
     let large = sdp.clone() + &"a=x\r\n".repeat(20_000);
-    assert_eq!(status(site.client.offer(&blob, &large).await.unwrap_err()), 413);
+    assert_eq!(
+        status(site.client.offer(&blob, &large).await.unwrap_err()),
+        413
+    );
 
     // None of that spent the token; the first good offer does.
     let answer = site.client.offer(&blob, &sdp).await.unwrap();
     let session = reservation.session().await.unwrap();
-    assert_eq!(status(site.client.offer(&blob, &sdp).await.unwrap_err()), 404);
+    assert_eq!(
+        status(site.client.offer(&blob, &sdp).await.unwrap_err()),
+        404
+    );
     let caller = offer.accept(&answer.sdp).await.unwrap();
     drop((caller, session));
     no_legs(&site).await;
@@ -168,5 +191,8 @@ async fn a_withdrawn_reservation_is_unknown() {
     let blob = reservation.blob().clone();
     drop(reservation);
     let (_offer, sdp) = site.transport.offer().await.unwrap();
-    assert_eq!(status(site.client.offer(&blob, &sdp).await.unwrap_err()), 404);
+    assert_eq!(
+        status(site.client.offer(&blob, &sdp).await.unwrap_err()),
+        404
+    );
 }
