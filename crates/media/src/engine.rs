@@ -27,7 +27,7 @@ pub use leg::{AppSide, Dropped, Leg, NetworkSide, PlayError};
 pub use slot::MAX_PAYLOAD;
 pub use stats::LegStats;
 
-use crate::receive::TelephoneEventFormat;
+use crate::receive::{FormatError, ReceiverError, TelephoneEventFormat};
 use worker::Workers;
 
 /// How the engine runs.
@@ -100,9 +100,12 @@ pub enum EngineError {
         /// Legs alive now.
         legs: usize,
     },
-    /// libopus refused to make a codec.
-    #[error("Opus codec could not be made: {0}")]
-    Codec(#[from] opus::Error),
+    /// A payload type or clock of the leg is out of range or used twice.
+    #[error("leg formats: {0}")]
+    Format(#[from] FormatError),
+    /// A codec could not be made.
+    #[error(transparent)]
+    Codec(#[from] ReceiverError),
 }
 
 /// The worker threads. Clones share them; when the last clone is dropped they
@@ -137,7 +140,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Full`] when no worker takes more, [`EngineError::Codec`]
-    /// when libopus has no memory, [`EngineError::Config`] when a payload type
+    /// when libopus has no memory, [`EngineError::Format`] when a payload type
     /// is above 127 or used twice.
     pub fn open(&self, config: LegConfig) -> Result<Leg, EngineError> {
         let (leg, pipeline) = leg::build(&config, &self.alive)?;

@@ -8,11 +8,11 @@ use std::time::Instant;
 use rtrb::{Consumer, Producer, RingBuffer};
 use thiserror::Error;
 
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, Rings};
 use super::slot::{Refused, SlotReceiver, SlotSender, slots};
 use super::stats::{LegCounters, count};
 use super::{EngineError, LegConfig, LegStats};
-use crate::event::{Digit, MediaEvent, PlayId};
+use crate::event::{MediaEvent, PlayId};
 use crate::prompt::Prompt;
 use crate::rtp::RtpHeader;
 
@@ -21,7 +21,7 @@ use crate::rtp::RtpHeader;
 const RECEIVE_SLOTS: usize = 64;
 /// Packets on their way to the network.
 const TRANSMIT_SLOTS: usize = 16;
-/// Orders on their way to the worker.
+/// Orders on their way to the worker, and plays open at a time.
 const COMMANDS: usize = 16;
 /// Events on their way to the application: several seconds of all of them.
 const EVENTS: usize = 1024;
@@ -57,7 +57,6 @@ pub struct AppSide {
 /// What the application asks of the worker.
 pub(super) enum Command {
     Play(PlayId, Arc<Prompt>),
-    Press(Digit),
 }
 
 /// State both sides touch without a ring.
@@ -90,9 +89,6 @@ pub enum PlayError {
     /// The leg is closed.
     #[error("the leg is closed")]
     Closed,
-    /// No telephone-event format was negotiated for this leg.
-    #[error("no telephone-event format was negotiated: play the tone as a prompt")]
-    NoTelephoneEvents,
 }
 
 /// Both handles and the worker's half.
@@ -111,7 +107,7 @@ pub(super) fn build(
     });
     let pipeline = Pipeline::new(
         config,
-        super::pipeline::Rings {
+        Rings {
             incoming: worker_in,
             outgoing: worker_out,
             commands: worker_commands,
@@ -119,7 +115,7 @@ pub(super) fn build(
         },
         Arc::clone(&shared),
         Arc::clone(&counters),
-        Arc::clone(alive),
+        alive,
     )?;
     let network = NetworkSide {
         incoming,
@@ -201,15 +197,6 @@ impl AppSide {
     /// within one frame (20 ms). Each finishes as interrupted.
     pub fn stop(&mut self) {
         self.shared.stop_before.store(self.next, Ordering::Release);
-    }
-
-    /// Sends `digit` as an RTP telephone event of 100 ms (RFC 4733).
-    ///
-    /// # Errors
-    /// [`PlayError`] when none was negotiated, too many orders wait or the leg
-    /// is closed.
-    pub fn press(&mut self, digit: Digit) -> Result<(), PlayError> {
-        self.order(Command::Press(digit))
     }
 
     fn order(&mut self, command: Command) -> Result<(), PlayError> {

@@ -1,31 +1,217 @@
-//! pipeline
+//! The worker's half of a leg: rings on one side, receiver and playout on the
+//! other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rtrb::{Consumer, Producer};
+
 use super::leg::{Command, Shared};
 use super::slot::{SlotReceiver, SlotSender};
-use super::stats::LegCounters;
+use super::stats::{LegCounters, count};
 use super::{EngineError, LegConfig};
-use crate::event::MediaEvent;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use crate::analysis::AnalyzerConfig;
+use crate::event::{MediaEvent, PlayId};
+use crate::playout::{Playout, PlayoutConfig};
+use crate::receive::{Format, Formats, Receiver, ReceiverConfig};
 
+/// Event slots only playout may fill. The application keeps at most 16 plays
+/// open, which make two events each, so playout
+/// events always find room.
+const PLAYOUT_RESERVE: usize = 64;
+/// Event slots levels and VAD frames may not fill, so that digits and speech
+/// still find room when nobody reads for a while.
+const SIGNAL_RESERVE: usize = 256;
+/// Packets taken from the network per tick.
+const PACKETS_PER_TICK: usize = 64;
+/// Duration of a sent packet.
+const FRAME: Duration = Duration::from_millis(20);
+/// Late frames sent at once before the rest are given up as not sent.
+const CATCH_UP: u32 = 3;
+
+/// The worker's ends of a leg's rings.
 pub(super) struct Rings {
     pub(super) incoming: SlotReceiver,
     pub(super) outgoing: SlotSender,
-    pub(super) commands: rtrb::Consumer<Command>,
-    pub(super) events: rtrb::Producer<MediaEvent>,
+    pub(super) commands: Consumer<Command>,
+    pub(super) events: Producer<MediaEvent>,
 }
 
+/// What the worker runs for a leg.
 pub(super) struct Pipeline {
-    _rings: Rings,
+    rings: Rings,
+    receiver: Receiver,
+    playout: Playout,
+    /// When the next frame is to be sent.
+    next_frame: Option<Instant>,
+    shared: Arc<Shared>,
+    counters: Arc<LegCounters>,
+    /// Last, so that the leg counts until all else is freed.
+    _alive: Alive,
+}
+
+/// Counts a leg as long as it exists.
+struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Pipeline {
     pub(super) fn new(
-        _config: &LegConfig,
+        config: &LegConfig,
         rings: Rings,
-        _shared: Arc<Shared>,
-        _counters: Arc<LegCounters>,
-        _alive: Arc<AtomicUsize>,
+        shared: Arc<Shared>,
+        counters: Arc<LegCounters>,
+        alive: &Arc<AtomicUsize>,
     ) -> Result<Box<Self>, EngineError> {
-        Ok(Box::new(Self { _rings: rings }))
+        let receiver = Receiver::new(ReceiverConfig {
+            formats: formats(config)?,
+            analyzer: AnalyzerConfig {
+                vad_frames: config.vad_frames,
+                ..AnalyzerConfig::default()
+            },
+        })?;
+        let playout = Playout::new(PlayoutConfig {
+            payload_type: config.opus_payload_type,
+            ssrc: config.ssrc,
+            comfort_silence: config.comfort_silence,
+        });
+        Ok(Box::new(Self {
+            rings,
+            receiver,
+            playout,
+            next_frame: None,
+            shared,
+            counters,
+            _alive: Alive::new(alive),
+        }))
+    }
+
+    /// Whether a side of the leg is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.rings.incoming.is_abandoned()
+            || self.rings.outgoing.is_abandoned()
+            || self.rings.commands.is_abandoned()
+            || self.rings.events.is_abandoned()
+    }
+
+    /// Sets when the first frame is sent; legs with different phases do not
+    /// all send in the same tick.
+    pub(super) fn begin(&mut self, first_frame: Instant) {
+        self.next_frame = Some(first_frame);
+    }
+
+    /// Does what is due at `now`.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.obey();
+        self.hear(now);
+        self.speak(now);
+    }
+
+    fn hear(&mut self, now: Instant) {
+        let Self {
+            rings,
+            receiver,
+            counters,
+            ..
+        } = self;
+        let (events, counters) = (&mut rings.events, &**counters);
+        let mut sink = |event| offer(events, counters, event);
+        for _ in 0..PACKETS_PER_TICK {
+            let taken = rings.incoming.receive(|slot| {
+                receiver.push(slot.arrival, &slot.header, slot.payload(), &mut sink);
+            });
+            if taken.is_none() {
+                break;
+            }
+        }
+        receiver.pull(now, &mut sink);
+        counters.record(&receiver.stats(), receiver.jitter_target());
+    }
+
+    /// Takes the application's orders.
+    fn obey(&mut self) {
+        let Self {
+            rings,
+            playout,
+            shared,
+            counters,
+            ..
+        } = self;
+        let (events, counters) = (&mut rings.events, &**counters);
+        let mut sink = |event| offer(events, counters, event);
+        let stop_before = PlayId(shared.stop_before.load(Ordering::Acquire));
+        while let Ok(order) = rings.commands.pop() {
+            match order {
+                // Stopped before it began.
+                Command::Play(id, prompt) if id < stop_before => {
+                    drop(prompt);
+                    let interrupted = true;
+                    sink(MediaEvent::PlayFinished { id, interrupted });
+                }
+                Command::Play(id, prompt) => playout.play(id, prompt, &mut sink),
+            }
+        }
+        if playout.playing().is_some_and(|id| id < stop_before) {
+            playout.stop(&mut sink);
+        }
+    }
+
+    fn speak(&mut self, now: Instant) {
+        let Self {
+            rings,
+            playout,
+            counters,
+            ..
+        } = self;
+        let Some(next) = &mut self.next_frame else {
+            return;
+        };
+        let (events, outgoing, counters) = (&mut rings.events, &mut rings.outgoing, &**counters);
+        if now > *next + FRAME * CATCH_UP {
+            *next = now;
+        }
+        while *next <= now {
+            let mut send = |header: &_, payload: &[u8]| {
+                count(match outgoing.send(now, *header, payload) {
+                    Ok(()) => &counters.sent,
+                    Err(_) => &counters.send_dropped,
+                });
+            };
+            playout.frame(&mut send, &mut |event| offer(events, counters, event));
+            *next += FRAME;
+        }
+    }
+}
+
+fn formats(config: &LegConfig) -> Result<Formats, EngineError> {
+    let mut formats = Formats::new().with(config.opus_payload_type, Format::Opus)?;
+    for event in config.telephone_events.iter().flatten() {
+        let clock_rate = event.clock_rate;
+        formats = formats.with(event.payload_type, Format::TelephoneEvent { clock_rate })?;
+    }
+    Ok(formats)
+}
+
+/// Sends an event if there is room for its kind.
+fn offer(events: &mut Producer<MediaEvent>, counters: &LegCounters, event: MediaEvent) {
+    let reserve = match event {
+        MediaEvent::PlayStarted { .. } | MediaEvent::PlayFinished { .. } => 0,
+        MediaEvent::Level { .. } | MediaEvent::Vad { .. } => SIGNAL_RESERVE,
+        _ => PLAYOUT_RESERVE,
+    };
+    if events.slots() <= reserve || events.push(event).is_err() {
+        count(&counters.events_dropped);
     }
 }

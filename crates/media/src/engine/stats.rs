@@ -1,6 +1,9 @@
 //! Counters a leg keeps while it runs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::receive::ReceiveStats;
 
 /// A leg's counters since it was opened. Only counts: nothing of the media.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,8 +22,10 @@ pub struct LegStats {
     pub unknown_payload_type: u64,
     /// Packets whose payload is not what its type says.
     pub malformed: u64,
-    /// Packets dropped because the ring to the worker, or the jitter buffer, was full.
+    /// Packets dropped because the ring to the worker was full.
     pub dropped_full: u64,
+    /// Packets dropped because the jitter buffer was full.
+    pub overflow: u64,
     /// Packets dropped because they were too long.
     pub dropped_oversized: u64,
     /// Packets of a source or sequence that did not prove itself (SSRC storms, sequence jumps).
@@ -60,6 +65,7 @@ counters!(
     unknown_payload_type,
     malformed,
     dropped_full,
+    overflow,
     dropped_oversized,
     foreign,
     sent,
@@ -67,6 +73,23 @@ counters!(
     events_dropped,
     jitter_target_ms,
 );
+
+impl LegCounters {
+    /// Shows the receiver's figures to the other threads.
+    pub(super) fn record(&self, stats: &ReceiveStats, jitter_target: Duration) {
+        let show = |counter: &AtomicU64, value: u64| counter.store(value, Ordering::Relaxed);
+        show(&self.received, stats.received);
+        show(&self.lost, stats.lost);
+        show(&self.recovered, stats.recovered);
+        show(&self.late, stats.late);
+        show(&self.duplicate, stats.duplicate);
+        show(&self.unknown_payload_type, stats.unknown_payload_type);
+        show(&self.malformed, stats.malformed);
+        show(&self.foreign, stats.foreign);
+        show(&self.overflow, stats.full);
+        show(&self.jitter_target_ms, jitter_target.as_millis() as u64);
+    }
+}
 
 /// Adds one.
 pub(super) fn count(counter: &AtomicU64) {

@@ -1,15 +1,227 @@
-//! worker
+//! The threads: workers that tick, and a reaper that frees what they let go.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use rtrb::{Consumer, Producer, RingBuffer};
+
 use super::pipeline::Pipeline;
 use super::{EngineConfig, EngineError};
 
-pub(super) struct Workers;
+/// A worker this far behind its schedule starts a new one instead of ticking
+/// in a row.
+const MAX_BEHIND: Duration = Duration::from_millis(100);
+/// Phases of the legs' 20 ms frames.
+const PHASES: u32 = 4;
+
+/// All threads of an engine.
+pub(super) struct Workers {
+    workers: Vec<Handle>,
+    reaper: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    legs_per_worker: usize,
+}
+
+/// What other threads know of a worker.
+struct Handle {
+    /// Locked only by threads that open legs, never by the worker.
+    inbox: Mutex<Producer<Box<Pipeline>>>,
+    legs: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Workers {
-    pub(super) fn start(_config: &EngineConfig) -> Result<Self, EngineError> {
-        Ok(Self)
+    pub(super) fn start(config: &EngineConfig) -> Result<Self, EngineError> {
+        let count = match config.workers {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        let (outlets, trash): (Vec<_>, Vec<_>) = (0..count)
+            .map(|_| RingBuffer::new(config.legs_per_worker))
+            .unzip();
+        let reaper = spawn("media-reaper".into(), {
+            let stop = Arc::clone(&stop);
+            move || reap(trash, &stop)
+        })?;
+        let mut workers = Self {
+            workers: Vec::with_capacity(count),
+            stop,
+            legs_per_worker: config.legs_per_worker,
+            reaper: None,
+        };
+        for (index, outlet) in outlets.into_iter().enumerate() {
+            let reaper = reaper.thread().clone();
+            let handle = Handle::start(index, config, &workers.stop, Outlet { outlet, reaper })?;
+            workers.workers.push(handle);
+        }
+        workers.reaper = Some(reaper);
+        Ok(workers)
     }
 
-    pub(super) fn assign(&self, _pipeline: Box<Pipeline>) -> Result<(), Box<Pipeline>> {
+    /// Hands a leg to the worker with the fewest; gives it back when all are full.
+    pub(super) fn assign(&self, pipeline: Box<Pipeline>) -> Result<(), Box<Pipeline>> {
+        let least = self
+            .workers
+            .iter()
+            .min_by_key(|worker| worker.legs.load(Ordering::Acquire));
+        match least {
+            Some(worker) => worker.assign(pipeline, self.legs_per_worker),
+            None => Err(pipeline),
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        for worker in &mut self.workers {
+            if let Some(thread) = worker.thread.take() {
+                thread.thread().unpark();
+                // A panic was reported by the thread itself.
+                let _ = thread.join();
+            }
+        }
+        if let Some(reaper) = self.reaper.take() {
+            reaper.thread().unpark();
+            let _ = reaper.join();
+        }
+    }
+}
+
+impl Handle {
+    fn start(
+        index: usize,
+        config: &EngineConfig,
+        stop: &Arc<AtomicBool>,
+        outlet: Outlet,
+    ) -> Result<Self, EngineError> {
+        let (inbox, worker_inbox) = RingBuffer::new(config.legs_per_worker);
+        let legs = Arc::new(AtomicUsize::new(0));
+        let worker = Worker {
+            inbox: worker_inbox,
+            legs: Vec::with_capacity(config.legs_per_worker),
+            count: Arc::clone(&legs),
+            outlet,
+            tick: config.tick,
+            begun: 0,
+        };
+        let stop = Arc::clone(stop);
+        let thread = spawn(format!("media-{index}"), move || worker.run(&stop))?;
+        Ok(Self {
+            inbox: Mutex::new(inbox),
+            legs,
+            thread: Some(thread),
+        })
+    }
+
+    fn assign(&self, pipeline: Box<Pipeline>, limit: usize) -> Result<(), Box<Pipeline>> {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.legs.load(Ordering::Acquire) >= limit {
+            return Err(pipeline);
+        }
+        match inbox.push(pipeline) {
+            Ok(()) => {}
+            Err(rtrb::PushError::Full(pipeline)) => return Err(pipeline),
+        }
+        self.legs.fetch_add(1, Ordering::AcqRel);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
         Ok(())
     }
+}
+
+/// Where a worker leaves closed legs.
+struct Outlet {
+    outlet: Producer<Box<Pipeline>>,
+    reaper: Thread,
+}
+
+struct Worker {
+    inbox: Consumer<Box<Pipeline>>,
+    /// Never grows beyond the capacity it was made with.
+    legs: Vec<Box<Pipeline>>,
+    count: Arc<AtomicUsize>,
+    outlet: Outlet,
+    tick: Duration,
+    begun: u32,
+}
+
+impl Worker {
+    fn run(mut self, stop: &AtomicBool) {
+        let mut next = Instant::now();
+        while !stop.load(Ordering::Acquire) {
+            let now = Instant::now();
+            self.adopt(now);
+            if self.legs.is_empty() {
+                // A leg assigned since `adopt` has left a token: no wait then.
+                thread::park();
+                next = Instant::now();
+                continue;
+            }
+            self.serve(now);
+            next += self.tick;
+            let now = Instant::now();
+            if now > next + MAX_BEHIND {
+                next = now;
+            }
+            thread::sleep(next.saturating_duration_since(now));
+        }
+    }
+
+    fn adopt(&mut self, now: Instant) {
+        while let Ok(mut leg) = self.inbox.pop() {
+            leg.begin(now + Duration::from_millis(20) / PHASES * (self.begun % PHASES));
+            self.begun = self.begun.wrapping_add(1);
+            self.legs.push(leg);
+        }
+    }
+
+    fn serve(&mut self, now: Instant) {
+        let mut index = 0;
+        while index < self.legs.len() {
+            let leg = &mut self.legs[index];
+            // A fault in one call must not end the others on this thread.
+            let failed = catch_unwind(AssertUnwindSafe(|| leg.tick(now))).is_err();
+            if failed || leg.is_closed() {
+                self.release(index);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// Leaves a leg to the reaper.
+    fn release(&mut self, index: usize) {
+        let leg = self.legs.swap_remove(index);
+        self.count.fetch_sub(1, Ordering::AcqRel);
+        // Should the reaper be that far behind, the leg is freed here.
+        let _ = self.outlet.outlet.push(leg);
+        self.outlet.reaper.unpark();
+    }
+}
+
+fn reap(mut trash: Vec<Consumer<Box<Pipeline>>>, stop: &AtomicBool) {
+    loop {
+        for legs in &mut trash {
+            while let Ok(leg) = legs.pop() {
+                drop(leg);
+            }
+        }
+        if stop.load(Ordering::Acquire) {
+            return;
+        }
+        thread::park();
+    }
+}
+
+fn spawn(
+    name: String,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, std::io::Error> {
+    thread::Builder::new().name(name).spawn(run)
 }

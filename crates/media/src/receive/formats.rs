@@ -1,0 +1,127 @@
+//! What RTP payload types mean on one leg.
+
+use thiserror::Error;
+
+use crate::codec::{OPUS_CLOCK, opus_duration};
+
+/// RTP clock of G.711 in Hz (RFC 3551 §4.5.14).
+const G711_CLOCK: u32 = 8_000;
+
+/// A negotiated telephone-event format (RFC 4733 §2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TelephoneEventFormat {
+    /// RTP payload type, 0–127.
+    pub payload_type: u8,
+    /// Clock of timestamps and durations in Hz, usually 8 000 or 48 000.
+    pub clock_rate: u32,
+}
+
+/// What a payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Opus (RFC 7587).
+    Opus,
+    /// G.711 µ-law at 8 kHz (RFC 3551 §4.5.14).
+    Pcmu,
+    /// G.711 A-law at 8 kHz.
+    Pcma,
+    /// Telephone events (RFC 4733).
+    TelephoneEvent {
+        /// Their clock in Hz.
+        clock_rate: u32,
+    },
+}
+
+impl Format {
+    /// The RTP clock in Hz.
+    pub fn clock_rate(self) -> u32 {
+        match self {
+            Self::Opus => OPUS_CLOCK,
+            Self::Pcmu | Self::Pcma => G711_CLOCK,
+            Self::TelephoneEvent { clock_rate } => clock_rate,
+        }
+    }
+
+    /// Duration of a payload's audio in ticks; 0 when it holds none or is
+    /// malformed.
+    pub(super) fn ticks(self, payload: &[u8]) -> u32 {
+        match self {
+            Self::Opus => opus_duration(payload, OPUS_CLOCK).unwrap_or(0),
+            Self::Pcmu | Self::Pcma => payload.len() as u32,
+            Self::TelephoneEvent { .. } => 0,
+        }
+    }
+}
+
+/// Why a format cannot be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum FormatError {
+    /// Payload types are 0–127.
+    #[error("RTP payload type {0} is above 127")]
+    PayloadType(u8),
+    /// Two formats of one payload type.
+    #[error("RTP payload type {0} is used for two formats")]
+    Taken(u8),
+    /// A clock of 0 Hz, or faster than any.
+    #[error("telephone-event clock of {0} Hz is outside 1-192000")]
+    ClockRate(u32),
+}
+
+/// A leg's payload types.
+#[derive(Debug, Clone, Copy)]
+pub struct Formats {
+    by_type: [Option<Format>; 128],
+}
+
+impl Default for Formats {
+    fn default() -> Self {
+        Self {
+            by_type: [None; 128],
+        }
+    }
+}
+
+impl Formats {
+    /// No format at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds what `payload_type` means.
+    ///
+    /// # Errors
+    /// [`FormatError`] when the type is out of range or has a meaning already,
+    /// or the clock is out of range.
+    pub fn with(mut self, payload_type: u8, format: Format) -> Result<Self, FormatError> {
+        let rate = format.clock_rate();
+        if !(1..=192_000).contains(&rate) {
+            return Err(FormatError::ClockRate(rate));
+        }
+        match self.by_type.get_mut(usize::from(payload_type)) {
+            None => return Err(FormatError::PayloadType(payload_type)),
+            Some(Some(_)) => return Err(FormatError::Taken(payload_type)),
+            Some(place) => *place = Some(format),
+        }
+        Ok(self)
+    }
+
+    /// What `payload_type` means; `None` for an unknown one.
+    pub fn get(&self, payload_type: u8) -> Option<Format> {
+        *self.by_type.get(usize::from(payload_type))?
+    }
+
+    /// Whether any payload type means `format`.
+    pub fn has(&self, format: Format) -> bool {
+        self.by_type.contains(&Some(format))
+    }
+
+    /// The clock the jitter of a leg is measured by: Opus' where there is
+    /// Opus, else G.711's.
+    pub fn clock_rate(&self) -> u32 {
+        if self.has(Format::Opus) {
+            OPUS_CLOCK
+        } else {
+            G711_CLOCK
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Decoders and analysis of one leg, and what to hear where packets are missing.
+
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroize;
+
+use super::timeline::{FRAME, Timeline};
+use super::{Format, ReceiverConfig, ReceiverError};
+use crate::analysis::Analyzer;
+use crate::codec::{Decoder, MAX_FRAME, RATE, alaw, mulaw, opus_has_fec};
+use crate::event::MediaEvent;
+use crate::jitter::Packet;
+use crate::resample::Stream;
+use crate::rtp::RtpHeader;
+
+/// Loss concealed by extrapolation: 100 ms. Longer gaps go on as silence, as
+/// the decoder's own concealment would by then.
+const MAX_CONCEAL: usize = RATE as usize / 10;
+/// Opus durations are multiples of 2.5 ms.
+const OPUS_STEP: usize = RATE as usize / 400;
+
+const SILENCE: [f32; FRAME] = [0.0; FRAME];
+
+/// What hearing something came to.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// Samples made.
+    pub(super) samples: usize,
+    /// A lost packet was restored from FEC.
+    pub(super) recovered: bool,
+    /// The decoder refused the packet.
+    pub(super) malformed: bool,
+}
+
+pub(super) struct Hearing {
+    opus: Option<Decoder>,
+    g711: Option<Stream>,
+    analyzer: Analyzer,
+    timeline: Timeline,
+    pcm: Box<[f32]>,
+}
+
+impl Hearing {
+    pub(super) fn new(config: &ReceiverConfig) -> Result<Self, ReceiverError> {
+        let formats = &config.formats;
+        let opus = formats.has(Format::Opus).then(Decoder::new).transpose()?;
+        let g711 = (formats.has(Format::Pcmu) || formats.has(Format::Pcma))
+            .then(|| Stream::new(Format::Pcmu.clock_rate()))
+            .transpose()?;
+        Ok(Self {
+            opus,
+            g711,
+            analyzer: Analyzer::new(config.analyzer),
+            timeline: Timeline::default(),
+            pcm: vec![0.0; MAX_FRAME].into(),
+        })
+    }
+
+    /// A telephone event; `false` when its payload is malformed.
+    pub(super) fn telephone_event(
+        &mut self,
+        header: &RtpHeader,
+        clock_rate: u32,
+        payload: &[u8],
+        sink: &mut impl FnMut(MediaEvent),
+    ) -> bool {
+        self.analyzer
+            .telephone_event(header, clock_rate, payload, sink)
+    }
+
+    /// A packet whose turn it is.
+    pub(super) fn packet(
+        &mut self,
+        now: Instant,
+        format: Option<Format>,
+        packet: Packet<'_>,
+        restart: bool,
+        sink: &mut impl FnMut(MediaEvent),
+    ) -> Heard {
+        self.timeline.packet(now, restart);
+        match format {
+            Some(Format::Opus) => self.opus_packet(packet, sink),
+            Some(Format::Pcmu) => self.g711_packet(packet.payload, mulaw, sink),
+            Some(Format::Pcma) => self.g711_packet(packet.payload, alaw, sink),
+            Some(Format::TelephoneEvent { .. }) | None => Heard::default(),
+        }
+    }
+
+    fn opus_packet(&mut self, packet: Packet<'_>, sink: &mut impl FnMut(MediaEvent)) -> Heard {
+        let Some(opus) = &mut self.opus else {
+            return Heard::default();
+        };
+        let (samples, malformed) = match opus.decode(packet.payload, &mut self.pcm) {
+            Ok(samples) => (samples, false),
+            Err(_) => {
+                let samples = samples_of(packet.ticks, Format::Opus).min(MAX_FRAME);
+                self.pcm[..samples].fill(0.0);
+                (samples, true)
+            }
+        };
+        self.hear(samples, sink);
+        Heard {
+            samples,
+            malformed,
+            recovered: false,
+        }
+    }
+
+    fn g711_packet(
+        &mut self,
+        payload: &[u8],
+        expand: fn(u8) -> f32,
+        sink: &mut impl FnMut(MediaEvent),
+    ) -> Heard {
+        let mut samples = 0;
+        let Self {
+            g711: Some(stream),
+            analyzer,
+            timeline,
+            pcm,
+            ..
+        } = self
+        else {
+            return Heard::default();
+        };
+        for bytes in payload.chunks(pcm.len()) {
+            for (sample, byte) in pcm.iter_mut().zip(bytes) {
+                *sample = expand(*byte);
+            }
+            stream.push(&pcm[..bytes.len()], &mut |block| {
+                samples += block.len();
+                if !timeline.skip(block) {
+                    analyzer.process(block, sink);
+                }
+            });
+        }
+        Heard {
+            samples,
+            ..Heard::default()
+        }
+    }
+
+    /// The sender paused for `ticks`.
+    pub(super) fn owe_silence(&mut self, format: Option<Format>, ticks: u32) {
+        let samples = format.map_or(0, |format| samples_of(ticks, format));
+        let rest = self.timeline.settle(samples);
+        self.timeline.owe(rest);
+    }
+
+    /// Hears silence owed, as far as the budget goes.
+    pub(super) fn pay_silence(&mut self, budget: &mut usize, sink: &mut impl FnMut(MediaEvent)) {
+        loop {
+            let piece = self.timeline.pay(*budget);
+            if piece == 0 {
+                return;
+            }
+            *budget -= piece;
+            self.analyzer.process(&SILENCE[..piece], sink);
+        }
+    }
+
+    /// Packets of `ticks` together are lost before `next`.
+    pub(super) fn lost(
+        &mut self,
+        ticks: u32,
+        next: Option<(Format, Packet<'_>)>,
+        sink: &mut impl FnMut(MediaEvent),
+    ) -> Heard {
+        let Some((format, packet)) = next else {
+            return Heard::default();
+        };
+        let missing = self.timeline.settle(samples_of(ticks, format));
+        if format != Format::Opus {
+            self.timeline.owe(missing);
+            return Heard::default();
+        }
+        // FEC restores one packet of its own duration, directly before it.
+        let own = samples_of(packet.ticks, format);
+        let by_fec = if own <= missing { own } else { 0 };
+        let concealed = (missing - by_fec).min(MAX_CONCEAL) / OPUS_STEP * OPUS_STEP;
+        let rest = missing - by_fec - concealed;
+        self.conceal(concealed, sink);
+        if rest > OPUS_STEP || by_fec == 0 {
+            // A long gap: silence, and the packet's FEC would come before it.
+            self.timeline.owe(rest + by_fec);
+            return Heard {
+                samples: concealed,
+                ..Heard::default()
+            };
+        }
+        let recovered = self.restore(by_fec, packet.payload, sink);
+        Heard {
+            samples: concealed + by_fec,
+            recovered,
+            malformed: false,
+        }
+    }
+
+    fn conceal(&mut self, mut samples: usize, sink: &mut impl FnMut(MediaEvent)) {
+        while samples > 0 {
+            let piece = samples.min(FRAME);
+            samples -= piece;
+            if let Some(opus) = &mut self.opus
+                && opus.conceal(&mut self.pcm[..piece]).is_err()
+            {
+                self.pcm[..piece].fill(0.0);
+            }
+            self.hear(piece, sink);
+        }
+    }
+
+    fn restore(&mut self, samples: usize, next: &[u8], sink: &mut impl FnMut(MediaEvent)) -> bool {
+        let space = &mut self.pcm[..samples];
+        let restored = match &mut self.opus {
+            Some(opus) => opus.recover(next, space).is_ok(),
+            None => false,
+        };
+        if !restored {
+            space.fill(0.0);
+        }
+        self.hear(samples, sink);
+        restored && opus_has_fec(next)
+    }
+
+    fn hear(&mut self, samples: usize, sink: &mut impl FnMut(MediaEvent)) {
+        let audio = &self.pcm[..samples];
+        if !self.timeline.skip(audio) {
+            self.analyzer.process(audio, sink);
+        }
+    }
+
+    /// Hears silence in real time while nothing comes; gives whether the
+    /// budget ended it.
+    pub(super) fn wait_out(
+        &mut self,
+        now: Instant,
+        patience: Duration,
+        budget: &mut usize,
+        sink: &mut impl FnMut(MediaEvent),
+    ) -> bool {
+        while *budget >= FRAME {
+            if !self.timeline.guess(now, patience) {
+                return false;
+            }
+            *budget -= FRAME;
+            self.analyzer.process(&SILENCE, sink);
+        }
+        true
+    }
+
+    pub(super) fn finish(&mut self, sink: &mut impl FnMut(MediaEvent)) {
+        self.analyzer.finish(sink);
+    }
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        self.pcm.zeroize();
+    }
+}
+
+fn samples_of(ticks: u32, format: Format) -> usize {
+    (u64::from(ticks) * u64::from(RATE) / u64::from(format.clock_rate())) as usize
+}
