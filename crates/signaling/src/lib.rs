@@ -1,1 +1,3 @@
 //! Microsoft Graph call control: typed client, validated webhook and call state machine
+
+pub mod types;
