@@ -144,10 +144,13 @@ impl Engine {
     /// is above 127 or used twice.
     pub fn open(&self, config: LegConfig) -> Result<Leg, EngineError> {
         let (leg, pipeline) = leg::build(&config, &self.alive)?;
-        self.workers
-            .assign(pipeline)
-            .map_err(|_| EngineError::Full { legs: self.legs() })?;
-        Ok(leg)
+        match self.workers.assign(pipeline) {
+            Ok(()) => Ok(leg),
+            Err(refused) => {
+                drop((refused, leg));
+                Err(EngineError::Full { legs: self.legs() })
+            }
+        }
     }
 
     /// Legs whose memory is still held; 0 once every leg is closed and reaped

@@ -207,3 +207,6 @@ impl Receiver {
         self.jitter.target()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,8 +128,8 @@ mod tests {
     fn a_wrong_guess_is_repaid_where_it_is_quiet() {
         let (mut timeline, start) = (Timeline::default(), Instant::now());
         timeline.packet(start, true);
-        assert_eq!(starve(&mut timeline, start, 165), 2);
-        timeline.packet(start + 165 * MS, false);
+        assert_eq!(starve(&mut timeline, start, 145), 2);
+        timeline.packet(start + 145 * MS, false);
         assert!(!timeline.skip(&[0.1; FRAME]));
         assert!(timeline.skip(&[0.0; FRAME]));
         assert!(timeline.skip(&[0.0; FRAME]));

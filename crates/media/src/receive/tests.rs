@@ -1,0 +1,321 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::prompt::Prompt;
+
+const MS: Duration = Duration::from_millis(1);
+const OPUS: u8 = 111;
+
+fn receiver() -> Receiver {
+    let formats = Formats::new()
+        .with(OPUS, Format::Opus)
+        .and_then(|f| f.with(0, Format::Pcmu))
+        .and_then(|f| f.with(8, Format::Pcma))
+        .and_then(|f| f.with(101, Format::TelephoneEvent { clock_rate: 8_000 }))
+        .unwrap();
+    Receiver::new(ReceiverConfig {
+        formats,
+        analyzer: AnalyzerConfig::default(),
+    })
+    .unwrap()
+}
+
+/// Noise in bursts, or quiet from 70 % of each second on.
+fn voice() -> Arc<Prompt> {
+    let mut state = 1u32;
+    let signal: Vec<f32> = (0..48_000 * 4)
+        .map(|n| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = state as f32 / u32::MAX as f32 - 0.5;
+            let phase = (n % 48_000) as f32 / 48_000.0;
+            if phase < 0.7 { 0.4 * noise } else { 0.0 }
+        })
+        .collect();
+    Prompt::from_samples(48_000, &signal).unwrap()
+}
+
+fn header(n: u32) -> RtpHeader {
+    RtpHeader {
+        payload_type: OPUS,
+        marker: false,
+        sequence: (n as u16).wrapping_add(65_000),
+        timestamp: n.wrapping_mul(960).wrapping_add(u32::MAX - 50_000),
+        ssrc: 9,
+    }
+}
+
+/// A call on a clock of its own.
+struct Call {
+    receiver: Receiver,
+    prompt: Arc<Prompt>,
+    start: Instant,
+    now: u32,
+    heard_ms: u64,
+    levels: Vec<f32>,
+}
+
+impl Call {
+    fn new() -> Self {
+        Self {
+            receiver: receiver(),
+            prompt: voice(),
+            start: Instant::now(),
+            now: 0,
+            heard_ms: 0,
+            levels: Vec::new(),
+        }
+    }
+
+    fn note(heard_ms: &mut u64, levels: &mut Vec<f32>, event: MediaEvent) {
+        if let MediaEvent::Level { t_ms, dbov } = event {
+            *heard_ms = t_ms;
+            levels.push(dbov);
+        }
+    }
+
+    fn send(&mut self, header: &RtpHeader, payload: &[u8]) {
+        let at = self.start + MS * self.now;
+        let (heard, levels) = (&mut self.heard_ms, &mut self.levels);
+        self.receiver.push(at, header, payload, &mut |event| {
+            Self::note(heard, levels, event)
+        });
+    }
+
+    fn send_opus(&mut self, n: u32) {
+        let prompt = Arc::clone(&self.prompt);
+        let payload = prompt.packet(n as usize % 200).unwrap();
+        self.send(&header(n), payload);
+    }
+
+    fn wait(&mut self, ms: u32) {
+        for _ in 0..ms / 5 {
+            self.now += 5;
+            let at = self.start + MS * self.now;
+            let (heard, levels) = (&mut self.heard_ms, &mut self.levels);
+            let mut sink = |event| Self::note(heard, levels, event);
+            self.receiver.pull(at, &mut sink);
+        }
+    }
+
+    /// Media time and real time, in ms, are within the given difference.
+    fn assert_in_time(&self, tolerance: u64) {
+        let difference = self.heard_ms.abs_diff(u64::from(self.now));
+        assert!(
+            difference <= tolerance,
+            "heard {} of {} ms",
+            self.heard_ms,
+            self.now
+        );
+    }
+}
+
+#[test]
+fn media_time_is_real_time_whatever_is_lost() {
+    let mut call = Call::new();
+    let mut lost = 0;
+    for n in 0..1500 {
+        // Every fifth alone, and now and then five in a row.
+        if n % 5 == 3 || n % 100 >= 95 {
+            lost += 1;
+        } else {
+            call.send_opus(n);
+        }
+        call.wait(20);
+    }
+    call.assert_in_time(250);
+    let stats = call.receiver.stats();
+    assert_eq!(stats.received, 1500 - lost);
+    // The last ones lost are not known to be.
+    assert!(stats.lost.abs_diff(lost) <= 5, "{stats:?}");
+    assert!(stats.recovered > 100, "FEC was there to use: {stats:?}");
+    assert_eq!((stats.late, stats.duplicate, stats.malformed), (0, 0, 0));
+}
+
+#[test]
+fn pauses_are_heard_as_long_as_they_were() {
+    let mut call = Call::new();
+    let mut n = 0;
+    for pause in [0, 3, 60, 400, 2000] {
+        n += pause;
+        call.wait(pause * 20);
+        for _ in 0..50 {
+            call.send_opus(n);
+            n += 1;
+            call.wait(20);
+        }
+    }
+    // Sequence numbers jump with the pause here, so it is loss to the buffer.
+    call.assert_in_time(300);
+}
+
+#[test]
+fn discontinuous_transmission_is_no_loss() {
+    let mut call = Call::new();
+    for n in 0..500u32 {
+        let talk = n % 100 < 50;
+        // One packet in 20 while silent, sequence numbers going on.
+        if talk || n % 20 == 0 {
+            let sequence = (0..n).filter(|n| n % 100 < 50 || n % 20 == 0).count() as u16;
+            let header = RtpHeader {
+                sequence,
+                ..header(n)
+            };
+            let prompt = Arc::clone(&call.prompt);
+            call.send(&header, prompt.packet(n as usize % 200).unwrap());
+        }
+        call.wait(20);
+    }
+    call.assert_in_time(250);
+    assert_eq!(call.receiver.stats().lost, 0);
+}
+
+#[test]
+fn a_held_up_network_loses_nothing_and_time_recovers() {
+    let mut call = Call::new();
+    for burst in 0..20 {
+        for n in 0..25 {
+            call.send_opus(burst * 50 + n);
+            call.wait(20);
+        }
+        call.wait(25 * 20);
+        for n in 25..50 {
+            call.send_opus(burst * 50 + n);
+        }
+    }
+    call.wait(500);
+    let stats = call.receiver.stats();
+    assert_eq!((stats.received, stats.lost, stats.full), (1000, 0, 0));
+    call.assert_in_time(800);
+}
+
+#[test]
+fn garbage_is_counted_and_does_not_disturb() {
+    let mut call = Call::new();
+    for n in 0..400u32 {
+        let mut other = header(n);
+        // Each kind takes a sequence number of its own.
+        other.sequence = (n * 5) as u16;
+        let good = call.prompt.packet(n as usize % 200).unwrap().to_vec();
+        call.send(&other, &good);
+        for (place, (payload_type, payload)) in [
+            (55, &[1, 2, 3][..]),
+            (OPUS, &[]),
+            (OPUS, &[0xfb, 0]),
+            (101, &[1, 2]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            other.payload_type = payload_type;
+            other.sequence = (n * 5) as u16 + 1 + place as u16;
+            call.send(&other, payload);
+        }
+        call.wait(20);
+    }
+    let stats = call.receiver.stats();
+    assert_eq!(stats.received, 2000);
+    assert_eq!(stats.unknown_payload_type, 400);
+    assert!(stats.malformed >= 800, "{stats:?}");
+    assert_eq!(stats.lost, 0);
+    call.assert_in_time(250);
+}
+
+#[test]
+fn a_flood_is_bounded_and_survived() {
+    let mut call = Call::new();
+    for n in 0..20_000 {
+        call.send_opus(n);
+        if n % 50 == 0 {
+            call.wait(5);
+        }
+    }
+    // At most 100 ms of audio per pull.
+    assert!(call.heard_ms <= u64::from(call.now / 5) * 100 + 200);
+    assert!(call.receiver.stats().full > 0);
+}
+
+#[test]
+fn g711_is_heard_at_its_level() {
+    for (payload_type, code) in [(0u8, 0x0fu8), (8, 0x3a)] {
+        let mut call = Call::new();
+        for n in 0..100u32 {
+            let header = RtpHeader {
+                payload_type,
+                timestamp: n * 160,
+                sequence: n as u16,
+                ..header(0)
+            };
+            // A square wave of 500 Hz, positive and negative.
+            let payload: Vec<u8> = (0..160)
+                .map(|i| if i % 16 < 8 { code } else { code | 0x80 })
+                .collect();
+            call.send(&header, &payload);
+            call.wait(20);
+        }
+        call.assert_in_time(150);
+        assert_eq!(call.receiver.stats().malformed, 0);
+        let level = call.levels[call.levels.len() - 1];
+        assert!((-9.0..0.0).contains(&level), "{payload_type}: {level}");
+    }
+}
+
+#[test]
+fn another_source_takes_over() {
+    let mut call = Call::new();
+    for n in 0..300 {
+        let header = RtpHeader {
+            ssrc: n / 100,
+            ..header(n.wrapping_mul(0x0101_0000 * (n / 100)).wrapping_add(n))
+        };
+        let prompt = Arc::clone(&call.prompt);
+        call.send(&header, prompt.packet(n as usize % 200).unwrap());
+        call.wait(20);
+    }
+    assert!(call.receiver.stats().foreign <= 6);
+    call.assert_in_time(400);
+}
+
+#[test]
+fn the_end_of_a_recording_is_heard() {
+    let mut receiver = receiver();
+    let (prompt, start) = (voice(), Instant::now());
+    let mut heard = 0;
+    let mut sink = |event| {
+        if let MediaEvent::Level { t_ms, .. } = event {
+            heard = t_ms;
+        }
+    };
+    // One packet is missing, so the rest waits until the end.
+    for n in [0, 2, 3, 4, 5, 6, 7, 8, 9, 10] {
+        receiver.push(
+            start,
+            &header(n),
+            prompt.packet(n as usize).unwrap(),
+            &mut sink,
+        );
+    }
+    receiver.finish(start, &mut sink);
+    assert_eq!(heard, 200);
+}
+
+proptest! {
+    #[test]
+    fn any_packets_are_survived(
+        packets in proptest::collection::vec(
+            (any::<u16>(), any::<u32>(), 0u32..2, prop_oneof![Just(OPUS), Just(0u8), Just(8), Just(101), 0u8..128],
+             proptest::collection::vec(any::<u8>(), 0..60), 0u32..40),
+            1..100),
+    ) {
+        let mut call = Call::new();
+        for (sequence, timestamp, ssrc, payload_type, payload, pause) in packets {
+            let header = RtpHeader { payload_type, marker: false, sequence, timestamp, ssrc };
+            call.send(&header, &payload);
+            call.wait(pause);
+        }
+        call.receiver.finish(call.start + MS * call.now, &mut |_| {});
+    }
+}
