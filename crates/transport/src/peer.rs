@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rtc::ice::mdns::MulticastDnsMode;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
 use rtc::peer_connection::configuration::interceptor_registry::configure_rtcp_reports;
@@ -95,6 +96,9 @@ impl Peer {
         let (media_engine, opus) = media_engine(telephone_event)?;
         let settings = SettingEngineBuilder::new()
             .with_include_loopback_candidate(bind.is_loopback())
+            // Nobody resolves mDNS names here: the other side's checks reach us
+            // first, and a multicast socket can't be had without a network.
+            .with_multicast_dns_mode(MulticastDnsMode::Disabled)
             .with_ice_timeouts(
                 Some(DISCONNECTED_AFTER),
                 Some(FAILED_AFTER),

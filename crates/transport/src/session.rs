@@ -26,6 +26,9 @@ use crate::sdp::Negotiated;
 
 /// How often the rings to and from the media worker are looked at. Half a packet.
 const POLL: Duration = Duration::from_millis(10);
+/// ICE and DTLS take a few round trips; a peer that needs longer lied in its
+/// description or can't reach us.
+const SETUP_LIMIT: Duration = Duration::from_secs(15);
 /// Packets that may wait between two bridged sessions: 0.64 s.
 const BRIDGE_DEPTH: usize = 32;
 
@@ -311,6 +314,8 @@ impl Carrier {
     ) -> CloseReason {
         let mut tick = interval(POLL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let setup_limit = tokio::time::sleep(SETUP_LIMIT);
+        tokio::pin!(setup_limit);
         let reason = loop {
             tokio::select! {
                 biased;
@@ -321,6 +326,9 @@ impl Carrier {
                     },
                     None => break CloseReason::Failed,
                 },
+                () = &mut setup_limit, if *state.borrow() == State::Connecting => {
+                    break CloseReason::Failed;
+                }
                 end = bridges.recv() => self.bridge = end.or(self.bridge.take()),
                 packet = next_packet(self.incoming.as_ref()) => match packet {
                     Some(packet) => self.inbound(packet),

@@ -161,9 +161,9 @@ async fn refuses_strangers_garbage_and_second_offers() {
         status(site.client.offer(&blob, "garbage").await.unwrap_err()),
         400
     );
-    let lie = sdp.replace("a=fingerprint:sha-256", "a=fingerprint:sha-9000");
+    let half = sdp.replace("a=ice-pwd", "a=x-pwd");
     assert_eq!(
-        status(site.client.offer(&blob, &lie).await.unwrap_err()),
+        status(site.client.offer(&blob, &half).await.unwrap_err()),
         400
     );
     let large = sdp.clone() + &"a=x\r\n".repeat(20_000);
@@ -182,6 +182,30 @@ async fn refuses_strangers_garbage_and_second_offers() {
     let caller = offer.accept(&answer.sdp).await.unwrap();
     drop((caller, session));
     no_legs(&site).await;
+}
+
+/// Someone else's certificate: ICE succeeds, DTLS must not (RFC 8827 §6.5).
+#[tokio::test]
+async fn a_wrong_fingerprint_never_connects() {
+    let site = site().await;
+    let mut reservation = site.endpoint.reserve();
+    let blob = reservation.blob().clone();
+    let (offer, sdp) = site.transport.offer().await.unwrap();
+    let start = sdp.find("a=fingerprint:sha-256 ").unwrap() + "a=fingerprint:sha-256 ".len();
+    let mut forged = sdp.clone();
+    forged.replace_range(
+        start..start + 2,
+        if sdp[start..].starts_with("00") {
+            "01"
+        } else {
+            "00"
+        },
+    );
+    let answer = site.client.offer(&blob, &forged).await.unwrap();
+    let _caller = offer.accept(&answer.sdp).await.unwrap();
+    let mut bot = reservation.session().await.unwrap();
+    let outcome = wait_for(&mut bot, |event| !matches!(event, SessionEvent::Media(_))).await;
+    assert!(matches!(outcome, SessionEvent::Closed(_)), "{outcome:?}");
 }
 
 #[tokio::test]
