@@ -1,0 +1,248 @@
+//! The keys tokens are signed with, and when to fetch them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::aws_lc;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A fetch for an unknown `kid` is followed by at least this long without another.
+const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// Keys this old are fetched again, so that withdrawn keys disappear and new ones are mostly
+/// known before the first token signed with them.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// After a failed fetch the wait doubles from here up to [`UNKNOWN_KEY_INTERVAL`].
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+/// A fetch that never reported back is forgotten after this long.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+/// More keys than any issuer publishes.
+const MAX_KEYS: usize = 128;
+const MIN_MODULUS_BYTES: usize = 2048 / 8;
+const MAX_MODULUS_BYTES: usize = 8192 / 8;
+
+/// A public RSA key of the issuer.
+#[derive(Clone)]
+pub struct SigningKey {
+    key: DecodingKey,
+}
+
+impl SigningKey {
+    /// Whether `signature` is this key's RS256 signature (RFC 7518 §3.3) of `message`.
+    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        // The provider is named because the crate's process-wide default panics when
+        // another crate in the build switches a second provider on.
+        let factory = aws_lc::DEFAULT_PROVIDER.verifier_factory;
+        factory(&Algorithm::RS256, &self.key)
+            .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(_)")
+    }
+}
+
+/// The usable keys of a JSON Web Key Set (RFC 7517), by `kid`.
+#[derive(Debug, Clone, Default)]
+pub struct KeySet {
+    keys: HashMap<String, SigningKey>,
+}
+
+/// A key set that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JwksError {
+    /// Not the JSON of RFC 7517 §5.
+    #[error("the key set is not a JSON Web Key Set: {0}")]
+    Json(#[from] serde_json::Error),
+    /// More keys than we are willing to hold.
+    #[error("the key set has {0} keys; at most {MAX_KEYS} are accepted")]
+    TooManyKeys(usize),
+    /// Nothing to check an RS256 token with.
+    #[error("the key set has no RSA signing key of 2048 to 8192 bits with a key id")]
+    NoUsableKey,
+}
+
+#[derive(Deserialize)]
+struct Jwks {
+    keys: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    alg: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+impl KeySet {
+    /// Reads a key set; keys that can't sign RS256 are left out.
+    ///
+    /// # Errors
+    /// [`JwksError`] if it isn't one or no key is left.
+    pub fn from_jwks(json: &[u8]) -> Result<Self, JwksError> {
+        let jwks: Jwks = serde_json::from_slice(json)?;
+        if jwks.keys.len() > MAX_KEYS {
+            return Err(JwksError::TooManyKeys(jwks.keys.len()));
+        }
+        let keys: HashMap<_, _> = jwks.keys.into_iter().filter_map(usable).collect();
+        if keys.is_empty() {
+            return Err(JwksError::NoUsableKey);
+        }
+        Ok(Self { keys })
+    }
+
+    /// The key with this `kid`.
+    pub fn get(&self, key_id: &str) -> Option<&SigningKey> {
+        self.keys.get(key_id)
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+/// A key of a kind we don't know must not take the others with it (RFC 7517 §5).
+fn usable(jwk: Value) -> Option<(String, SigningKey)> {
+    let jwk: Jwk = serde_json::from_value(jwk).ok()?;
+    let for_signatures = jwk.usage.is_none_or(|usage| usage == "sig");
+    let for_rs256 = jwk.kty == "RSA" && jwk.alg.is_none_or(|alg| alg == "RS256");
+    let key_id = jwk.kid.filter(|kid| !kid.is_empty())?;
+    let modulus = URL_SAFE_NO_PAD.decode(jwk.n?).ok()?;
+    let exponent = URL_SAFE_NO_PAD.decode(jwk.e?).ok()?;
+    let sound = (MIN_MODULUS_BYTES..=MAX_MODULUS_BYTES).contains(&modulus.len());
+    (for_signatures && for_rs256 && sound).then(|| {
+        let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
+        (key_id, SigningKey { key })
+    })
+}
+
+/// Why somebody would like the keys fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchCause {
+    /// A token names a key that isn't there.
+    UnknownKey,
+    /// Time has passed: nothing was fetched yet, or what was is getting old.
+    Refresh,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchDecision {
+    /// Fetch now, then report with [`JwksCache::handle_keys`] or [`JwksCache::handle_failure`].
+    Fetch,
+    /// Somebody is fetching.
+    InFlight,
+    /// There is no need, or it is too early.
+    NotNow,
+}
+
+/// Known keys and the fetch budget, without IO.
+///
+/// The first fetch and the first one for an unknown `kid` are granted at once, so that a
+/// rollover right after start is followed promptly. From then on unknown `kid`s earn one fetch
+/// every five minutes, however many tokens name them. Failed fetches are retried after 5 s,
+/// 10 s, 20 s and so on up to five minutes; meanwhile the old keys keep working.
+#[derive(Debug, Default)]
+pub struct JwksCache {
+    keys: KeySet,
+    fetched: Option<Instant>,
+    last_unknown_fetch: Option<Instant>,
+    in_flight: Option<Instant>,
+    failures: u32,
+    retry_at: Option<Instant>,
+    generation: u64,
+}
+
+impl JwksCache {
+    /// A cache without keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The keys known now.
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// Grows with every key set that arrived.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether a fetch is due for `cause`; if so, the caller has to do it.
+    pub fn want_fetch(&mut self, now: Instant, cause: FetchCause) -> FetchDecision {
+        if self.is_in_flight(now) {
+            return FetchDecision::InFlight;
+        }
+        if !self.is_due(now, cause) {
+            return FetchDecision::NotNow;
+        }
+        if cause == FetchCause::UnknownKey && self.fetched.is_some() {
+            self.last_unknown_fetch = Some(now);
+        }
+        self.in_flight = Some(now);
+        FetchDecision::Fetch
+    }
+
+    fn is_in_flight(&self, now: Instant) -> bool {
+        let running = |since: Instant| now.saturating_duration_since(since) < FETCH_TIMEOUT;
+        self.in_flight.is_some_and(running)
+    }
+
+    fn is_due(&self, now: Instant, cause: FetchCause) -> bool {
+        if let Some(retry_at) = self.retry_at {
+            return now >= retry_at;
+        }
+        let passed = |since: Option<Instant>, interval| {
+            since.is_none_or(|since| now.saturating_duration_since(since) >= interval)
+        };
+        match cause {
+            FetchCause::Refresh => passed(self.fetched, REFRESH_INTERVAL),
+            FetchCause::UnknownKey => passed(self.last_unknown_fetch, UNKNOWN_KEY_INTERVAL),
+        }
+    }
+
+    /// A fetch brought `keys`; they replace the old ones, so a withdrawn key is gone.
+    pub fn handle_keys(&mut self, now: Instant, keys: KeySet) {
+        self.keys = keys;
+        self.generation += 1;
+        self.fetched = Some(now);
+        self.in_flight = None;
+        self.failures = 0;
+        self.retry_at = None;
+    }
+
+    /// A fetch failed; the keys stay and the next attempt waits.
+    pub fn handle_failure(&mut self, now: Instant) {
+        let wait = FIRST_RETRY.saturating_mul(1 << self.failures.min(16));
+        self.in_flight = None;
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = Some(now + wait.min(UNKNOWN_KEY_INTERVAL));
+    }
+
+    /// When [`FetchCause::Refresh`] will next be granted, for a timer.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.retry_at
+            .or(self.fetched.map(|fetched| fetched + REFRESH_INTERVAL))
+    }
+}
+
+#[cfg(test)]
+#[path = "jwks_tests.rs"]
+mod tests;
