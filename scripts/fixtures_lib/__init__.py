@@ -1,0 +1,1 @@
+"""How the fixtures are made; `scripts/make-fixtures` runs it."""
