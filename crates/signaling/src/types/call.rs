@@ -5,7 +5,8 @@ use super::enums::{
 };
 use super::identity::{IdentitySet, InvitationParticipantInfo, ParticipantInfo};
 use super::media::{CallMediaState, MediaConfig};
-use super::object::{Redacted, graph_object, graph_union};
+use super::id::CallId;
+use super::object::{Redacted, graph_object, graph_union, integer};
 use super::operation::CommsOperation;
 use super::participant::Participant;
 
@@ -69,12 +70,21 @@ graph_object! {
     }
 }
 
+impl Call {
+    /// The call's id, if it has one that can be joined to a path.
+    pub fn call_id(&self) -> Option<CallId> {
+        self.id.as_deref()?.parse().ok()
+    }
+}
+
 graph_object! {
     /// A result or a reason (`resultInfo`).
     pub struct ResultInfo as "#microsoft.graph.resultInfo" {
-        /// A code in HTTP's manner: 200 for success, 4xx, 5xx.
+        /// A code in HTTP's manner: 200 (or 0) for success, 4xx, 5xx.
+        #[serde(deserialize_with = "integer")]
         pub code: i32,
-        /// A finer code.
+        /// A finer code. Some documented examples spell it `subCode`.
+        #[serde(alias = "subCode", deserialize_with = "integer")]
         pub subcode: i32,
         /// A message for people.
         pub message: String,
@@ -85,6 +95,7 @@ graph_object! {
     /// A tone the other side pressed (`toneInfo`).
     pub struct ToneInfo as "#microsoft.graph.toneInfo" {
         /// Orders tones; later tones have greater numbers.
+        #[serde(deserialize_with = "integer")]
         pub sequence_id: i64,
         /// Which one.
         pub tone: Tone,

@@ -22,6 +22,7 @@ graph_object! {
         /// Further errors.
         pub details: Vec<ErrorDetail>,
         /// Ids for support, and finer codes.
+        #[serde(alias = "innererror")]
         pub inner_error: InnerError,
     }
 }
@@ -40,7 +41,7 @@ graph_object! {
         #[serde(rename = "client-request-id")]
         pub client_request_id: String,
         /// A still finer error.
-        #[serde(rename = "innerError")]
+        #[serde(alias = "innererror")]
         pub inner_error: Box<InnerError>,
     }
 }

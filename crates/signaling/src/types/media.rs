@@ -62,9 +62,6 @@ graph_object! {
     pub struct MediaPrompt as "#microsoft.graph.mediaPrompt" {
         /// The file.
         pub media_info: MediaInfo,
-        /// Documented in some examples: how often the file is played.
-        #[serde(rename = "loop")]
-        pub repeat: i32,
     }
 }
 

@@ -73,6 +73,25 @@ pub struct UnknownObject {
     pub extra: Extra,
 }
 
+/// Reads an integer that may stand in quotes: the documented examples have both forms, and
+/// OData allows quotes around 64-bit integers.
+pub(crate) fn integer<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    use serde::de::Error as _;
+    let number = match Option::<Value>::deserialize(deserializer)? {
+        None => return Ok(None),
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(value) => value.as_i64(),
+    };
+    number
+        .and_then(|number| T::try_from(number).ok())
+        .map(Some)
+        .ok_or_else(|| D::Error::custom("an integer in range is needed"))
+}
+
 /// The tag without its leading `#`, which Graph writes and some senders leave out.
 pub(crate) fn bare_tag(tag: &str) -> &str {
     tag.strip_prefix('#').unwrap_or(tag)

@@ -2,7 +2,7 @@
 
 use super::enums::{MediaDirection, Modality, RecordingStatus};
 use super::identity::{IdentitySet, ParticipantInfo};
-use super::object::{UnknownObject, graph_object};
+use super::object::{UnknownObject, graph_object, integer};
 
 graph_object! {
     /// One participant of a call (`participant`).
@@ -26,6 +26,7 @@ graph_object! {
         /// What it may not do.
         pub restricted_experience: UnknownObject,
         /// Orders roster notifications.
+        #[serde(deserialize_with = "integer")]
         pub roster_sequence_number: i64,
     }
 }
