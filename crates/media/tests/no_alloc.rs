@@ -1,0 +1,208 @@
+//! The media path allocates nothing once a leg is set up.
+//!
+//! One test in a file of its own: the allocator counts for the whole process.
+
+#![allow(unsafe_code, clippy::unwrap_used)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use switchboard_media::analysis::AnalyzerConfig;
+use switchboard_media::engine::{Engine, EngineConfig, LegConfig};
+use switchboard_media::event::{MediaEvent, PlayId};
+use switchboard_media::playout::{Playout, PlayoutConfig};
+use switchboard_media::prompt::Prompt;
+use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig};
+use switchboard_media::rtp::RtpHeader;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+struct Counting;
+
+// SAFETY: every call goes unchanged to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps `alloc`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps `dealloc`'s contract.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps `realloc`'s contract.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations and releases while `run` runs, in all threads.
+fn allocations(run: impl FnOnce()) -> u64 {
+    let before = COUNT.load(Ordering::SeqCst);
+    run();
+    COUNT.load(Ordering::SeqCst) - before
+}
+
+/// Ten seconds of noise bursts and digits.
+fn prompt() -> Arc<Prompt> {
+    let mut state = 1u32;
+    let signal: Vec<f32> = (0..160_000)
+        .map(|n: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = state as f32 / u32::MAX as f32 - 0.5;
+            let tone = |hz: f32| (n as f32 * hz * std::f32::consts::TAU / 16_000.0).sin();
+            match n / 4000 % 4 {
+                0 => 0.3 * noise,
+                1 => 0.2 * (tone(770.0) + tone(1336.0)),
+                2 => 0.1 * (1.0 + tone(3.0)) * noise,
+                _ => 0.0,
+            }
+        })
+        .collect();
+    Prompt::from_samples(16_000, &signal).unwrap()
+}
+
+fn header(n: u32) -> RtpHeader {
+    RtpHeader {
+        payload_type: 111,
+        marker: false,
+        sequence: n as u16,
+        timestamp: n.wrapping_mul(960),
+        ssrc: 1,
+    }
+}
+
+/// An RFC 4733 packet: digit 5, volume 10.
+fn telephone_event(n: u32, payload_type: u8) -> (RtpHeader, [u8; 4]) {
+    let end = if n % 10 > 7 { 0x80 } else { 0 };
+    let duration = ((n % 10 + 1) * 160) as u16;
+    let [high, low] = duration.to_be_bytes();
+    let header = RtpHeader {
+        payload_type,
+        timestamp: (n - n % 10).wrapping_mul(960),
+        ..header(n)
+    };
+    (header, [5, end | 10, high, low])
+}
+
+/// 12 000 packets, of which 10 % are lost, some late or double, some no audio.
+fn receive(receiver: &mut Receiver, prompt: &Prompt, start: Instant) -> u64 {
+    let mut events = 0;
+    let mut sink = |_: MediaEvent| events += 1;
+    let mut random = 7u32;
+    for n in 0..12_000u32 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let now = start + Duration::from_millis(20) * n;
+        let payload = prompt.packet(n as usize % prompt.packets()).unwrap();
+        match (random >> 16) % 20 {
+            0 | 1 => {}
+            2 => {
+                receiver.push(now, &header(n), payload, &mut sink);
+                receiver.push(now, &header(n), payload, &mut sink);
+            }
+            3 => receiver.push(now, &header(n.saturating_sub(5)), payload, &mut sink),
+            4 => {
+                let (header, payload) = telephone_event(n, 101);
+                receiver.push(now, &header, &payload, &mut sink);
+            }
+            5 => receiver.push(now, &header(n), &[], &mut sink),
+            _ => receiver.push(now, &header(n), payload, &mut sink),
+        }
+        for ms in [0, 5, 10, 15] {
+            receiver.pull(now + Duration::from_millis(ms), &mut sink);
+        }
+    }
+    events
+}
+
+fn receiver_allocates_nothing(prompt: &Prompt) {
+    let formats = Formats::new()
+        .with(111, Format::Opus)
+        .and_then(|f| f.with(101, Format::TelephoneEvent { clock_rate: 48_000 }))
+        .unwrap();
+    let mut receiver = Receiver::new(ReceiverConfig {
+        formats,
+        analyzer: AnalyzerConfig {
+            vad_frames: true,
+            ..AnalyzerConfig::default()
+        },
+    })
+    .unwrap();
+    let start = Instant::now();
+    let mut events = 0;
+    let count = allocations(|| events = receive(&mut receiver, prompt, start));
+    assert!(events > 1000, "there was something to hear");
+    assert!(receiver.stats().lost > 1000 && receiver.stats().recovered > 100);
+    assert_eq!(count, 0, "receiving allocates");
+}
+
+fn playout_allocates_nothing(prompt: &Arc<Prompt>) {
+    let mut playout = Playout::new(PlayoutConfig {
+        payload_type: 111,
+        ssrc: 1,
+        comfort_silence: true,
+    });
+    let mut bytes = 0;
+    let count = allocations(|| {
+        for n in 0..12_000u64 {
+            if n % 300 == 0 {
+                playout.play(PlayId(n), Arc::clone(prompt), &mut |_| {});
+            }
+            if n % 300 == 200 {
+                playout.stop(&mut |_| {});
+            }
+            playout.frame(&mut |_, payload| bytes += payload.len(), &mut |_| {});
+        }
+    });
+    assert!(bytes > 100_000);
+    assert_eq!(count, 0, "playout allocates");
+}
+
+/// Two legs on their worker thread; this thread is network and application.
+fn engine_allocates_nothing(prompt: &Arc<Prompt>) {
+    let engine = Engine::start(EngineConfig {
+        workers: 1,
+        ..EngineConfig::default()
+    })
+    .unwrap();
+    let mut from = engine.open(LegConfig::new(111, 1)).unwrap();
+    let mut to = engine.open(LegConfig::new(111, 2)).unwrap();
+    from.app.play(Arc::clone(prompt)).unwrap();
+    let begin = Instant::now();
+    let mut sent = 0u32;
+    let mut step = || {
+        let carried = from.network.transmit(|header, payload| {
+            if header.sequence % 10 != 3 {
+                let _ = to.network.receive(Instant::now(), header, payload);
+            }
+        });
+        sent += u32::from(carried.is_some());
+        while from.app.event().is_some() || to.app.event().is_some() {}
+        thread::sleep(Duration::from_millis(1));
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        sent
+    };
+    // The first packets set up what is set up lazily (the threads' own).
+    while step() < 20 {}
+    let count = allocations(|| while step() < 200 {});
+    assert!(to.app.stats().lost > 5);
+    assert_eq!(count, 0, "a running engine allocates");
+}
+
+#[test]
+fn nothing_is_allocated_on_the_media_path() {
+    let prompt = prompt();
+    receiver_allocates_nothing(&prompt);
+    playout_allocates_nothing(&prompt);
+    engine_allocates_nothing(&prompt);
+}
