@@ -1,0 +1,405 @@
+// The softphone: a phone at the emulator (role caller or agent), one call at a time.
+//
+// For tests and curious people `window.switchboard` shows, read-only, where it stands:
+// state(), callId(), pc(), timeline() and phone(); see the end of this file.
+
+import { CallMedia } from './media.js';
+import { Lanes } from './lanes.js';
+import { Meter, Ring, audioContext, microphones, voice } from './audio.js';
+import { Signal } from './signal.js';
+import { Timeline } from './timeline.js';
+import { buildKeypad, listenToKeyboard } from './keys.js';
+import { connectionStats } from './stats.js';
+import * as view from './view.js';
+
+const $ = (id) => document.getElementById(id);
+const query = new URLSearchParams(location.search);
+const role = query.get('role') === 'agent' ? 'agent' : 'caller';
+const myName = (query.get('name') || (role === 'agent' ? 'Agent' : 'Caller')).slice(0, 40);
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+const STATS_MS = 1000;
+const CALM_FRAME_MS = 500;
+
+let online = false;
+let me = null;
+let bot = null;
+let call = null;
+const ring = new Ring();
+const lanes = new Lanes($('timeline'));
+
+// One call, from the first click until the next call replaces it.
+class Call {
+  id = null;
+  state = 'idle';
+  muted = false;
+  over = false;
+  leaving = false;
+  track = null;
+  meters = {};
+  timeline = new Timeline();
+
+  constructor({ incoming = false, peer, reason = null, id = null }) {
+    Object.assign(this, { incoming, peer, reason, id });
+    this.media = new CallMedia({
+      onStream: (stream) => this.hear(stream),
+      onFailed: () => this.fail('No audio gets through: the media connection failed.'),
+    });
+  }
+
+  enter(state) {
+    if (this.state === state || this.over) return;
+    this.state = state;
+    view.markStep(state, this.timeline.now() / 1000);
+    refresh();
+  }
+
+  /** Gets a track to speak with. */
+  async speak() {
+    const { track, microphone, reason } = await voice($('microphone').value);
+    if (this.over) {
+      track.stop();
+      return;
+    }
+    this.track?.stop();
+    this.meters.own?.close();
+    this.track = track;
+    track.enabled = !this.muted;
+    this.meters.own = new Meter(new MediaStream([track]));
+    view.showNote(voiceNote(microphone, reason));
+    microphones().then(view.showMicrophones);
+  }
+
+  /** Plays the far end. */
+  hear(stream) {
+    const audio = $('remote');
+    audio.srcObject = stream;
+    audio.play().catch(() => view.showNote('Click anywhere to hear the call.'));
+    this.meters.far?.close();
+    this.meters.far = new Meter(stream);
+  }
+
+  mute() {
+    this.muted = !this.muted;
+    if (this.track) this.track.enabled = !this.muted;
+    view.announce(this.muted ? 'Muted' : 'Microphone on');
+    refresh();
+  }
+
+  press(digit) {
+    if (!this.media.press(digit)) view.showNote('Keys work once the call is connected.');
+  }
+
+  /** Ends the call from this side. */
+  hangUp() {
+    if (this.over) return;
+    // Until the server has named the call there is nothing to hang up; see `dialing`.
+    this.leaving = true;
+    if (this.id) signal.send({ type: 'hangup', call: this.id });
+    this.end('You hung up');
+  }
+
+  fail(message) {
+    if (this.over) return;
+    view.showError(message);
+    this.hangUp();
+  }
+
+  /** The call is over, whoever ended it. */
+  end(why) {
+    if (this.over) return;
+    this.enter('terminated');
+    this.over = true;
+    this.timeline.end();
+    this.media.close();
+    this.track?.stop();
+    for (const meter of Object.values(this.meters)) meter.close();
+    $('remote').srcObject = null;
+    ring.stop();
+    view.showLevel('in', null);
+    view.showLevel('out', null);
+    view.showSubline(why);
+    view.showNow('Call ended');
+    view.showNext(role === 'agent' ? 'Ready for the next call.' : 'Press Call to talk to the bot again.');
+    refresh();
+  }
+}
+
+function voiceNote(microphone, reason) {
+  if (microphone) return '';
+  return reason ? `${reason} You are silent in this call; the keys work.` : 'You are silent in this call; the keys work.';
+}
+
+function begin(options) {
+  view.clearCall();
+  call = new Call(options);
+  $('remote').muted = false;
+  lanes.name('You', options.peer);
+  view.nameMeters(role === 'agent' ? 'You, at your microphone' : 'You, as the bot hears you', `${options.peer}, as you hear them`);
+  animate();
+  return call;
+}
+
+async function dial() {
+  if (!online || !bot || (call && !call.over)) return;
+  audioContext();
+  const mine = begin({ peer: bot.name });
+  mine.enter('preparing');
+  view.showNow('Preparing the call');
+  view.showNext('The bot is about to be called.');
+  await attempt(mine, async () => {
+    await mine.speak();
+    const sdp = await mine.media.offer(mine.track);
+    if (mine.over) return;
+    mine.enter('ringing');
+    view.showNow('Ringing');
+    signal.send({ type: 'dial', target: 'bot', sdp });
+  });
+}
+
+async function accept() {
+  const mine = call;
+  if (!ringsHere() || mine.leaving) return;
+  audioContext();
+  ring.stop();
+  mine.enter('establishing');
+  await attempt(mine, async () => {
+    await mine.speak();
+    const sdp = await mine.media.offer(mine.track);
+    if (!mine.over) signal.send({ type: 'accept', call: mine.id, sdp });
+  });
+}
+
+function decline() {
+  if (!ringsHere()) return;
+  signal.send({ type: 'decline', call: call.id });
+  call.end('You declined');
+}
+
+function ringsHere() {
+  return Boolean(call && !call.over && call.incoming && call.state === 'ringing');
+}
+
+/** Runs a step of a call; what goes wrong ends it with words. */
+async function attempt(mine, step) {
+  try {
+    await step();
+  } catch (error) {
+    mine.fail(`The call can’t go on: ${error.message}`);
+  }
+}
+
+// What the server says.
+const handlers = {
+  registered(message) {
+    me = message.phone;
+    bot = message.bot;
+    online = true;
+    view.showLink('connected');
+    view.showPhones(me, []);
+    refresh();
+  },
+  phones({ phones }) {
+    view.showPhones(me, phones);
+  },
+  dialing({ call: id }) {
+    if (!call || call.id) return;
+    call.id = id;
+    if (call.leaving) signal.send({ type: 'hangup', call: id });
+  },
+  incoming({ call: id, from, reason }) {
+    if (call && !call.over) {
+      signal.send({ type: 'decline', call: id });
+      return;
+    }
+    begin({ incoming: true, peer: from.name, reason, id }).enter('ringing');
+    view.showSubline(reason === 'transfer' ? 'transferred to you by the bot' : '');
+    view.showNow(`${from.name} is calling`);
+    view.showNext('Accept or decline.');
+    ring.start();
+  },
+  answer({ sdp }) {
+    const mine = call;
+    attempt(mine, () => mine.media.answer(sdp));
+  },
+  renegotiate({ call: id }) {
+    const mine = call;
+    attempt(mine, async () => {
+      const sdp = await mine.media.offer();
+      if (!mine.over) signal.send({ type: 'offer', call: id, sdp });
+    });
+  },
+  state({ state, with: peer }) {
+    if (peer?.name) {
+      call.peer = peer.name;
+      lanes.name('You', peer.name);
+    }
+    if (state === 'terminated') call.end('');
+    else call.enter(state);
+    refresh();
+  },
+  ended({ reason }) {
+    call.end(reason?.message ?? '');
+    view.showSubline(endText(reason));
+  },
+  remoteMuted({ muted }) {
+    $('remote').muted = muted;
+    view.showNote(muted ? `${call.peer} is muted.` : '');
+  },
+  timeline({ event }) {
+    if (call.over) return;
+    call.timeline.apply(event);
+    shown[event.type]?.(event);
+  },
+  error({ message, call: id }) {
+    view.showError(message);
+    // An error without a call that arrives while dialling is the answer to it.
+    if (call && !call.over && !id && !call.id) call.end('');
+  },
+};
+
+// What a timeline event changes besides the timeline.
+const shown = {
+  dtmf: view.addDigit,
+  prompt: view.showPrompt,
+  bot: ({ next }) => view.showNext(next),
+  level: ({ dbov }) => view.showLevel('in', dbov),
+};
+
+const ABOUT_A_CALL = new Set(['answer', 'renegotiate', 'state', 'ended', 'remoteMuted', 'timeline']);
+
+function endText(reason) {
+  if (!reason) return '';
+  const codes = reason.code === undefined ? '' : ` (${[reason.code, reason.subcode].filter((c) => c !== undefined && c !== null).join('/')})`;
+  return `${reason.message || 'Ended'}${reason.code ? codes : ''}`;
+}
+
+const signal = new Signal({
+  open() {
+    signal.send({ type: 'register', name: myName, role });
+  },
+  message(message) {
+    // News of a call that was replaced is of no interest.
+    if (ABOUT_A_CALL.has(message.type) && (!call || call.id !== message.call)) return;
+    handlers[message.type]?.(message);
+  },
+  close() {
+    online = false;
+    view.showLink('lost');
+    view.showPhones(me, []);
+    call?.end('The connection to the emulator was lost');
+    refresh();
+  },
+});
+
+function refresh() {
+  const state = call?.state ?? 'idle';
+  view.showState(state, { role, incoming: call?.incoming, peer: call?.peer, muted: call?.muted ?? false, bot, online });
+  const title = { ringing: '☎ ', established: '● ', transferring: '● ' }[state] ?? '';
+  document.title = `${title}${myName} – Switchboard`;
+}
+
+// Draws while there is a call, and once more after it.
+let lastFrame = 0;
+let nextFrame = null;
+function animate() {
+  cancelAnimationFrame(nextFrame);
+  nextFrame = requestAnimationFrame(frame);
+}
+
+function frame(time) {
+  const running = call && !call.over;
+  if (running) animate();
+  if (running && calm.matches && time - lastFrame < CALM_FRAME_MS) return;
+  lastFrame = time;
+  if (running) measure(call);
+  lanes.draw(call?.timeline);
+  view.showClock((call?.timeline.now() ?? 0) / 1000);
+}
+
+function measure({ meters, timeline }) {
+  if (meters.far) {
+    const level = meters.far.level();
+    timeline.played_at(level);
+    view.showLevel('out', level);
+  }
+  if (role === 'agent' && meters.own) {
+    const level = meters.own.level();
+    timeline.heard_at(level);
+    view.showLevel('in', level);
+  }
+}
+
+setInterval(async () => {
+  const pc = call && !call.over && call.media.pc;
+  if (pc) view.showStats(await connectionStats(pc));
+}, STATS_MS);
+
+const hangUp = () => (ringsHere() ? decline() : call?.hangUp());
+const mute = () => call && !call.over && call.mute();
+
+buildKeypad($('keypad'), (digit) => {
+  if (call && !call.over) call.press(digit);
+});
+listenToKeyboard($('keypad'), {
+  enter: () => (ringsHere() ? accept() : role === 'caller' && dial()),
+  c: () => role === 'caller' && dial(),
+  a: accept,
+  d: decline,
+  m: mute,
+  h: hangUp,
+  escape: hangUp,
+});
+$('call').addEventListener('click', dial);
+$('accept').addEventListener('click', accept);
+$('decline').addEventListener('click', decline);
+$('mute').addEventListener('click', mute);
+$('hangup').addEventListener('click', hangUp);
+$('error-close').addEventListener('click', () => view.showError(''));
+$('microphone').addEventListener('change', () => {
+  const mine = call;
+  if (mine?.track && !mine.over) attempt(mine, async () => {
+    await mine.speak();
+    await mine.media.speakWith(mine.track);
+  });
+});
+// Browsers let a page make sound once it was touched: the ring, and a call that was blocked.
+addEventListener('pointerdown', () => {
+  audioContext();
+  const audio = $('remote');
+  if (audio.srcObject && audio.paused) audio.play().catch(() => {});
+});
+addEventListener('resize', () => lanes.draw(call?.timeline));
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => lanes.draw(call?.timeline));
+addEventListener('pagehide', () => {
+  call?.hangUp();
+  signal.leave();
+});
+// A page from the back-forward cache has no socket any more.
+addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
+
+document.body.dataset.role = role;
+view.showNext(role === 'agent' ? 'Calls the bot transfers ring here.' : 'Press Call and the bot answers.');
+view.showMicrophones([]);
+microphones().then(view.showMicrophones);
+view.markStep('idle', null);
+view.announce('');
+refresh();
+lanes.draw(null);
+
+// The debug handle: copies and the live connection, nothing that changes the phone.
+window.switchboard = Object.freeze({
+  /** "idle", "preparing", "ringing", "establishing", "established", "transferring", "terminated" */
+  state: () => call?.state ?? 'idle',
+  /** The call's id at the emulator, or null. */
+  callId: () => call?.id ?? null,
+  /** The RTCPeerConnection in use, or null. */
+  pc: () => (call && !call.over ? call.media.pc : null),
+  /** What the call's timeline holds: { speech, digits, prompts }. */
+  timeline: () => structuredClone({
+    speech: call?.timeline.speech ?? [],
+    digits: call?.timeline.digits ?? [],
+    prompts: call?.timeline.prompts ?? [],
+  }),
+  /** { registered, bot, peer } */
+  phone: () => ({ registered: online, bot: Boolean(bot), peer: call?.peer ?? null }),
+});

@@ -1,0 +1,55 @@
+// The keypad and the keyboard.
+
+const KEYS = [
+  ['1', ''], ['2', 'ABC'], ['3', 'DEF'],
+  ['4', 'GHI'], ['5', 'JKL'], ['6', 'MNO'],
+  ['7', 'PQRS'], ['8', 'TUV'], ['9', 'WXYZ'],
+  ['*', 'star'], ['0', '+'], ['#', 'hash'],
+];
+const PRESSED_MS = 140;
+
+/** Builds the keypad; `press(digit)` is called for mouse, touch and keyboard alike. */
+export function buildKeypad(keypad, press) {
+  for (const [digit, letters] of KEYS) {
+    const key = document.createElement('button');
+    key.type = 'button';
+    key.className = 'key';
+    key.dataset.digit = digit;
+    key.dataset.testid = `key-${digit}`;
+    key.setAttribute('aria-label', letters ? `${digit} ${letters}` : digit);
+    key.append(element('b', digit), element('small', letters));
+    key.addEventListener('click', () => {
+      light(key);
+      press(digit);
+    });
+    keypad.append(key);
+  }
+}
+
+/** Sends keystrokes where they belong; `commands` maps a letter to what it does. */
+export function listenToKeyboard(keypad, commands) {
+  document.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (event.target.closest('input, select, textarea')) return;
+    const key = keypad.querySelector(`[data-digit="${CSS.escape(event.key)}"]`);
+    if (key) {
+      event.preventDefault();
+      key.click();
+      return;
+    }
+    // Enter on a focused button or link is that button's own.
+    if (event.key === 'Enter' && event.target.closest('button, a')) return;
+    commands[event.key.toLowerCase()]?.();
+  });
+}
+
+function light(key) {
+  key.classList.add('lit');
+  setTimeout(() => key.classList.remove('lit'), PRESSED_MS);
+}
+
+function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}

@@ -1,0 +1,200 @@
+// Draws a timeline: two lanes over one running time axis.
+
+const PIXELS_PER_SECOND = 34;
+const EDGE = 14;
+const AXIS = 26;
+const CHIP = 22;
+const FLOOR_DBOV = -66;
+const COLOURS = ['ink', 'muted', 'line', 'panel', 'accent', 'accent-soft', 'on-accent', 'slate', 'slate-soft'];
+
+export class Lanes {
+  #canvas;
+  #colours = {};
+  #names = ['You', 'Bot'];
+
+  constructor(canvas) {
+    this.#canvas = canvas;
+    const read = () => this.#readColours();
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', read);
+    read();
+  }
+
+  /** Names the lanes: who speaks above, who below. */
+  name(above, below) {
+    this.#names = [above, below];
+  }
+
+  draw(timeline) {
+    const paint = this.#begin();
+    const { width, height } = this.#canvas.getBoundingClientRect();
+    const scale = axis(timeline, width);
+    const half = (height - AXIS) / 2;
+    const above = { top: 0, height: half, name: this.#names[0] };
+    const below = { top: half, height: half, name: this.#names[1] };
+    this.#grid(paint, scale, width, height);
+    if (timeline) {
+      this.#spans(paint, scale, timeline, timeline.speech, above, 'accent');
+      this.#bars(paint, scale, timeline.heard, above, 'accent');
+      this.#spans(paint, scale, timeline, timeline.prompts, below, 'slate');
+      this.#bars(paint, scale, timeline.played, below, 'slate');
+      this.#chips(paint, scale, timeline.digits, above);
+      this.#playhead(paint, scale, timeline, height);
+    }
+    this.#titles(paint, [above, below], width);
+  }
+
+  #readColours() {
+    const style = getComputedStyle(document.body);
+    for (const name of COLOURS) this.#colours[name] = style.getPropertyValue(`--${name}`).trim();
+  }
+
+  #begin() {
+    const { width, height } = this.#canvas.getBoundingClientRect();
+    const ratio = devicePixelRatio || 1;
+    const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (this.#canvas.width !== w || this.#canvas.height !== h) Object.assign(this.#canvas, { width: w, height: h });
+    const paint = this.#canvas.getContext('2d');
+    paint.setTransform(ratio, 0, 0, ratio, 0, 0);
+    paint.clearRect(0, 0, width, height);
+    return paint;
+  }
+
+  #grid(paint, scale, width, height) {
+    const step = scale.perSecond < 12 ? 15 : 5;
+    paint.font = '12px system-ui, sans-serif';
+    paint.textBaseline = 'middle';
+    paint.textAlign = 'center';
+    const first = Math.ceil(scale.start / 1000 / step) * step;
+    for (let second = first; scale.x(second * 1000) <= width - EDGE; second += step) {
+      const x = Math.round(scale.x(second * 1000)) + 0.5;
+      paint.fillStyle = this.#colours.line;
+      paint.fillRect(x, 0, 1, height - AXIS);
+      paint.fillStyle = this.#colours.muted;
+      paint.fillText(clock(second), Math.max(x, EDGE + 4), height - AXIS / 2 + 2);
+    }
+    paint.fillStyle = this.#colours.line;
+    paint.fillRect(0, Math.round((height - AXIS) / 2), width, 1);
+    paint.fillRect(0, height - AXIS, width, 1);
+  }
+
+  #titles(paint, lanes, width) {
+    paint.font = '600 12px system-ui, sans-serif';
+    paint.textAlign = 'right';
+    paint.fillStyle = this.#colours.muted;
+    for (const { name, top } of lanes) paint.fillText(name, width - EDGE, top + 16);
+  }
+
+  #spans(paint, scale, timeline, spans, lane, colour) {
+    const [top, height] = body(lane);
+    for (const { start, end, name, cut } of spans) {
+      const left = scale.x(start);
+      const right = scale.x(end ?? timeline.now());
+      if (right < 0) continue;
+      paint.fillStyle = this.#colours[`${colour}-soft`];
+      rounded(paint, left, top, Math.max(3, right - left), height, 6);
+      paint.fillStyle = this.#colours[colour];
+      rounded(paint, left, top + height - 3, Math.max(3, right - left), 3, 1.5);
+      if (cut) paint.fillRect(right - 2, top, 2, height);
+      if (name) this.#label(paint, `${words(name)}${cut ? ' – cut short' : ''}`, left, right, top);
+    }
+  }
+
+  #label(paint, text, left, right, top) {
+    const from = Math.max(left, 0) + 8;
+    paint.save();
+    paint.beginPath();
+    paint.rect(from, top, Math.max(0, right - from - 4), 22);
+    paint.clip();
+    paint.font = '600 12px system-ui, sans-serif';
+    paint.textAlign = 'left';
+    paint.fillStyle = this.#colours.ink;
+    paint.fillText(text, from, top + 13);
+    paint.restore();
+  }
+
+  #bars(paint, scale, levels, lane, colour) {
+    const [top, height] = body(lane);
+    const middle = top + height * 0.58;
+    const reach = height * 0.36;
+    const bar = Math.max(1, Math.min(2, scale.perSecond / 14));
+    paint.fillStyle = this.#colours[colour];
+    for (const { t, dbov } of levels) {
+      const x = scale.x(t);
+      if (x < 0) continue;
+      const size = Math.max(0.5, reach * loudness(dbov));
+      paint.fillRect(x, middle - size, bar, size * 2);
+    }
+  }
+
+  #chips(paint, scale, digits, { top }) {
+    paint.font = '700 13px ui-monospace, monospace';
+    paint.textAlign = 'center';
+    for (const { t, digit, source, duration } of digits) {
+      const x = scale.x(t - duration) - CHIP / 2;
+      if (x < -CHIP) continue;
+      const event = source === 'rtp';
+      paint.fillStyle = this.#colours[event ? 'accent' : 'panel'];
+      rounded(paint, x, top + 6, CHIP, CHIP, 6);
+      if (!event) this.#dashed(paint, x, top + 6);
+      paint.fillStyle = this.#colours[event ? 'on-accent' : 'ink'];
+      paint.fillText(digit, x + CHIP / 2, top + 6 + CHIP / 2 + 1);
+    }
+  }
+
+  #dashed(paint, x, y) {
+    paint.save();
+    paint.strokeStyle = this.#colours.accent;
+    paint.lineWidth = 1.5;
+    paint.setLineDash([3, 2]);
+    paint.beginPath();
+    paint.roundRect(x + 0.75, y + 0.75, CHIP - 1.5, CHIP - 1.5, 6);
+    paint.stroke();
+    paint.restore();
+  }
+
+  #playhead(paint, scale, timeline, height) {
+    const x = Math.round(scale.x(timeline.now()));
+    paint.fillStyle = this.#colours[timeline.endedAt === null ? 'accent' : 'muted'];
+    paint.fillRect(x, 0, 1.5, height - AXIS);
+  }
+}
+
+/** How full a meter is for a level in dBov, 0 to 1. */
+export function loudness(dbov) {
+  return Math.min(1, Math.max(0, 1 - dbov / FLOOR_DBOV));
+}
+
+/** Live, the axis follows the clock; afterwards the whole call is in view if it can be. */
+function axis(timeline, width) {
+  const room = width - 2 * EDGE;
+  const now = timeline?.now() ?? 0;
+  const over = timeline && timeline.endedAt !== null;
+  const perSecond = over ? Math.max(3, Math.min(PIXELS_PER_SECOND, (room * 1000) / now)) : PIXELS_PER_SECOND;
+  const lead = over ? 0 : 48;
+  const start = Math.max(0, now - ((room - lead) / perSecond) * 1000);
+  return { start, perSecond, x: (t) => EDGE + ((t - start) / 1000) * perSecond };
+}
+
+/** Where a lane's spans are drawn: below the row of digits and its title. */
+function body({ top, height }) {
+  const head = 34;
+  return [top + head, height - head - 8];
+}
+
+function rounded(paint, x, y, width, height, radius) {
+  paint.beginPath();
+  paint.roundRect(x, y, width, height, radius);
+  paint.fill();
+}
+
+/** `"transfer-failed"` → `"Transfer failed"`. */
+export function words(name) {
+  const text = name.replace(/[-_]/g, ' ');
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+/** `75` → `"1:15"`. */
+export function clock(seconds) {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+}
