@@ -133,10 +133,14 @@ function begin(options) {
   view.clearCall();
   call = new Call(options);
   $('remote').muted = false;
-  lanes.name('You', options.peer);
-  view.nameMeters(role === 'agent' ? 'You, at your microphone' : 'You, as the bot hears you', `${options.peer}, as you hear them`);
+  nameFarEnd(options.peer);
   animate();
   return call;
+}
+
+function nameFarEnd(peer) {
+  lanes.name('You', peer);
+  view.nameMeters(role === 'agent' ? 'You, at your microphone' : 'You, as the bot hears you', `${peer}, as you hear them`);
 }
 
 async function dial() {
@@ -229,12 +233,12 @@ const handlers = {
     });
   },
   state({ state, with: peer }) {
-    if (peer?.name) {
-      call.peer = peer.name;
-      lanes.name('You', peer.name);
+    if (state === 'terminated') {
+      call.end('');
+      return;
     }
-    if (state === 'terminated') call.end('');
-    else call.enter(state);
+    if (peer?.name) meet(peer.name, state);
+    call.enter(state);
     refresh();
   },
   ended({ reason }) {
@@ -256,6 +260,21 @@ const handlers = {
     if (call && !call.over && !id && !call.id) call.end('');
   },
 };
+
+/** The far end is, or will be, `peer`. */
+function meet(peer, state) {
+  if (state === 'transferring') {
+    view.showNow('The bot is transferring you');
+    return;
+  }
+  if (peer !== call.peer) call.timeline.meets(peer);
+  call.peer = peer;
+  nameFarEnd(peer);
+  if (state === 'established' && peer !== bot?.name) {
+    view.showNow(`You are talking to ${peer}`);
+    view.showNext('Hang up when you are done.');
+  }
+}
 
 // What a timeline event changes besides the timeline.
 const shown = {

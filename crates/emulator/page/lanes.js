@@ -5,7 +5,7 @@ const EDGE = 14;
 const AXIS = 26;
 const CHIP = 22;
 const FLOOR_DBOV = -66;
-const COLOURS = ['ink', 'muted', 'line', 'panel', 'accent', 'accent-soft', 'on-accent', 'slate', 'slate-soft'];
+const COLOURS = ['ink', 'muted', 'line', 'panel', 'sunk', 'accent', 'accent-soft', 'on-accent', 'slate', 'slate-soft'];
 
 export class Lanes {
   #canvas;
@@ -38,9 +38,10 @@ export class Lanes {
       this.#spans(paint, scale, timeline, timeline.prompts, below, 'slate');
       this.#bars(paint, scale, timeline.played, below, 'slate');
       this.#chips(paint, scale, timeline.digits, above);
-      this.#playhead(paint, scale, timeline, height);
+      this.#meetings(paint, scale, timeline.meetings, below);
     }
     this.#titles(paint, [above, below], width);
+    if (timeline?.endedAt === null) this.#playhead(paint, scale, timeline, height);
   }
 
   #readColours() {
@@ -80,8 +81,14 @@ export class Lanes {
   #titles(paint, lanes, width) {
     paint.font = '600 12px system-ui, sans-serif';
     paint.textAlign = 'right';
-    paint.fillStyle = this.#colours.muted;
-    for (const { name, top } of lanes) paint.fillText(name, width - EDGE, top + 16);
+    for (const { name, top } of lanes) {
+      // Nothing that scrolls past may run through a name.
+      paint.fillStyle = this.#colours.sunk;
+      const wide = paint.measureText(name).width;
+      paint.fillRect(width - EDGE - wide - 8, top + 4, wide + 12, 24);
+      paint.fillStyle = this.#colours.muted;
+      paint.fillText(name, width - EDGE, top + 16);
+    }
   }
 
   #spans(paint, scale, timeline, spans, lane, colour) {
@@ -152,9 +159,20 @@ export class Lanes {
     paint.restore();
   }
 
+  #meetings(paint, scale, meetings, { top, height }) {
+    paint.font = '600 12px system-ui, sans-serif';
+    paint.textAlign = 'left';
+    paint.fillStyle = this.#colours.muted;
+    for (const { t, name } of meetings) {
+      const x = Math.round(scale.x(t));
+      for (let y = top + 4; y < top + height - 8; y += 6) paint.fillRect(x, y, 1.5, 3);
+      paint.fillText(`${name} takes over`, x + 8, body({ top, height })[0] + 13);
+    }
+  }
+
   #playhead(paint, scale, timeline, height) {
     const x = Math.round(scale.x(timeline.now()));
-    paint.fillStyle = this.#colours[timeline.endedAt === null ? 'accent' : 'muted'];
+    paint.fillStyle = this.#colours.accent;
     paint.fillRect(x, 0, 1.5, height - AXIS);
   }
 }

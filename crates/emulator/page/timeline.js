@@ -7,6 +7,7 @@ export class Timeline {
   speech = [];
   digits = [];
   prompts = [];
+  meetings = [];
   heard = [];
   played = [];
   endedAt = null;
@@ -32,6 +33,11 @@ export class Timeline {
   /** Notes how loud this end is, as measured here (where no one else reports it). */
   heard_at(dbov) {
     note(this.heard, this.now(), dbov);
+  }
+
+  /** Someone else is at the far end from now on. */
+  meets(name) {
+    this.meetings.push({ t: this.now(), name });
   }
 
   /** Freezes the clock and ends what was open. */

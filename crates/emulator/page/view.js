@@ -151,7 +151,7 @@ export function nameMeters(above, below) {
 /** Shows a level in dBov on the meter `in` or `out`; null empties it. */
 export function showLevel(meter, dbov) {
   $(`level-${meter}`).style.transform = `scaleX(${dbov === null ? 0 : loudness(dbov)})`;
-  $(`level-${meter}-text`).textContent = dbov === null ? '–' : dbov <= -100 ? 'silent' : `${Math.round(dbov)} dB`;
+  $(`level-${meter}-text`).textContent = dbov === null ? '–' : dbov <= -100 ? 'silent' : `−${Math.round(-dbov)} dB`;
 }
 
 export function showStats(stats) {
