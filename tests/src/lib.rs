@@ -1,1 +1,25 @@
-//! Whole-call tests of Switchboard
+//! Whole-call tests of Switchboard: what they share.
+//!
+//! [`demo`] runs the program as a newcomer does, [`browser`] is a headless
+//! Chromium with a fake microphone, [`softphone`] is the page in one of its tabs.
+
+#![forbid(unsafe_code)]
+
+pub mod browser;
+pub mod demo;
+pub mod patience;
+pub mod softphone;
+
+/// What a test fails with.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A file under `fixtures/`.
+pub fn fixture(name: &str) -> std::path::PathBuf {
+    workspace().join("fixtures").join(name)
+}
+
+/// The folder of the workspace's `Cargo.toml`.
+pub(crate) fn workspace() -> &'static std::path::Path {
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests)
+}

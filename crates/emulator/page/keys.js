@@ -16,8 +16,7 @@ export function buildKeypad(keypad, press) {
     key.className = 'key';
     key.dataset.digit = digit;
     key.dataset.testid = `key-${digit}`;
-    key.setAttribute('aria-label', letters ? `${digit} ${letters}` : digit);
-    key.append(element('b', digit), element('small', letters));
+    key.append(element('b', digit), ' ', element('small', letters));
     key.addEventListener('click', () => {
       light(key);
       press(digit);

@@ -1,0 +1,251 @@
+//! The softphone page in one tab, as a person uses it and sees it.
+
+use serde_json::Value;
+use thirtyfour::{By, WebDriver, WindowHandle};
+
+use crate::Failure;
+use crate::patience::eventually;
+
+/// Adds up the energy of the audio that has arrived (`totalAudioEnergy` of
+/// W3C's webrtc-stats, in squared full scale times seconds).
+const ENERGY: &str = "
+    const done = arguments[0];
+    const pc = window.switchboard.pc();
+    if (!pc) { done(0); return; }
+    pc.getStats().then((stats) => done([...stats.values()]
+        .filter((s) => s.type === 'inbound-rtp')
+        .reduce((sum, s) => sum + (s.totalAudioEnergy ?? 0), 0)));
+";
+/// More energy than silence and rounding bring, far less than a spoken word.
+const AUDIBLE: f64 = 1e-4;
+
+/// A digit as the page shows it.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+pub struct ShownDigit {
+    /// `0`–`9`, `*`, `#`.
+    pub digit: String,
+    /// `rtp` or `inband`.
+    pub source: String,
+    /// In milliseconds.
+    pub duration: f64,
+    /// The words beside it.
+    pub text: String,
+}
+
+/// One tab with the page.
+#[derive(Debug, Clone)]
+pub struct Softphone {
+    driver: WebDriver,
+    tab: WindowHandle,
+}
+
+impl Softphone {
+    /// Opens the page in the current tab and waits until it is registered.
+    ///
+    /// # Errors
+    /// The page doesn't load or doesn't register.
+    pub async fn open(driver: &WebDriver, url: &str) -> Result<Self, Failure> {
+        driver.goto(url).await?;
+        Self::in_tab(driver, driver.window().await?).await
+    }
+
+    /// The page in a tab that is open already; waits until it is registered.
+    ///
+    /// # Errors
+    /// The page doesn't register.
+    pub async fn in_tab(driver: &WebDriver, tab: WindowHandle) -> Result<Self, Failure> {
+        let phone = Self {
+            driver: driver.clone(),
+            tab,
+        };
+        eventually("the phone is registered", async || {
+            let registered = phone
+                .ask("window.switchboard?.phone().registered === true")
+                .await?;
+            Ok((registered == true).then_some(()))
+        })
+        .await?;
+        Ok(phone)
+    }
+
+    /// Follows the page's link to a second phone.
+    ///
+    /// # Errors
+    /// No tab opens, or its page doesn't register.
+    pub async fn open_second(&self) -> Result<Self, Failure> {
+        let before = self.driver.windows().await?;
+        self.front().await?;
+        self.driver.find(By::Id("second")).await?.click().await?;
+        let tab = eventually("a second tab opens", async || {
+            let tabs = self.driver.windows().await?;
+            Ok(tabs.into_iter().find(|tab| !before.contains(tab)))
+        })
+        .await?;
+        Self::in_tab(&self.driver, tab).await
+    }
+
+    /// Clicks a button by its `data-testid`.
+    ///
+    /// # Errors
+    /// It isn't there or can't be clicked.
+    pub async fn click(&self, name: &str) -> Result<(), Failure> {
+        self.front().await?;
+        let button = By::Css(format!("[data-testid='{name}']"));
+        Ok(self.driver.find(button).await?.click().await?)
+    }
+
+    /// Types keys without a focused field.
+    ///
+    /// # Errors
+    /// The browser refuses.
+    pub async fn type_keys(&self, keys: &str) -> Result<(), Failure> {
+        self.front().await?;
+        Ok(self.driver.action_chain().send_keys(keys).perform().await?)
+    }
+
+    /// Chooses what to speak with: `none` for no microphone.
+    ///
+    /// # Errors
+    /// There is no such choice.
+    pub async fn choose_voice(&self, value: &str) -> Result<(), Failure> {
+        self.front().await?;
+        let choice = By::Css(format!("#microphone option[value='{value}']"));
+        Ok(self.driver.find(choice).await?.click().await?)
+    }
+
+    /// Waits until the ribbon is at `state`.
+    ///
+    /// # Errors
+    /// It does not get there; what the page shows instead.
+    pub async fn reaches(&self, state: &str) -> Result<(), Failure> {
+        let reached = eventually(&format!("the call is {state}"), async || {
+            let found = self.ask("document.body.dataset.state").await?;
+            Ok((found == state).then_some(()))
+        })
+        .await;
+        match reached {
+            Ok(()) => Ok(()),
+            Err(error) => Err(format!("{error}; the page shows: {}", self.shown().await?).into()),
+        }
+    }
+
+    /// Waits until the far end is `name`.
+    ///
+    /// # Errors
+    /// It is someone else.
+    pub async fn talks_to(&self, name: &str) -> Result<(), Failure> {
+        eventually(&format!("the far end is {name}"), async || {
+            let peer = self.ask("window.switchboard.phone().peer").await?;
+            Ok((peer == name).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until more audio than silence has arrived, counted from now.
+    ///
+    /// # Errors
+    /// It stays silent.
+    pub async fn hears_something(&self) -> Result<(), Failure> {
+        let before = self.energy().await?;
+        eventually("audio arrives", async || {
+            Ok((self.energy().await? > before + AUDIBLE).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until as many digits as `expected` has are shown, and compares.
+    ///
+    /// # Errors
+    /// There are others, or not that many.
+    pub async fn shows_digits(&self, expected: &str) -> Result<Vec<ShownDigit>, Failure> {
+        let digits = eventually(
+            &format!("{} digits are shown", expected.len()),
+            async || {
+                let digits = self.digits().await?;
+                Ok((digits.len() >= expected.len()).then_some(digits))
+            },
+        )
+        .await?;
+        let shown: String = digits.iter().map(|digit| digit.digit.as_str()).collect();
+        if shown != expected {
+            return Err(format!("the page shows {shown:?}, not {expected:?}").into());
+        }
+        Ok(digits)
+    }
+
+    /// Waits until the timeline has a span of `kind` (`speech` or `prompts`).
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn shows_span(&self, kind: &str) -> Result<(), Failure> {
+        eventually(&format!("the timeline has {kind}"), async || {
+            let count = self
+                .ask(&format!("window.switchboard.timeline().{kind}.length"))
+                .await?;
+            Ok(count.as_u64().is_some_and(|count| count > 0).then_some(()))
+        })
+        .await
+    }
+
+    /// The names and states of the other phones.
+    ///
+    /// # Errors
+    /// The tab is gone.
+    pub async fn other_phones(&self) -> Result<Vec<String>, Failure> {
+        let list = "[...document.querySelectorAll('#phones li')].map((item) => item.textContent)";
+        Ok(serde_json::from_value(self.ask(list).await?)?)
+    }
+
+    /// What a person reads on the page.
+    ///
+    /// # Errors
+    /// The tab is gone.
+    pub async fn shown(&self) -> Result<String, Failure> {
+        let texts = "['error-text', 'headline', 'subline', 'note', 'now', 'next']
+            .map((id) => document.getElementById(id).textContent).filter(Boolean).join(' | ')";
+        Ok(self
+            .ask(texts)
+            .await?
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
+    }
+
+    /// Closes the tab. Another one must be open.
+    ///
+    /// # Errors
+    /// The tab is gone.
+    pub async fn close_tab(self) -> Result<(), Failure> {
+        self.front().await?;
+        Ok(self.driver.close_window().await?)
+    }
+
+    async fn digits(&self) -> Result<Vec<ShownDigit>, Failure> {
+        let list = "[...document.querySelectorAll('[data-testid=digit]')].map((item) => ({
+            digit: item.dataset.digit, source: item.dataset.source,
+            duration: Number(item.dataset.duration), text: item.lastChild.textContent }))";
+        Ok(serde_json::from_value(self.ask(list).await?)?)
+    }
+
+    async fn energy(&self) -> Result<f64, Failure> {
+        self.front().await?;
+        let energy = self.driver.execute_async(ENERGY, Vec::new()).await?;
+        Ok(energy.json().as_f64().unwrap_or_default())
+    }
+
+    /// Evaluates an expression in the tab.
+    async fn ask(&self, expression: &str) -> Result<Value, Failure> {
+        self.front().await?;
+        let script = format!("return {expression};");
+        Ok(self
+            .driver
+            .execute(script, Vec::new())
+            .await?
+            .json()
+            .clone())
+    }
+
+    async fn front(&self) -> Result<(), Failure> {
+        Ok(self.driver.switch_to_window(self.tab.clone()).await?)
+    }
+}

@@ -1,0 +1,154 @@
+//! The demo in a real browser: a person's call, from the page to the bot and back.
+//!
+//! Chromium's microphone is a recording of someone reading; the digits are the
+//! browser's own (`RTCDTMFSender`).
+
+use switchboard_tests::browser::{Browser, skipped};
+use switchboard_tests::demo::Demo;
+use switchboard_tests::patience::eventually;
+use switchboard_tests::softphone::Softphone;
+use switchboard_tests::{Failure, fixture};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Browsers are heavy; on a small machine several at once only slow each other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// A demo, a browser, and the page in its first tab.
+struct Stage {
+    caller: Softphone,
+    browser: Browser,
+    demo: Demo,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    /// `None` if browser tests are to be left out.
+    async fn set() -> Result<Option<Self>, Failure> {
+        if skipped() {
+            return Ok(None);
+        }
+        let turn = ONE_AT_A_TIME.lock().await;
+        let demo = tokio::task::spawn_blocking(Demo::start).await??;
+        let browser = Browser::start(&fixture("speech/read-en.wav")).await?;
+        let caller = Softphone::open(&browser.driver, demo.url.as_str()).await?;
+        Ok(Some(Self {
+            caller,
+            browser,
+            demo,
+            _turn: turn,
+        }))
+    }
+
+    /// Calls the bot and waits for its voice.
+    async fn call(&self) -> Result<(), Failure> {
+        self.caller.click("call").await?;
+        self.caller.reaches("established").await?;
+        self.caller.hears_something().await
+    }
+
+    /// The page broke no rule on the way: no error on the console, no request to
+    /// anyone but the demo.
+    async fn end(self) -> Result<(), Failure> {
+        assert_eq!(self.browser.console_errors().await?, [""; 0]);
+        let page = self.demo.url.as_str();
+        let socket = page.replacen("http", "ws", 1);
+        let requested = self.browser.requested().await?;
+        assert!(requested.iter().any(|url| url == page), "{requested:?}");
+        let own = |url: &str| url.starts_with(page) || url.starts_with(&socket);
+        // The browser's own pages (chrome://) and data in place are not requests.
+        let network = |url: &str| url.starts_with("http") || url.starts_with("ws");
+        let others: Vec<_> = requested
+            .iter()
+            .filter(|url| network(url) && !own(url))
+            .collect();
+        assert!(others.is_empty(), "requests to others: {others:?}");
+        self.browser.quit().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_calls_the_bot_and_hangs_up() -> Result<(), Failure> {
+    let Some(stage) = Stage::set().await? else {
+        return Ok(());
+    };
+    stage.call().await?;
+    let caller = &stage.caller;
+    caller.shows_span("prompts").await?;
+    caller.shows_span("speech").await?;
+
+    // One key by mouse, one by keyboard.
+    caller.click("key-1").await?;
+    caller.shows_digits("1").await?;
+    caller.type_keys("2").await?;
+    for shown in caller.shows_digits("12").await? {
+        assert_eq!(shown.source, "rtp", "{shown:?}");
+        assert!(shown.text.contains("RTP event"), "{shown:?}");
+        assert!(shown.duration > 0.0, "{shown:?}");
+    }
+
+    caller.click("hangup").await?;
+    caller.reaches("terminated").await?;
+    stage.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_without_a_microphone_says_goodbye_by_key() -> Result<(), Failure> {
+    let Some(stage) = Stage::set().await? else {
+        return Ok(());
+    };
+    stage.caller.choose_voice("none").await?;
+    stage.call().await?;
+    stage.caller.click("key-#").await?;
+    // The bot says goodbye and hangs up.
+    stage.caller.reaches("terminated").await?;
+    let digits = stage.caller.shows_digits("#").await?;
+    assert_eq!(digits[0].source, "rtp");
+    stage.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_is_transferred_to_an_agent_in_a_second_tab() -> Result<(), Failure> {
+    let Some(stage) = Stage::set().await? else {
+        return Ok(());
+    };
+    let caller = &stage.caller;
+    let agent = caller.open_second().await?;
+    stage.call().await?;
+
+    caller.click("key-0").await?;
+    agent.reaches("ringing").await?;
+    agent.click("accept").await?;
+    agent.reaches("established").await?;
+    caller.talks_to("Agent").await?;
+    agent.talks_to("Caller").await?;
+    caller.reaches("established").await?;
+    agent.hears_something().await?;
+    caller.hears_something().await?;
+
+    agent.click("hangup").await?;
+    caller.reaches("terminated").await?;
+    agent.reaches("terminated").await?;
+    stage.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_tab_closed_mid_call_ends_the_call() -> Result<(), Failure> {
+    let Some(stage) = Stage::set().await? else {
+        return Ok(());
+    };
+    let other = stage.caller.open_second().await?;
+    let idle = stage.demo.udp_sockets()?;
+    stage.call().await?;
+    assert!(stage.demo.udp_sockets()? > idle, "a call holds a socket");
+
+    stage.caller.clone().close_tab().await?;
+    eventually("the call's socket is closed", async || {
+        Ok((stage.demo.udp_sockets()? <= idle).then_some(()))
+    })
+    .await?;
+    eventually("the phone is gone", async || {
+        Ok(other.other_phones().await?.is_empty().then_some(()))
+    })
+    .await?;
+    stage.end().await
+}
