@@ -279,8 +279,9 @@ function meet(peer, state) {
 // What a timeline event changes besides the timeline.
 const shown = {
   dtmf: view.addDigit,
-  prompt: view.showPrompt,
-  bot: ({ next }) => view.showNext(next),
+  // After a transfer the lines speak of the person, not of a bot that has left.
+  prompt: (event) => call.peer === bot?.name && view.showPrompt(event),
+  bot: ({ next }) => call.peer === bot?.name && view.showNext(next),
   level: ({ dbov }) => view.showLevel('in', dbov),
 };
 
