@@ -108,9 +108,20 @@ impl Softphone {
     /// # Errors
     /// There is no such choice.
     pub async fn choose_voice(&self, value: &str) -> Result<(), Failure> {
-        self.front().await?;
-        let choice = By::Css(format!("#microphone option[value='{value}']"));
-        Ok(self.driver.find(choice).await?.click().await?)
+        eventually(&format!("the voice is {value:?}"), async || {
+            self.front().await?;
+            let choice = By::Css(format!("#microphone option[value='{value}']"));
+            // The page may be filling the list anew.
+            let chosen = match self.driver.find(choice).await {
+                Ok(option) => option.click().await.is_ok(),
+                Err(_) => false,
+            };
+            let shown = self
+                .ask("document.getElementById('microphone').value")
+                .await?;
+            Ok((chosen && shown == value).then_some(()))
+        })
+        .await
     }
 
     /// Waits until the ribbon is at `state`.

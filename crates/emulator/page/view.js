@@ -163,6 +163,9 @@ export function showMicrophones(devices) {
   const select = $('microphone');
   const chosen = select.value;
   const options = [['', 'Microphone'], ...devices.map((d, i) => [d.deviceId, d.label || `Microphone ${i + 1}`]), ['none', 'No microphone']];
+  const same = options.length === select.length && options.every(([value, text], i) => select[i].value === value && select[i].text === text);
+  // An unchanged list stays, lest it closes under someone's mouse.
+  if (same) return;
   select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
   select.value = options.some(([value]) => value === chosen) ? chosen : '';
 }
