@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ const FLAGS: &[&str] = &[
 ];
 
 /// Why there is no browser.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum BrowserError {
     /// Chromium or its driver is not installed.
     #[error(
@@ -58,8 +59,17 @@ pub enum BrowserError {
     #[error("chromedriver ended at once; does its version fit Chromium's?")]
     Died,
     /// It refused the session.
-    #[error("chromedriver opened no browser: {0}")]
+    #[error("chromedriver opened no browser")]
     Session(#[from] thirtyfour::error::WebDriverError),
+}
+
+/// A test that fails prints its error with `Debug`: the words are for a person.
+impl fmt::Debug for BrowserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let cause = std::error::Error::source(self);
+        cause.map_or(Ok(()), |cause| write!(f, ": {cause}"))
+    }
 }
 
 /// A running Chromium. Dropping it ends its processes and removes its profile.
@@ -216,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_cure() {
-        let said = BrowserError::Missing("chromedriver").to_string();
+        let said = format!("{:?}", BrowserError::Missing("chromedriver"));
         for word in ["chromedriver", "apt-get install", SKIP] {
             assert!(said.contains(word), "{said}");
         }
