@@ -1,4 +1,15 @@
 //! Microsoft Graph call control: typed client, validated webhook and call state machine
+//!
+//! - [`types`]: the resources, enumerations and bodies of cloud communications.
+//! - [`request`]: each operation as a value: path, body, and the meaning of the response.
+//! - [`client`]: sends requests, with [`token`]s, time-outs and retries.
+//! - [`error`]: what can go wrong, and whether it is safe to ask again.
 
 pub mod auth;
+pub mod client;
+pub mod error;
+mod http_client;
+pub mod notification;
+pub mod request;
+pub mod token;
 pub mod types;

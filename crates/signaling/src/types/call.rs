@@ -3,9 +3,9 @@
 use super::enums::{
     CallDirection, CallState, CallTranscriptionState, Modality, RoutingMode, RoutingType, Tone,
 };
+use super::id::CallId;
 use super::identity::{IdentitySet, InvitationParticipantInfo, ParticipantInfo};
 use super::media::{CallMediaState, MediaConfig};
-use super::id::CallId;
 use super::object::{Redacted, graph_object, graph_union, integer};
 use super::operation::CommsOperation;
 use super::participant::Participant;
