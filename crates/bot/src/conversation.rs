@@ -1,0 +1,197 @@
+//! The talking half of a call: media events to the hook and the dialogue, their
+//! wishes to the playout, everything worth seeing to the observer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use switchboard_media::event::{MediaEvent, PlayId};
+use switchboard_nlp::{Engine, Event, Features, Reply, Transient};
+use switchboard_transport::Session;
+
+use crate::dialogue::{Action, FrontDesk, Input};
+use crate::observer::{Observation, Observer, PromptProgress};
+use crate::prompts::{PromptName, Prompts};
+
+/// What the conversation wants from call control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Transfer,
+    HangUp,
+}
+
+/// One caller's conversation.
+pub(crate) struct Conversation {
+    call: String,
+    desk: FrontDesk,
+    engine: Box<dyn Engine>,
+    prompts: Arc<Prompts>,
+    observer: Observer,
+    playing: Option<(PlayId, PromptName)>,
+    announced: Option<&'static str>,
+}
+
+impl Conversation {
+    pub(crate) fn new(
+        call: String,
+        engine: Box<dyn Engine>,
+        prompts: Arc<Prompts>,
+        observer: Observer,
+    ) -> Self {
+        Self {
+            call,
+            desk: FrontDesk::default(),
+            engine,
+            prompts,
+            observer,
+            playing: None,
+            announced: None,
+        }
+    }
+
+    /// When [`Conversation::timeout`] is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.desk.poll_timeout()
+    }
+
+    pub(crate) fn timeout(&mut self, now: Instant, session: &mut Session) -> Option<Wish> {
+        self.input(now, Input::Timeout, session)
+    }
+
+    pub(crate) fn connected(&mut self, now: Instant, session: &mut Session) -> Option<Wish> {
+        let start = Event::SessionStart {
+            language: "en-US".to_owned(),
+        };
+        self.engine.handle(&start, &mut |_| {});
+        self.input(now, Input::Connected, session)
+    }
+
+    pub(crate) fn transfer_failed(&mut self, now: Instant, session: &mut Session) -> Option<Wish> {
+        self.input(now, Input::TransferFailed, session)
+    }
+
+    /// Takes what the pipeline heard or did.
+    pub(crate) fn media(
+        &mut self,
+        now: Instant,
+        event: MediaEvent,
+        session: &mut Session,
+    ) -> Option<Wish> {
+        match event {
+            // Acting on the press rather than the release makes keys feel quick.
+            MediaEvent::DigitStart { digit, .. } => self.input(now, Input::Digit(digit), session),
+            MediaEvent::DigitEnd {
+                digit,
+                source,
+                duration_ms,
+                ..
+            } => {
+                self.observe(Observation::Digit {
+                    digit,
+                    source,
+                    duration_ms,
+                });
+                None
+            }
+            MediaEvent::SpeechStart { start_ms } => {
+                self.observe(Observation::SpeechStart { start_ms });
+                self.ask(now, &Event::SpeechStart, session)
+            }
+            MediaEvent::SpeechEnd { start_ms, end_ms } => {
+                self.observe(Observation::SpeechEnd { start_ms, end_ms });
+                let duration_ms = end_ms.saturating_sub(start_ms);
+                self.ask(now, &Event::SpeechEnd { duration_ms }, session)
+            }
+            MediaEvent::Level { dbov, .. } => {
+                self.observe(Observation::Level { dbov });
+                let features = Features { level_dbov: dbov };
+                self.ask(now, &Event::Features(Transient::new(features)), session)
+            }
+            MediaEvent::Vad { .. } => None,
+            MediaEvent::PlayStarted { id } => self.play_started(now, id, session),
+            MediaEvent::PlayFinished { id, interrupted } => {
+                self.play_finished(now, id, interrupted, session)
+            }
+        }
+    }
+
+    fn play_started(&mut self, now: Instant, id: PlayId, session: &mut Session) -> Option<Wish> {
+        let (_, name) = self.playing.filter(|(playing, _)| *playing == id)?;
+        self.observe(Observation::Prompt {
+            name,
+            progress: PromptProgress::Started,
+        });
+        self.ask(now, &Event::PromptStarted, session)
+    }
+
+    fn play_finished(
+        &mut self,
+        now: Instant,
+        id: PlayId,
+        interrupted: bool,
+        session: &mut Session,
+    ) -> Option<Wish> {
+        let (_, name) = self.playing.filter(|(playing, _)| *playing == id)?;
+        self.playing = None;
+        self.finished(name, interrupted);
+        let wish = self.ask(now, &Event::PromptFinished { interrupted }, session);
+        if interrupted {
+            return wish;
+        }
+        wish.or_else(|| self.input(now, Input::PromptFinished, session))
+    }
+
+    fn finished(&mut self, name: PromptName, interrupted: bool) {
+        let progress = match interrupted {
+            true => PromptProgress::Interrupted,
+            false => PromptProgress::Finished,
+        };
+        self.observe(Observation::Prompt { name, progress });
+    }
+
+    /// Tells the hook, and the dialogue what the hook made of it.
+    fn ask(&mut self, now: Instant, event: &Event, session: &mut Session) -> Option<Wish> {
+        let mut replies = Vec::new();
+        self.engine.handle(event, &mut |reply| replies.push(reply));
+        let mut wish = None;
+        for Reply::Intent { name, .. } in &replies {
+            wish = wish.or(self.input(now, Input::Intent(name), session));
+        }
+        wish
+    }
+
+    fn input(&mut self, now: Instant, input: Input<'_>, session: &mut Session) -> Option<Wish> {
+        let action = self.desk.handle(now, input);
+        if self.announced != Some(self.desk.next()) {
+            self.announced = Some(self.desk.next());
+            self.observe(Observation::Next(self.desk.next()));
+        }
+        match action? {
+            Action::Play(name) => {
+                self.play(name, session);
+                None
+            }
+            Action::Transfer => Some(Wish::Transfer),
+            Action::HangUp => Some(Wish::HangUp),
+        }
+    }
+
+    fn play(&mut self, name: PromptName, session: &mut Session) {
+        let Some(prompt) = self.prompts.get(name) else {
+            return;
+        };
+        match session.play(Arc::clone(prompt)) {
+            Ok(id) => {
+                // The prompt that loses its place is over now; its own report
+                // comes later and is recognised as old news.
+                if let Some((_, interrupted)) = self.playing.replace((id, name)) {
+                    self.finished(interrupted, true);
+                }
+            }
+            Err(error) => tracing::warn!(call = self.call, %error, "a prompt was not played"),
+        }
+    }
+
+    fn observe(&self, observation: Observation) {
+        (self.observer)(&self.call, observation);
+    }
+}

@@ -1,0 +1,69 @@
+//! What people who watch a call get to see.
+
+use std::sync::Arc;
+
+use switchboard_media::event::{Digit, DigitSource};
+
+use crate::prompts::PromptName;
+
+/// Something worth showing about a call.
+///
+/// Digits and speech are the caller's; whoever receives them may show them live
+/// and must not keep them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Observation {
+    /// A digit was pressed and released.
+    Digit {
+        /// Which.
+        digit: Digit,
+        /// How it came.
+        source: DigitSource,
+        /// For how long.
+        duration_ms: u64,
+    },
+    /// The caller began to speak.
+    SpeechStart {
+        /// When, in media time.
+        start_ms: u64,
+    },
+    /// The caller stopped speaking.
+    SpeechEnd {
+        /// When it began, in media time.
+        start_ms: u64,
+        /// When it ended, in media time.
+        end_ms: u64,
+    },
+    /// How loud the caller is.
+    Level {
+        /// In dBov, −127…0.
+        dbov: f32,
+    },
+    /// A prompt began, ended or was cut short.
+    Prompt {
+        /// Which.
+        name: PromptName,
+        /// What happened to it.
+        progress: PromptProgress,
+    },
+    /// What the bot does next.
+    Next(&'static str),
+}
+
+/// How far a prompt got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptProgress {
+    /// Its first packet left.
+    Started,
+    /// It was played to the end.
+    Finished,
+    /// Something else took its place.
+    Interrupted,
+}
+
+/// Watches calls. Called from the call's own task, so it must not block.
+pub type Observer = Arc<dyn Fn(&str, Observation) + Send + Sync>;
+
+/// An observer that looks away.
+pub fn nobody() -> Observer {
+    Arc::new(|_, _| {})
+}
