@@ -1,2 +1,91 @@
 //! The `switchboard` command.
-fn main() {}
+//!
+//! Only this crate sees both the bot and the emulator: `demo` puts them in one
+//! process and lets them talk over loopback HTTP and SRTP as they would over the
+//! internet.
+
+#![forbid(unsafe_code)]
+
+mod analyze;
+mod caller;
+mod demo;
+mod emulate;
+mod site;
+mod timeline;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Calling bots for Microsoft Graph cloud communications, on Linux.
+///
+/// `demo` shows a real call on this machine: an emulator of Graph's calling cloud,
+/// a bot that answers, and a softphone in the browser. `analyze` runs the bot's
+/// ears over recordings. `emulate` runs the emulator alone, for bots in any
+/// language.
+///
+/// Logs go to standard error; RUST_LOG chooses what (for example
+/// RUST_LOG=switchboard_bot=debug). They never hold audio, digits or words.
+#[derive(Parser)]
+#[command(name = "switchboard", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::DemoArgs),
+    Analyze(analyze::AnalyzeArgs),
+    Emulate(emulate::EmulateArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    init_logs();
+    let outcome = match &cli.command {
+        Command::Demo(args) => in_runtime(demo::run(args)),
+        Command::Emulate(args) => in_runtime(emulate::run(args)),
+        Command::Analyze(args) => analyze::run(args).map_err(Into::into),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn in_runtime(task: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(task)
+}
+
+fn init_logs() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// One line: what failed, and what lies behind it unless it says the same.
+#[allow(clippy::print_stderr)]
+fn complain(error: &dyn std::error::Error) {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    eprintln!("switchboard: {text}");
+}
