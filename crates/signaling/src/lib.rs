@@ -3,6 +3,7 @@
 //! - [`types`]: the resources, enumerations and bodies of cloud communications.
 //! - [`request`]: each operation as a value: path, body, and the meaning of the response.
 //! - [`client`]: sends requests, with [`token`]s, time-outs and retries.
+//! - [`webhook`]: what Graph posts to us, believed by [`auth`] and read by [`notification`].
 //! - [`error`]: what can go wrong, and whether it is safe to ask again.
 
 pub mod auth;
@@ -13,3 +14,4 @@ pub mod notification;
 pub mod request;
 pub mod token;
 pub mod types;
+pub mod webhook;

@@ -110,7 +110,9 @@ pub enum ParseError {
     #[error("the body has {0} notifications; at most 1,000 are accepted")]
     TooMany(usize),
     /// Not JSON, or not the JSON of `commsNotifications`.
-    #[error("the body is not a commsNotifications object: {problem} at line {line} column {column}")]
+    #[error(
+        "the body is not a commsNotifications object: {problem} at line {line} column {column}"
+    )]
     Json {
         /// What kind of mistake.
         problem: &'static str,
@@ -158,7 +160,10 @@ pub fn parse(body: &[u8]) -> Result<Payload, ParseError> {
 }
 
 fn without_value(members: &serde_json::Map<String, Value>) -> Result<Payload, ParseError> {
-    if LEGACY_MEMBERS.iter().any(|name| members.contains_key(*name)) {
+    if LEGACY_MEMBERS
+        .iter()
+        .any(|name| members.contains_key(*name))
+    {
         Ok(Payload::Legacy)
     } else if members.is_empty() {
         Ok(Payload::Empty)

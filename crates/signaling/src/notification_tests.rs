@@ -38,10 +38,14 @@ fn call_path() -> String {
 #[test]
 fn a_call_notification_is_read() {
     let batch = batch(&one(&call_path(), state("established")));
-    let [notification] = batch.notifications.as_slice() else { panic!() };
+    let [notification] = batch.notifications.as_slice() else {
+        panic!()
+    };
     assert_eq!(notification.call_id.as_str(), CALL);
     assert_eq!(notification.change_type, ChangeType::Updated);
-    let NotifiedResource::Call(call) = &notification.resource else { panic!() };
+    let NotifiedResource::Call(call) = &notification.resource else {
+        panic!()
+    };
     assert_eq!(call.state, Some(CallState::Established));
 }
 
@@ -52,7 +56,9 @@ fn rosters_and_operations_are_read() {
         {"@odata.type": "#microsoft.graph.participant", "id": "p2"},
     ]);
     let roster = batch(&one(&format!("{}/participants", call_path()), roster));
-    let NotifiedResource::Participants(people) = &roster.notifications[0].resource else { panic!() };
+    let NotifiedResource::Participants(people) = &roster.notifications[0].resource else {
+        panic!()
+    };
     assert_eq!(people.len(), 2);
 
     let operation = json!({
@@ -60,7 +66,9 @@ fn rosters_and_operations_are_read() {
         "clientContext": "c1",
     });
     let operation = batch(&one(&format!("{}/operations/op-1", call_path()), operation));
-    let NotifiedResource::Operation(operation) = &operation.notifications[0].resource else { panic!() };
+    let NotifiedResource::Operation(operation) = &operation.notifications[0].resource else {
+        panic!()
+    };
     assert_eq!(operation.client_context.as_deref(), Some("c1"));
 }
 
@@ -81,19 +89,40 @@ fn unknown_types_are_kept_as_such_and_counted() {
 
 #[test]
 fn only_paths_of_calls_name_a_call() {
-    for good in ["", "/", "/participants", "/participants/p-1", "/operations/op_1", "/contentSharingSessions/1"] {
-        assert!(call_id(&format!("/communications/calls/{CALL}{good}")).is_some(), "{good}");
+    for good in [
+        "",
+        "/",
+        "/participants",
+        "/participants/p-1",
+        "/operations/op_1",
+        "/contentSharingSessions/1",
+    ] {
+        assert!(
+            call_id(&format!("/communications/calls/{CALL}{good}")).is_some(),
+            "{good}"
+        );
     }
     for bad in [
-        "", "/", "/communications/calls", "/communications/calls/",
-        "communications/calls/1", "/communications/onlineMeetings/1",
+        "",
+        "/",
+        "/communications/calls",
+        "/communications/calls/",
+        "communications/calls/1",
+        "/communications/onlineMeetings/1",
         "https://graph.microsoft.com/v1.0/communications/calls/1",
         "//evil.example/communications/calls/1",
-        "/communications/calls/1?x=1", "/communications/calls/1#x", "/communications/calls/%2e%2e",
-        "/communications/calls/../users", "/communications/calls/1/../../users",
-        "/communications/calls/1/operations/..", "/communications/calls/1/a/b/c",
-        "/communications/calls/1//x", "/communications/calls/a b", "/communications/calls/ä",
-        "/communications/calls/1@evil.example", "/v1.0/communications/calls/1",
+        "/communications/calls/1?x=1",
+        "/communications/calls/1#x",
+        "/communications/calls/%2e%2e",
+        "/communications/calls/../users",
+        "/communications/calls/1/../../users",
+        "/communications/calls/1/operations/..",
+        "/communications/calls/1/a/b/c",
+        "/communications/calls/1//x",
+        "/communications/calls/a b",
+        "/communications/calls/ä",
+        "/communications/calls/1@evil.example",
+        "/v1.0/communications/calls/1",
         &format!("/communications/calls/{}", "a".repeat(129)),
     ] {
         assert_eq!(call_id(bad), None, "{bad}");
@@ -114,7 +143,13 @@ fn notifications_about_no_call_are_counted() {
 
 #[test]
 fn empty_bodies_mean_nothing() {
-    for body in ["", " \r\n", "{}", r#"{"value":[]}"#, r##"{"@odata.type":"#microsoft.graph.commsNotifications"}"##] {
+    for body in [
+        "",
+        " \r\n",
+        "{}",
+        r#"{"value":[]}"#,
+        r##"{"@odata.type":"#microsoft.graph.commsNotifications"}"##,
+    ] {
         assert_eq!(parse(body.as_bytes()), Ok(Payload::Empty), "{body}");
     }
 }
@@ -144,7 +179,10 @@ fn malformed_bodies_are_named_without_being_quoted() {
         (r#"{"hunter2":1}"#, "without the commsNotifications list"),
     ] {
         let text = parse(body.as_bytes()).unwrap_err().to_string();
-        assert!(text.contains(problem) && !text.contains("hunter2"), "{body}: {text}");
+        assert!(
+            text.contains(problem) && !text.contains("hunter2"),
+            "{body}: {text}"
+        );
     }
     let latin1 = parse(b"{\"value\":[{\"resourceUrl\":\"\xff\"}]}");
     assert!(matches!(latin1, Err(ParseError::Json { .. })));
@@ -154,7 +192,10 @@ fn malformed_bodies_are_named_without_being_quoted() {
 fn a_resource_of_the_wrong_shape_is_an_error_that_says_where() {
     let tone = json!({"@odata.type": "#microsoft.graph.call", "toneInfo": "tone7"});
     let error = parse(one(&call_path(), tone).to_string().as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "value[0].resourceData is not a microsoft.graph.call");
+    assert_eq!(
+        error.to_string(),
+        "value[0].resourceData is not a microsoft.graph.call"
+    );
 }
 
 #[test]
@@ -162,16 +203,32 @@ fn size_depth_and_number_are_limited() {
     let long = vec![b' '; MAX_BODY_BYTES + 1];
     assert_eq!(parse(&long), Err(ParseError::TooLarge));
 
-    let nested = |levels: usize| format!(r#"{{"x":{}1{}}}"#, "[".repeat(levels), "]".repeat(levels));
-    assert_eq!(parse(nested(MAX_DEPTH).as_bytes()), Err(ParseError::TooDeep));
-    assert_eq!(parse(nested(MAX_DEPTH - 1).as_bytes()), Err(ParseError::NotNotifications));
-    assert_eq!(parse("[".repeat(200_000).as_bytes()), Err(ParseError::TooDeep));
+    let nested =
+        |levels: usize| format!(r#"{{"x":{}1{}}}"#, "[".repeat(levels), "]".repeat(levels));
+    assert_eq!(
+        parse(nested(MAX_DEPTH).as_bytes()),
+        Err(ParseError::TooDeep)
+    );
+    assert_eq!(
+        parse(nested(MAX_DEPTH - 1).as_bytes()),
+        Err(ParseError::NotNotifications)
+    );
+    assert_eq!(
+        parse("[".repeat(200_000).as_bytes()),
+        Err(ParseError::TooDeep)
+    );
     let brackets_in_a_string = json!({"callState": "[{\\\"[".repeat(100)});
-    assert_eq!(parse(brackets_in_a_string.to_string().as_bytes()), Ok(Payload::Legacy));
+    assert_eq!(
+        parse(brackets_in_a_string.to_string().as_bytes()),
+        Ok(Payload::Legacy)
+    );
 
     let item = json!({"resourceUrl": "/app/calls/1"});
     let many = json!({"value": vec![item.clone(); MAX_NOTIFICATIONS + 1]});
-    assert_eq!(parse(many.to_string().as_bytes()), Err(ParseError::TooMany(1001)));
+    assert_eq!(
+        parse(many.to_string().as_bytes()),
+        Err(ParseError::TooMany(1001))
+    );
     let full = json!({"value": vec![item; MAX_NOTIFICATIONS]});
     assert_eq!(batch(&full).notifications.len(), MAX_NOTIFICATIONS);
 }
@@ -189,19 +246,33 @@ fn debug_output_holds_no_tone() {
 /// Bodies near enough to real ones to get past the first check.
 fn near_bodies() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
-        Just(json!(null)), any::<i64>().prop_map(Value::from), "\\PC{0,12}".prop_map(Value::from),
-        Just(json!("#microsoft.graph.call")), Just(json!("#microsoft.graph.participant")),
-        Just(json!("#microsoft.graph.playPromptOperation")), Just(json!(format!("/app/calls/{CALL}"))),
+        Just(json!(null)),
+        any::<i64>().prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+        Just(json!("#microsoft.graph.call")),
+        Just(json!("#microsoft.graph.participant")),
+        Just(json!("#microsoft.graph.playPromptOperation")),
+        Just(json!(format!("/app/calls/{CALL}"))),
     ];
     let name = prop_oneof![
-        Just("value"), Just("@odata.type"), Just("resourceUrl"), Just("resourceData"), Just("state"),
-        Just("changeType"), Just("toneInfo"), Just("participants"), Just("id"), Just("resultInfo"),
+        Just("value"),
+        Just("@odata.type"),
+        Just("resourceUrl"),
+        Just("resourceData"),
+        Just("state"),
+        Just("changeType"),
+        Just("toneInfo"),
+        Just("participants"),
+        Just("id"),
+        Just("resultInfo"),
     ];
     let value = leaf.prop_recursive(6, 64, 8, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((name.clone(), inner), 0..6)
-                .prop_map(|members| members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+            prop::collection::vec((name.clone(), inner), 0..6).prop_map(|members| members
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v))
+                .collect()),
         ]
     });
     value.prop_map(|value| format!(r#"{{"value":[{value}]}}"#))
