@@ -151,7 +151,8 @@ pub fn parse(body: &[u8]) -> Result<Payload, ParseError> {
     if depth(body) > MAX_DEPTH {
         return Err(ParseError::TooDeep);
     }
-    let body: CommsNotifications = serde_json::from_slice(body).map_err(json_error)?;
+    let body: CommsNotifications =
+        serde_json::from_slice(body).map_err(|error| json_error(&error))?;
     match body.value {
         Some(items) if !items.is_empty() => read_all(&items).map(Payload::Notifications),
         Some(_) => Ok(Payload::Empty),
@@ -218,7 +219,7 @@ fn call_id(path: &str) -> Option<CallId> {
     }
 }
 
-fn json_error(error: serde_json::Error) -> ParseError {
+fn json_error(error: &serde_json::Error) -> ParseError {
     use serde_json::error::Category;
     let problem = match error.classify() {
         Category::Eof => "it ends too early",

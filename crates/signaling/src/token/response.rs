@@ -185,7 +185,7 @@ mod tests {
             r#"{"token_type":"Bearer","expires_in":"soon","access_token":"x"}"#,
         ] {
             let found = read(200, body).map(|_| ());
-            assert_eq!(found, malformed.clone().map(|()| ()), "{body}");
+            assert_eq!(found, malformed.clone(), "{body}");
         }
         assert!(matches!(read(302, ""), Err(TokenError::Refused { .. })));
         assert!(matches!(

@@ -256,6 +256,8 @@ macro_rules! graph_union {
         #[derive(Clone, Debug, PartialEq, serde::Serialize)]
         #[serde(untagged)]
         #[non_exhaustive]
+        // A request or a notification holds one, or a few.
+        #[allow(clippy::large_enum_variant)]
         pub enum $name {
             $($(#[$variant_meta])* $variant($type),)*
             /// Another type of object, kept whole.
