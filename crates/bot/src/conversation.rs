@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use switchboard_media::event::{MediaEvent, PlayId};
-use switchboard_nlp::{Engine, Event, Features, Reply, Transient};
+use switchboard_nlp::{Engine, Event, Features, Reply, SessionStart, Transient};
 use switchboard_transport::Session;
 
 use crate::dialogue::{Action, FrontDesk, Input};
@@ -58,9 +58,11 @@ impl Conversation {
     }
 
     pub(crate) fn connected(&mut self, now: Instant, session: &mut Session) -> Option<Wish> {
-        let start = Event::SessionStart {
+        let start = Event::SessionStart(SessionStart {
+            call: self.call.clone(),
             language: "en-US".to_owned(),
-        };
+            ..SessionStart::default()
+        });
         self.engine.handle(&start, &mut |_| {});
         self.input(now, Input::Connected, session)
     }
@@ -94,16 +96,23 @@ impl Conversation {
             }
             MediaEvent::SpeechStart { start_ms } => {
                 self.observe(Observation::SpeechStart { start_ms });
-                self.ask(now, &Event::SpeechStart, session)
+                self.ask(now, &Event::SpeechStart { t_ms: start_ms }, session)
             }
             MediaEvent::SpeechEnd { start_ms, end_ms } => {
                 self.observe(Observation::SpeechEnd { start_ms, end_ms });
-                let duration_ms = end_ms.saturating_sub(start_ms);
-                self.ask(now, &Event::SpeechEnd { duration_ms }, session)
+                let end = Event::SpeechEnd {
+                    t_ms: end_ms,
+                    duration_ms: end_ms.saturating_sub(start_ms),
+                };
+                self.ask(now, &end, session)
             }
-            MediaEvent::Level { dbov, .. } => {
+            MediaEvent::Level { t_ms, dbov } => {
                 self.observe(Observation::Level { dbov });
-                let features = Features { level_dbov: dbov };
+                let features = Features {
+                    t_ms,
+                    level_dbov: dbov,
+                    ..Features::default()
+                };
                 self.ask(now, &Event::Features(Transient::new(features)), session)
             }
             MediaEvent::Vad { .. } => None,
@@ -120,7 +129,8 @@ impl Conversation {
             name,
             progress: PromptProgress::Started,
         });
-        self.ask(now, &Event::PromptStarted, session)
+        let name = name.as_str().to_owned();
+        self.ask(now, &Event::PromptStarted { name }, session)
     }
 
     fn play_finished(
@@ -133,7 +143,8 @@ impl Conversation {
         let (_, name) = self.playing.filter(|(playing, _)| *playing == id)?;
         self.playing = None;
         self.finished(name, interrupted);
-        let wish = self.ask(now, &Event::PromptFinished { interrupted }, session);
+        let name = name.as_str().to_owned();
+        let wish = self.ask(now, &Event::PromptFinished { name, interrupted }, session);
         if interrupted {
             return wish;
         }
@@ -153,8 +164,12 @@ impl Conversation {
         let mut replies = Vec::new();
         self.engine.handle(event, &mut |reply| replies.push(reply));
         let mut wish = None;
-        for Reply::Intent { name, .. } in &replies {
-            wish = wish.or(self.input(now, Input::Intent(name), session));
+        for reply in &replies {
+            if let Reply::Intent(intent) = reply {
+                let heard =
+                    intent.with(|intent| self.input(now, Input::Intent(&intent.name), session));
+                wish = wish.or(heard);
+            }
         }
         wish
     }

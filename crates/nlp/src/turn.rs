@@ -21,7 +21,7 @@ impl Default for TurnTaking {
 
 impl Engine for TurnTaking {
     fn handle(&mut self, event: &Event, reply: &mut dyn FnMut(Reply)) {
-        if let Event::SpeechEnd { duration_ms } = event
+        if let Event::SpeechEnd { duration_ms, .. } = event
             && *duration_ms >= self.shortest_ms
         {
             reply(Reply::intent("spoke", 1.0));
@@ -41,11 +41,15 @@ mod tests {
 
     #[test]
     fn an_utterance_is_an_intent_and_a_cough_is_not() {
-        assert_eq!(
-            replies(&Event::SpeechEnd { duration_ms: 400 }),
-            [Reply::intent("spoke", 1.0)]
-        );
-        assert_eq!(replies(&Event::SpeechEnd { duration_ms: 399 }), []);
-        assert_eq!(replies(&Event::SpeechStart), []);
+        let said = |duration_ms| {
+            replies(&Event::SpeechEnd {
+                t_ms: 1_000,
+                duration_ms,
+            })
+        };
+        let utterance = said(400);
+        assert!(utterance.len() == 1 && utterance[0].is_intent("spoke"));
+        assert!(said(399).is_empty());
+        assert!(replies(&Event::SpeechStart { t_ms: 0 }).is_empty());
     }
 }
