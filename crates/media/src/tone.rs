@@ -172,9 +172,11 @@ mod tests {
             };
             let out = dial(rate, "1x2", &tone);
             assert_eq!(out.len(), 2 * (rate as usize / 10));
-            assert!(out[rate as usize * 4 / 100..rate as usize / 10]
-                .iter()
-                .all(|x| *x == 0.0));
+            assert!(
+                out[rate as usize * 4 / 100..rate as usize / 10]
+                    .iter()
+                    .all(|x| *x == 0.0)
+            );
         }
     }
 }

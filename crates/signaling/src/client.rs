@@ -229,7 +229,10 @@ impl Inner {
         let id = Uuid::new_v4();
         let mut builder = self
             .http
-            .request(request.method.clone(), self.url(&request.path))
+            .request(
+                request.method.clone(),
+                self.url(&request.path, request.query.as_deref()),
+            )
             .header(AUTHORIZATION, authorization(bearer)?)
             .header(ACCEPT, "application/json")
             .header("client-request-id", id.to_string());
@@ -261,10 +264,11 @@ impl Inner {
     }
 
     /// The base address with a path of ours after it: never an address from outside.
-    fn url(&self, path: &str) -> Url {
+    fn url(&self, path: &str, query: Option<&str>) -> Url {
         let mut url = self.base.clone();
         let base = self.base.path().trim_end_matches('/');
         url.set_path(&format!("{base}{path}"));
+        url.set_query(query);
         url
     }
 

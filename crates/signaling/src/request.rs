@@ -1,7 +1,13 @@
 //! Operations as plain values: which request to send and what the response means. No IO.
 
+mod call_parts;
 mod calls;
 mod check;
+mod media;
+pub mod meetings;
+mod page;
+pub mod participants;
+pub mod presence;
 mod retry;
 
 use std::fmt;
@@ -15,13 +21,26 @@ use serde_json::Value;
 
 use crate::error::{ApiError, GraphError};
 use crate::http_client::tidy;
-use crate::types::{Call, CommsOperation, ErrorDetail, GraphErrorBody};
+use crate::types::{
+    AttendanceRecord, AudioRoutingGroup, Call, CommsOperation, ContentSharingSession, ErrorDetail,
+    GraphErrorBody, MeetingAttendanceReport, OnlineMeeting, Page, Participant, Presence, ValueOf,
+};
 
+pub use call_parts::{
+    create_audio_routing_group, delete_audio_routing_group, get_audio_routing_group,
+    get_content_sharing_session, get_operation, list_audio_routing_groups,
+    list_content_sharing_sessions, list_operations, update_audio_routing_group,
+};
 pub use calls::{
-    answer, create_call, delete_call, get_call, keep_alive, mute, play_prompt, redirect, reject,
-    subscribe_to_tone, transfer, unmute,
+    answer, create_call, delete_call, get_call, keep_alive, log_teleconference_device_quality,
+    redirect, reject, transfer,
 };
 pub use check::InvalidRequest;
+pub use media::{
+    add_large_gallery_view, cancel_media_processing, change_screen_sharing_role, mute, play_prompt,
+    record_response, send_dtmf_tones, subscribe_to_tone, unmute, update_recording_status,
+};
+pub use page::ForeignLink;
 pub use retry::{RetryPolicy, retry_after};
 
 /// One request to Graph, whose response is a `T`.
@@ -37,6 +56,8 @@ pub struct GraphRequest<T> {
     pub method: Method,
     /// The path below the base address, for example `/communications/calls`.
     pub path: String,
+    /// The query, escaped, without `?`.
+    pub query: Option<String>,
     /// The JSON body; `None` sends none.
     pub body: Option<Value>,
     /// The documented status of success.
@@ -90,7 +111,33 @@ macro_rules! json_reply {
     };
 }
 
-json_reply!(Call = "call", CommsOperation = "commsOperation");
+json_reply!(
+    AttendanceRecord = "attendanceRecord",
+    AudioRoutingGroup = "audioRoutingGroup",
+    Call = "call",
+    CommsOperation = "commsOperation",
+    ContentSharingSession = "contentSharingSession",
+    MeetingAttendanceReport = "meetingAttendanceReport",
+    OnlineMeeting = "onlineMeeting",
+    Participant = "participant",
+    Presence = "presence",
+);
+
+impl<T: DeserializeOwned> Reply for Page<T> {
+    const NAME: &'static str = "collection";
+
+    fn read(body: &[u8]) -> Option<Self> {
+        read_object(body)
+    }
+}
+
+impl<T: DeserializeOwned> Reply for ValueOf<T> {
+    const NAME: &'static str = "value";
+
+    fn read(body: &[u8]) -> Option<Self> {
+        read_object(body)
+    }
+}
 
 /// serde also reads structs from arrays, which Graph never means.
 fn read_object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
@@ -109,11 +156,17 @@ impl<T: Reply> GraphRequest<T> {
             operation,
             method,
             path: path.into(),
+            query: None,
             body: None,
             expected,
             repeatable: false,
             output: PhantomData,
         }
+    }
+
+    fn with_query(mut self, query: String) -> Self {
+        self.query = Some(query);
+        self
     }
 
     fn repeatable(mut self) -> Self {

@@ -5,18 +5,19 @@ use http::{Method, StatusCode};
 use super::check::{Check, InvalidRequest};
 use super::{GraphRequest, Reply};
 use crate::types::{
-    AnswerRequest, Call, CallId, ClientContextRequest, CommsOperation, PlayPromptRequest,
-    RedirectRequest, RejectRequest, TransferRequest,
+    AnswerRequest, Call, CallId, ClientContextRequest, CommsOperation,
+    LogTeleconferenceDeviceQualityRequest, RedirectRequest, RejectRequest,
+    TeleconferenceDeviceQuality, TransferRequest,
 };
 
 const CALLS: &str = "/communications/calls";
 
-fn call_path(id: &CallId) -> String {
+pub(super) fn call_path(id: &CallId) -> String {
     format!("{CALLS}/{id}")
 }
 
 /// `POST /communications/calls/{id}/{action}`
-fn action<T: Reply>(
+pub(super) fn action<T: Reply>(
     operation: &'static str,
     id: &CallId,
     action: &str,
@@ -60,7 +61,7 @@ pub fn answer(id: &CallId, body: &AnswerRequest) -> Result<GraphRequest<()>, Inv
 /// Turns an incoming call down: `202`. Not repeatable.
 pub fn reject(id: &CallId, body: &RejectRequest) -> Result<GraphRequest<()>, InvalidRequest> {
     const OPERATION: &str = "call: reject";
-    Check(OPERATION).callback(body.callback_uri.as_ref())?;
+    Check(OPERATION).reject(body)?;
     Ok(action(OPERATION, id, "reject", StatusCode::ACCEPTED).with_body(body))
 }
 
@@ -85,61 +86,38 @@ pub fn keep_alive(id: &CallId) -> GraphRequest<()> {
     action("call: keepAlive", id, "keepAlive", StatusCode::OK).repeatable()
 }
 
-/// Mutes the application on the server, in group calls: `200`. Repeatable.
-pub fn mute(
-    id: &CallId,
-    client_context: Option<&str>,
-) -> Result<GraphRequest<CommsOperation>, InvalidRequest> {
-    marked("call: mute", id, "mute", client_context)
+/// Reports what a video conferencing gateway measured (Cloud Video Interop partners): `200`.
+/// Not repeatable.
+pub fn log_teleconference_device_quality(
+    quality: &TeleconferenceDeviceQuality,
+) -> Result<GraphRequest<()>, InvalidRequest> {
+    const OPERATION: &str = "call: logTeleconferenceDeviceQuality";
+    Check(OPERATION).device_quality(quality)?;
+    let path = format!("{CALLS}/logTeleconferenceDeviceQuality");
+    let body = LogTeleconferenceDeviceQualityRequest {
+        quality: Some(quality.clone()),
+        ..LogTeleconferenceDeviceQualityRequest::default()
+    };
+    let request = GraphRequest::new(OPERATION, Method::POST, path, StatusCode::OK);
+    Ok(request.with_body(&body))
 }
 
-/// Takes the application's mute back: `200`. Repeatable.
-pub fn unmute(
-    id: &CallId,
-    client_context: Option<&str>,
-) -> Result<GraphRequest<CommsOperation>, InvalidRequest> {
-    marked("call: unmute", id, "unmute", client_context)
-}
-
-/// Asks for a notification per key pressed, in calls with service-hosted media: `200`.
-/// Repeatable.
-pub fn subscribe_to_tone(
-    id: &CallId,
-    client_context: Option<&str>,
-) -> Result<GraphRequest<CommsOperation>, InvalidRequest> {
-    marked(
-        "call: subscribeToTone",
-        id,
-        "subscribeToTone",
-        client_context,
-    )
-}
-
-/// Plays prompts, in calls with service-hosted media: `200`, and a notification when they
-/// have ended. Not repeatable: it would be heard twice.
-pub fn play_prompt(
-    id: &CallId,
-    body: &PlayPromptRequest,
-) -> Result<GraphRequest<CommsOperation>, InvalidRequest> {
-    const OPERATION: &str = "call: playPrompt";
-    Check(OPERATION).play_prompt(body)?;
-    Ok(action(OPERATION, id, "playPrompt", StatusCode::OK).with_body(body))
-}
-
-/// An action whose only parameter is the client's mark, and that leaves the same state if
-/// it is asked for twice.
-fn marked(
+/// An action whose only parameter is the client's mark.
+pub(super) fn marked(
     operation: &'static str,
     id: &CallId,
     name: &str,
+    expected: StatusCode,
     client_context: Option<&str>,
 ) -> Result<GraphRequest<CommsOperation>, InvalidRequest> {
     Check(operation).client_context(client_context)?;
-    let body = ClientContextRequest {
+    Ok(action(operation, id, name, expected).with_body(&mark(client_context)))
+}
+
+/// The body of an action whose only parameter is the client's mark.
+pub(super) fn mark(client_context: Option<&str>) -> ClientContextRequest {
+    ClientContextRequest {
         client_context: client_context.map(str::to_owned),
         ..ClientContextRequest::default()
-    };
-    Ok(action(operation, id, name, StatusCode::OK)
-        .with_body(&body)
-        .repeatable())
+    }
 }

@@ -260,6 +260,16 @@ graph_enum! {
 }
 
 graph_enum! {
+    /// Whether the application shares its screen (`screenSharingRole`).
+    pub enum ScreenSharingRole {
+        /// It watches.
+        Viewer = "viewer",
+        /// It shares.
+        Sharer = "sharer",
+    }
+}
+
+graph_enum! {
     /// How sending tones ended (`sendDtmfCompletionReason`).
     pub enum SendDtmfCompletionReason {
         /// Not known.
@@ -287,5 +297,6 @@ graph_enum_shown!(
     RoutingMode,
     CallTranscriptionState,
     RecordingStatus,
+    ScreenSharingRole,
     SendDtmfCompletionReason,
 );

@@ -18,6 +18,8 @@ graph_object! {
         pub application_type: String,
         /// A guest's address (`communicationsGuestIdentity`).
         pub email: String,
+        /// Who vouches for a user, such as `AAD`.
+        pub identity_provider: String,
         /// The communication resource of an Azure Communication Services user.
         pub azure_communication_services_resource_id: String,
     }
@@ -94,6 +96,22 @@ impl IdentitySet {
         }
     }
 
+    /// An application instance, by object id: the account of a bot that owns a phone number.
+    pub fn application_instance(identity: Identity) -> Self {
+        Self {
+            application_instance: Some(identity),
+            ..Self::default()
+        }
+    }
+
+    /// A guest: how a bot joins a meeting of another tenant without an account there.
+    pub fn guest(identity: Identity) -> Self {
+        Self {
+            guest: Some(identity),
+            ..Self::default()
+        }
+    }
+
     /// The first identity that is set: user, application, instance, phone, guest, then the others.
     pub fn any(&self) -> Option<&Identity> {
         [
@@ -146,6 +164,20 @@ graph_object! {
         pub remove_from_default_audio_routing_group: bool,
         /// The call that this one takes the place of (consultative transfer).
         pub replaces_call_id: String,
+        /// Language and culture, for example `en-us`, as transfers carry it.
+        pub language_id: String,
+        /// The participant's region, as transfers carry it.
+        pub region: String,
+    }
+}
+
+impl ParticipantInfo {
+    /// A participant by its identities.
+    pub fn new(identity: IdentitySet) -> Self {
+        Self {
+            identity: Some(identity),
+            ..Self::default()
+        }
     }
 }
 

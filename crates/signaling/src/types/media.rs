@@ -18,6 +18,9 @@ graph_object! {
     pub struct AppHostedMediaConfig as "#microsoft.graph.appHostedMediaConfig" {
         /// The media platform's description of its session; it may hold a one-time token.
         pub blob: Redacted,
+        /// Whether the application is left out of the default audio routing group, in group
+        /// calls.
+        pub remove_from_default_audio_group: bool,
     }
 }
 

@@ -8,37 +8,76 @@
 //! Source: Microsoft Graph v1.0 metadata, namespace `microsoft.graph`, and the API reference.
 
 mod action;
+mod artifact;
+mod attendance;
 mod call;
+mod engagement;
 mod enums;
 mod error_body;
 mod id;
 mod identity;
+mod join;
 mod media;
+mod meeting;
+mod meeting_enums;
 mod notification;
 mod object;
 mod operation;
 mod participant;
+mod person_action;
+mod presence;
+mod quality;
+mod root;
+mod text;
 
 pub use action::{
-    AnswerRequest, ClientContextRequest, PlayPromptRequest, RedirectRequest, RejectRequest,
-    TransferRequest,
+    AnswerRequest, ChangeScreenSharingRoleRequest, ClientContextRequest, InviteRequest,
+    LogTeleconferenceDeviceQualityRequest, MuteAllRequest, PlayPromptRequest,
+    RecordResponseRequest, RedirectRequest, RejectRequest, SendDtmfTonesRequest,
+    StartHoldMusicRequest, TransferRequest, UpdateRecordingStatusRequest,
+};
+pub use artifact::{AdhocCall, CallRecording, CallTranscript};
+pub use attendance::{
+    AttendanceInterval, AttendanceRecord, MeetingAttendanceReport, VirtualEventExternalInformation,
+    VirtualEventExternalRegistrationInformation,
 };
 pub use call::{
     AudioRoutingGroup, Call, CallOptions, CallRoute, CallTranscriptionInfo, ChatInfo,
     ContentSharingSession, IncomingContext, JoinMeetingIdMeetingInfo, MeetingInfo,
     OrganizerMeetingInfo, ResultInfo, TokenMeetingInfo, ToneInfo,
 };
+pub use engagement::{
+    EngagementConversation, EngagementConversationMessage, EngagementConversationMessageReaction,
+    EngagementCreationMode, EngagementIdentitySet, ModerationState,
+    OnlineMeetingEngagementConversation, ReactionType,
+};
 pub use enums::{
     CallDirection, CallState, CallTranscriptionState, ChangeType, EndpointType, MediaDirection,
     MediaState, Modality, OperationStatus, RecordingStatus, RejectReason, RoutingMode, RoutingType,
-    SendDtmfCompletionReason, Tone,
+    ScreenSharingRole, SendDtmfCompletionReason, Tone,
 };
 pub use error_body::{ErrorDetail, GraphErrorBody, InnerError};
-pub use id::{CallId, InvalidId};
+pub use id::{
+    CallId, InvalidId, MeetingId, OperationId, ParticipantId, ReportId, RoutingGroupId,
+    SharingSessionId, UserId,
+};
 pub use identity::{Identity, IdentitySet, InvitationParticipantInfo, ParticipantInfo};
+pub use join::{InvalidJoinAddress, JoinAddress};
 pub use media::{
     AppHostedMediaConfig, CallMediaState, MediaConfig, MediaInfo, MediaPrompt, Prompt,
     ServiceHostedMediaConfig,
+};
+pub use meeting::{
+    AudioConferencing, BroadcastMeetingCaptionSettings, BroadcastMeetingSettings, ChatRestrictions,
+    CloudVideoInteropInfo, JoinMeetingIdSettings, LobbyBypassSettings, MeetingParticipantInfo,
+    MeetingParticipants, OnlineMeeting, OnlineMeetingRestricted,
+    OnlineMeetingSensitivityLabelAssignment, VirtualEventSession, WatermarkProtectionValues,
+};
+pub use meeting_enums::{
+    AllowedLobbyAdmitterRoles, BroadcastMeetingAudience, ContentSharingDisabledReason,
+    LobbyBypassScope, MeetingChatHistoryDefaultMode, MeetingChatMode, MeetingLiveShareOptions,
+    OnlineMeetingPresenters, OnlineMeetingRole, OnlineMeetingType, RemindBeforeTimeInMinutesType,
+    VideoDisabledReason, VirtualAppointmentMessageType,
 };
 pub use notification::{
     CommsNotification, CommsNotifications, NotifiedResource, ResourceShapeError,
@@ -46,3 +85,19 @@ pub use notification::{
 pub use object::{Extra, ODataType, Redacted, UnknownObject};
 pub use operation::{CommsOperation, OperationKind};
 pub use participant::{MediaStream, Participant, RecordingInfo, RemovedState};
+pub use person_action::{
+    AttendeeNotificationInfo, ClearPresenceRequest, CreateOrGetRequest,
+    GetPresencesByUserIdRequest, SendVirtualAppointmentReminderSmsRequest,
+    SendVirtualAppointmentSmsRequest, SetLocationRequest, SetPresenceRequest,
+    SetStatusMessageRequest, SetUserPreferredPresenceRequest,
+};
+pub use presence::{
+    OutOfOfficeSettings, Presence, PresenceStatusMessage, UserWorkLocation, WorkLocationSource,
+    WorkLocationType,
+};
+pub use quality::{
+    AnyMediaQuality, AudioQuality, MediaQuality, ScreenSharingQuality, TeleconferenceDeviceQuality,
+    VideoQuality,
+};
+pub use root::{CloudCommunications, Page, ValueOf};
+pub use text::{BodyType, DateTimeTimeZone, ItemBody};

@@ -2,7 +2,8 @@
 
 use super::enums::{MediaDirection, Modality, RecordingStatus};
 use super::identity::{IdentitySet, ParticipantInfo};
-use super::object::{UnknownObject, graph_object, integer};
+use super::meeting::OnlineMeetingRestricted;
+use super::object::{graph_object, integer};
 
 graph_object! {
     /// One participant of a call (`participant`).
@@ -24,7 +25,7 @@ graph_object! {
         /// Why it was removed.
         pub removed_state: RemovedState,
         /// What it may not do.
-        pub restricted_experience: UnknownObject,
+        pub restricted_experience: OnlineMeetingRestricted,
         /// Orders roster notifications.
         #[serde(deserialize_with = "integer")]
         pub roster_sequence_number: i64,
