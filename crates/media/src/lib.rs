@@ -22,6 +22,7 @@ pub mod prompt;
 pub mod receive;
 pub mod resample;
 pub mod rtp;
+pub mod silero;
 pub mod telephone_event;
 pub mod tone;
 pub mod vad;

@@ -17,6 +17,7 @@ use switchboard_media::playout::{Playout, PlayoutConfig};
 use switchboard_media::prompt::Prompt;
 use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig};
 use switchboard_media::rtp::RtpHeader;
+use switchboard_media::silero::{Rate, Silero};
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
@@ -199,9 +200,28 @@ fn engine_allocates_nothing(prompt: &Arc<Prompt>) {
     assert_eq!(count, 0, "a running engine allocates");
 }
 
+fn speech_frames_allocate_nothing() {
+    for rate in [Rate::Hz8000, Rate::Hz16000] {
+        let mut detector = Silero::new(rate);
+        let samples: Vec<f32> = (0..16_000u32).map(|n| (n * n % 97) as f32 / 97.0).collect();
+        let mut frames = 0;
+        let count = allocations(|| {
+            for _ in 0..10 {
+                for block in samples.chunks(313) {
+                    detector.push(block, &mut |_| frames += 1);
+                }
+                detector.reset();
+            }
+        });
+        assert_eq!(frames, 10 * (samples.len() / rate.frame()));
+        assert_eq!(count, 0, "a frame allocates");
+    }
+}
+
 #[test]
 fn nothing_is_allocated_on_the_media_path() {
     let prompt = prompt();
+    speech_frames_allocate_nothing();
     receiver_allocates_nothing(&prompt);
     playout_allocates_nothing(&prompt);
     engine_allocates_nothing(&prompt);
