@@ -1,5 +1,8 @@
 //! The client for Graph's calling operations.
 
+mod list;
+mod recording;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,9 +14,10 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 use uuid::Uuid;
 
+use crate::cloud::{Cloud, Version};
 use crate::error::{GraphError, TokenError};
 use crate::http_client::{self, ReadError};
-use crate::request::{self, GraphRequest, Reply, RetryPolicy, retry_after};
+use crate::request::{self, GraphRequest, RecordingHosts, Reply, RetryPolicy, retry_after};
 use crate::token::{Bearer, TokenProvider};
 use crate::types::{
     AnswerRequest, Call, CallId, CommsOperation, PlayPromptRequest, RedirectRequest, RejectRequest,
@@ -21,6 +25,7 @@ use crate::types::{
 };
 
 pub use crate::http_client::ConfigError;
+pub use recording::{Recording, RecordingError};
 
 /// Where Graph is and how long to wait for it.
 #[derive(Clone, Debug)]
@@ -37,6 +42,18 @@ pub struct GraphConfig {
     pub max_response_bytes: usize,
     /// When a request is sent again.
     pub retry: RetryPolicy,
+    /// Where recordings may be fetched from, beside Graph itself.
+    pub recording_hosts: RecordingHosts,
+}
+
+impl GraphConfig {
+    /// The usual limits, towards a cloud's Graph.
+    pub fn for_cloud(cloud: Cloud, version: Version) -> Self {
+        Self {
+            base_url: cloud.base_url(version),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for GraphConfig {
@@ -47,6 +64,7 @@ impl Default for GraphConfig {
             timeout: Duration::from_secs(6),
             max_response_bytes: 1024 * 1024,
             retry: RetryPolicy::default(),
+            recording_hosts: RecordingHosts::default(),
         }
     }
 }
@@ -189,7 +207,19 @@ impl GraphClient {
             .await
     }
 
-    /// Sends any request of [`request`].
+    /// Sends any request of [`request`], which has a function for every operation; the methods
+    /// above are the ones a call can't do without.
+    ///
+    /// ```no_run
+    /// # async fn f(client: switchboard_signaling::client::GraphClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// use switchboard_signaling::request::{participants, presence, meetings::Owner};
+    ///
+    /// let call = "57dab8b1-894c-409a-b240-bd8beae78896".parse()?;
+    /// let everyone = client.list(&participants::list(&call)).await?;
+    /// let user = Owner::User("fa8bf3dc-eca7-46b7-bad1-db199b62afc3".parse()?);
+    /// let presence = client.send(&presence::get(&user)).await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn send<T: Reply>(&self, request: &GraphRequest<T>) -> Result<T, GraphError> {
         let mut bearer = self.inner.tokens.bearer().await?;
         let (mut replaced, mut retries) = (false, 0);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-pub use crate::request::InvalidRequest;
+pub use crate::request::{ForeignLink, InvalidRequest};
 pub use crate::token::TokenError;
 
 /// An operation on Graph failed.
@@ -53,6 +53,15 @@ pub enum GraphError {
         operation: &'static str,
         /// The limit in bytes.
         limit: usize,
+    },
+    /// A list's next page is said to be elsewhere than on Graph; it was not fetched.
+    #[error(transparent)]
+    ForeignLink(#[from] ForeignLink),
+    /// A list has no end in sight; what was read of it is dropped.
+    #[error("{operation}: the list has more than 1,000 pages or 100,000 items; ask for less")]
+    TooLong {
+        /// The operation.
+        operation: &'static str,
     },
     /// Graph answered with success, in a shape that isn't the documented one.
     #[error("{operation}: Graph answered {status} with a body that is not a {expected}")]

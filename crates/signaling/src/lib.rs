@@ -4,10 +4,12 @@
 //! - [`request`]: each operation as a value: path, body, and the meaning of the response.
 //! - [`client`]: sends requests, with [`token`]s, time-outs and retries.
 //! - [`webhook`]: what Graph posts to us, believed by [`auth`] and read by [`notification`].
+//! - [`cloud`]: where Graph is, national clouds included.
 //! - [`error`]: what can go wrong, and whether it is safe to ask again.
 
 pub mod auth;
 pub mod client;
+pub mod cloud;
 pub mod error;
 mod http_client;
 pub mod notification;

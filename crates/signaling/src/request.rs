@@ -8,6 +8,7 @@ pub mod meetings;
 mod page;
 pub mod participants;
 pub mod presence;
+mod recording;
 mod retry;
 
 use std::fmt;
@@ -41,6 +42,7 @@ pub use media::{
     record_response, send_dtmf_tones, subscribe_to_tone, unmute, update_recording_status,
 };
 pub use page::ForeignLink;
+pub use recording::{RecordingHosts, RecordingRefused, recording_of};
 pub use retry::{RetryPolicy, retry_after};
 
 /// One request to Graph, whose response is a `T`.
@@ -48,7 +50,7 @@ pub use retry::{RetryPolicy, retry_after};
 /// The functions of this module make one for each operation, after checking the documented
 /// rules; [`GraphClient::send`](crate::client::GraphClient::send) sends it. `Debug` leaves the
 /// body out, which may hold a media session's token.
-#[derive(Clone, PartialEq)]
+#[derive(PartialEq)]
 pub struct GraphRequest<T> {
     /// The operation's name as documented, for example `call: answer`.
     pub operation: &'static str,
@@ -66,6 +68,22 @@ pub struct GraphRequest<T> {
     /// throttled or met an unavailable service may be repeated.
     pub repeatable: bool,
     output: PhantomData<fn() -> T>,
+}
+
+/// Whatever the response's type; a derived one would ask for `T: Clone`.
+impl<T> Clone for GraphRequest<T> {
+    fn clone(&self) -> Self {
+        Self {
+            operation: self.operation,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            body: self.body.clone(),
+            expected: self.expected,
+            repeatable: self.repeatable,
+            output: PhantomData,
+        }
+    }
 }
 
 impl<T> fmt::Debug for GraphRequest<T> {
