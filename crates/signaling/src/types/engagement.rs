@@ -2,7 +2,7 @@
 
 use super::identity::Identity;
 use super::meeting::OnlineMeeting;
-use super::object::{graph_enum, graph_enum_shown, graph_object};
+use super::object::{graph_enum, graph_enum_shown, graph_object, graph_union};
 use super::text::ItemBody;
 
 graph_enum! {
@@ -117,6 +117,16 @@ graph_object! {
     }
 }
 
+graph_union! {
+    /// The conversation a message belongs to.
+    pub enum Conversation {
+        /// About a meeting.
+        OnlineMeeting(OnlineMeetingEngagementConversation),
+        /// No kind given.
+        Any(EngagementConversation),
+    }
+}
+
 graph_object! {
     /// A conversation (`engagementConversation`).
     pub struct EngagementConversation as "#microsoft.graph.engagementConversation" {
@@ -177,7 +187,7 @@ graph_object! {
         /// The id of the message it answers.
         pub reply_to_id: String,
         /// Its conversation, when expanded.
-        pub conversation: Box<EngagementConversation>,
+        pub conversation: Box<Conversation>,
         /// Reactions to it, when expanded.
         pub reactions: Vec<EngagementConversationMessageReaction>,
         /// Answers to it, when expanded.

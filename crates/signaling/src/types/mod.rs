@@ -47,9 +47,9 @@ pub use call::{
     OrganizerMeetingInfo, ResultInfo, TokenMeetingInfo, ToneInfo,
 };
 pub use engagement::{
-    EngagementConversation, EngagementConversationMessage, EngagementConversationMessageReaction,
-    EngagementCreationMode, EngagementIdentitySet, ModerationState,
-    OnlineMeetingEngagementConversation, ReactionType,
+    Conversation, EngagementConversation, EngagementConversationMessage,
+    EngagementConversationMessageReaction, EngagementCreationMode, EngagementIdentitySet,
+    ModerationState, OnlineMeetingEngagementConversation, ReactionType,
 };
 pub use enums::{
     CallDirection, CallState, CallTranscriptionState, ChangeType, EndpointType, MediaDirection,
