@@ -3,11 +3,13 @@
 //! - [`types`]: the resources, enumerations and bodies of cloud communications.
 //! - [`request`]: each operation as a value: path, body, and the meaning of the response.
 //! - [`client`]: sends requests, with [`token`]s, time-outs and retries.
+//! - [`call`]: one call as a state machine, and the shell that runs it.
 //! - [`webhook`]: what Graph posts to us, believed by [`auth`] and read by [`notification`].
 //! - [`cloud`]: where Graph is, national clouds included.
 //! - [`error`]: what can go wrong, and whether it is safe to ask again.
 
 pub mod auth;
+pub mod call;
 pub mod client;
 pub mod cloud;
 pub mod error;

@@ -1,0 +1,159 @@
+//! The shell around the machine: sends its requests, keeps its time.
+
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::command::{Command, CommandError, CommandId};
+use super::event::CallEvent;
+use super::exchange::{Request, RequestId, Response};
+use super::machine::CallMachine;
+use crate::client::GraphClient;
+use crate::error::GraphError;
+use crate::notification::Notification;
+
+/// Runs one call: notifications in, requests to Graph, events out.
+///
+/// ```no_run
+/// # use switchboard_signaling::call::{CallConfig, CallDriver, CallEvent, CallMachine, Command};
+/// # use switchboard_signaling::{client::GraphClient, notification::Notification, types::*};
+/// # async fn run(
+/// #     id: CallId,
+/// #     client: GraphClient,
+/// #     notifications: tokio::sync::mpsc::Receiver<Notification>,
+/// #     answer: AnswerRequest,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
+/// let now = std::time::Instant::now();
+/// let machine = CallMachine::incoming(now, id, CallConfig::default());
+/// let mut call = CallDriver::new(machine, client, notifications);
+/// call.command(Command::Answer(answer))?;
+/// while let Some(event) = call.next_event().await {
+///     if let CallEvent::StateChanged(CallState::Established) = event {
+///         call.command(Command::HangUp)?;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropping it abandons requests under way, and the call if it isn't over: hang up first, and
+/// read events to their end.
+#[derive(Debug)]
+pub struct CallDriver {
+    machine: CallMachine,
+    client: GraphClient,
+    notifications: mpsc::Receiver<Notification>,
+    open: bool,
+    requests: JoinSet<(RequestId, Result<Response, GraphError>)>,
+}
+
+enum Wakeup {
+    Notification(Option<Notification>),
+    Response(RequestId, Result<Response, GraphError>),
+    Timeout,
+    Nothing,
+}
+
+impl CallDriver {
+    /// Runs `machine` with `client`; `notifications` are those of this call.
+    pub fn new(
+        machine: CallMachine,
+        client: GraphClient,
+        notifications: mpsc::Receiver<Notification>,
+    ) -> Self {
+        Self {
+            machine,
+            client,
+            notifications,
+            open: true,
+            requests: JoinSet::new(),
+        }
+    }
+
+    /// The machine, to be asked for state, id and roster.
+    pub fn machine(&self) -> &CallMachine {
+        &self.machine
+    }
+
+    /// Tells the machine what the application wants; its request leaves at once.
+    ///
+    /// # Errors
+    /// [`CommandError`]; then nothing is sent and no event follows.
+    pub fn command(&mut self, command: Command) -> Result<CommandId, CommandError> {
+        let id = self.machine.command(now(), command)?;
+        self.send();
+        Ok(id)
+    }
+
+    /// The next event; `None` after [`CallEvent::Terminated`].
+    ///
+    /// Cancel-safe: nothing is lost if the future is dropped before it is ready.
+    pub async fn next_event(&mut self) -> Option<CallEvent> {
+        loop {
+            self.send();
+            if let Some(event) = self.machine.poll_event() {
+                return Some(event);
+            }
+            if self.machine.is_terminated() {
+                return None;
+            }
+            let wakeup = self.wait().await;
+            self.handle(wakeup);
+        }
+    }
+
+    async fn wait(&mut self) -> Wakeup {
+        let timeout = self.machine.poll_timeout();
+        let until = timeout.unwrap_or_else(now).into();
+        tokio::select! {
+            notification = self.notifications.recv(), if self.open => {
+                Wakeup::Notification(notification)
+            }
+            Some(joined) = self.requests.join_next() => match joined {
+                Ok((id, outcome)) => Wakeup::Response(id, outcome),
+                // The machine's own deadline finds the request unanswered.
+                Err(_) => Wakeup::Nothing,
+            },
+            () = tokio::time::sleep_until(until), if timeout.is_some() => Wakeup::Timeout,
+            else => std::future::pending().await,
+        }
+    }
+
+    fn handle(&mut self, wakeup: Wakeup) {
+        match wakeup {
+            Wakeup::Notification(Some(notification)) => {
+                self.machine.handle_notification(now(), &notification);
+            }
+            Wakeup::Notification(None) => self.open = false,
+            Wakeup::Response(id, outcome) => self.machine.handle_response(now(), id, outcome),
+            Wakeup::Timeout => self.machine.handle_timeout(now()),
+            Wakeup::Nothing => {}
+        }
+    }
+
+    /// Requests run in tasks of their own, so that they go on while nobody waits for events.
+    fn send(&mut self) {
+        while let Some((id, request)) = self.machine.poll_request() {
+            let client = self.client.clone();
+            self.requests
+                .spawn(async move { (id, execute(&client, request).await) });
+        }
+    }
+}
+
+async fn execute(client: &GraphClient, request: Request) -> Result<Response, GraphError> {
+    Ok(match request {
+        Request::Call(request) => Response::Call(Box::new(client.send(&request).await?)),
+        Request::Operation(request) => Response::Operation(Box::new(client.send(&request).await?)),
+        Request::Plain(request) => {
+            client.send(&request).await?;
+            Response::Plain
+        }
+    })
+}
+
+/// tokio's clock, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,235 @@
+//! Commands on an established call: one request after the other, operations until they end.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::command::{Command, CommandError, CommandId};
+use super::event::{CallEvent, Failure};
+use super::exchange::{Request, Response};
+use super::machine::{CallMachine, Purpose};
+use super::operations::{DOUBT_LIMIT, Mutes, Pending, RESULT_LIMIT};
+use super::state::is_connected;
+use crate::error::{GraphError, Outcome};
+use crate::request::{self, GraphRequest};
+use crate::types::{CallId, CommsOperation, OperationStatus};
+
+/// So many commands wait for their turn at most.
+const MAX_WAITING: usize = 64;
+
+/// Commands waiting for their turn, and the one whose request is out.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    waiting: VecDeque<Job>,
+    out: Option<Out>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Out {
+    command: CommandId,
+    operation: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Job {
+    command: CommandId,
+    request: Request,
+    mutes: Mutes,
+}
+
+impl Job {
+    pub(super) fn new(command: CommandId, request: Request) -> Self {
+        Self {
+            command,
+            request,
+            mutes: None,
+        }
+    }
+}
+
+impl CallMachine {
+    pub(super) fn begin_work(
+        &mut self,
+        command: CommandId,
+        work: Command,
+    ) -> Result<(), CommandError> {
+        let name = work.name();
+        let id = self.connected_id(name)?;
+        let mutes = match work {
+            Command::Mute => Some(true),
+            Command::Unmute => Some(false),
+            _ => None,
+        };
+        let request = work_request(id, work)?;
+        let prefix = format!("/communications/calls/{id}/");
+        if !request.path().starts_with(&prefix) {
+            return Err(CommandError::OtherCall(name));
+        }
+        self.queue(Job {
+            command,
+            request,
+            mutes,
+        })
+    }
+
+    pub(super) fn queue(&mut self, job: Job) -> Result<(), CommandError> {
+        if self.lane.waiting.len() >= MAX_WAITING {
+            return Err(CommandError::TooMany(job.request.operation()));
+        }
+        self.lane.waiting.push_back(job);
+        Ok(())
+    }
+
+    /// The id, if the call can be worked on.
+    pub(super) fn connected_id(&self, command: &'static str) -> Result<&CallId, CommandError> {
+        let state = self.state.clone();
+        let id = self.id.as_ref().filter(|_| is_connected(&self.state));
+        id.ok_or(CommandError::State { command, state })
+    }
+
+    pub(super) fn send_work(&mut self, now: Instant) {
+        if self.lane.out.is_some() || self.ending.is_some() {
+            return;
+        }
+        let Some(mut job) = self.lane.waiting.pop_front() else {
+            return;
+        };
+        let command = job.command;
+        let mut operation = false;
+        if let Request::Operation(request) = &mut job.request {
+            operation = true;
+            let context = mark(request, command);
+            let deadline = now + self.config.response_within + DOUBT_LIMIT;
+            self.operations.begin(command, context, job.mutes, deadline);
+        }
+        self.lane.out = Some(Out { command, operation });
+        self.send(now, Purpose::Work(command), job.request);
+    }
+
+    pub(super) fn worked(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        outcome: Result<Response, GraphError>,
+    ) {
+        let operation = self.lane.out.take().is_some_and(|out| out.operation);
+        if outcome.as_ref().is_err_and(GraphError::is_gone) {
+            // Below the call it may be a participant, say, that is gone.
+            self.reconciler.want(now);
+        }
+        if self.is_transfer(command) {
+            return self.transfer_answered(now, outcome.err());
+        }
+        match outcome {
+            Ok(Response::Operation(begun)) if operation => {
+                let deadline = now + RESULT_LIMIT;
+                let ended = self.operations.answered(command, &begun, deadline);
+                if let Some(ended) = ended {
+                    self.operation_ended(&ended, begun);
+                }
+            }
+            Ok(_) if operation => self.operations.doubt(command, now + DOUBT_LIMIT),
+            Ok(_) => self.events.push_back(CallEvent::Accepted(command)),
+            Err(error) if operation => self.operation_failed(now, command, error),
+            Err(error) => {
+                let failure = self.failure(now, error);
+                self.fail(command, failure);
+            }
+        }
+    }
+
+    /// An operation that may have been started is awaited for a while; its mark tells it. One
+    /// whose result came before the response is settled already.
+    fn operation_failed(&mut self, now: Instant, command: CommandId, error: GraphError) {
+        match self.failure(now, error) {
+            Failure::Lost => self.operations.doubt(command, now + DOUBT_LIMIT),
+            failure => {
+                if self.operations.drop(command).is_some() {
+                    self.fail(command, failure);
+                }
+            }
+        }
+    }
+
+    fn failure(&mut self, now: Instant, error: GraphError) -> Failure {
+        match error.outcome() {
+            Outcome::NotDone => Failure::Refused(error),
+            Outcome::MayBeDone => {
+                self.reconciler.want(now);
+                Failure::Lost
+            }
+        }
+    }
+
+    pub(super) fn operation_notified(&mut self, now: Instant, operation: &CommsOperation) {
+        let ended = self.operations.notified(operation, now + RESULT_LIMIT);
+        if let Some(ended) = ended {
+            self.operation_ended(&ended, Box::new(operation.clone()));
+        }
+    }
+
+    fn operation_ended(&mut self, ended: &Pending, operation: Box<CommsOperation>) {
+        let command = ended.command;
+        if operation.status == Some(OperationStatus::Failed) {
+            let result = operation.result_info.map(Box::new);
+            return self.fail(command, Failure::Failed(result));
+        }
+        self.events.extend(ended.mutes.map(CallEvent::Muted));
+        self.events
+            .push_back(CallEvent::OperationCompleted { command, operation });
+    }
+
+    pub(super) fn expire_operations(&mut self, now: Instant) {
+        while let Some(lost) = self.operations.expire(now) {
+            self.reconciler.want(now);
+            self.fail(lost.command, Failure::Lost);
+        }
+    }
+
+    /// The call has ended.
+    pub(super) fn fail_all_work(&mut self) {
+        let waiting = std::mem::take(&mut self.lane.waiting);
+        let waiting = waiting.into_iter().map(|job| job.command);
+        let pending = self.operations.take();
+        let pending = pending.into_iter().map(|one| one.command);
+        let out = self.lane.out.take().filter(|out| !out.operation);
+        let out = out.map(|out| out.command);
+        let open: Vec<_> = pending.chain(out).chain(waiting).collect();
+        for command in open {
+            if !self.is_transfer(command) {
+                self.fail(command, Failure::CallEnded);
+            }
+        }
+        self.settle_transfer();
+    }
+
+    fn fail(&mut self, command: CommandId, failure: Failure) {
+        let failed = CallEvent::CommandFailed { command, failure };
+        self.events.push_back(failed);
+    }
+}
+
+fn work_request(id: &CallId, work: Command) -> Result<Request, CommandError> {
+    Ok(match work {
+        Command::Mute => Request::Operation(request::mute(id, None)?),
+        Command::Unmute => Request::Operation(request::unmute(id, None)?),
+        Command::SubscribeToTone => Request::Operation(request::subscribe_to_tone(id, None)?),
+        Command::PlayPrompt(prompts) => Request::Operation(request::play_prompt(id, &prompts)?),
+        Command::Operation(request) => Request::Operation(request),
+        Command::Action(request) => Request::Plain(request),
+        other => return Err(CommandError::OtherCall(other.name())),
+    })
+}
+
+/// The request's `clientContext`, added if there is none: by it a result is recognised that
+/// comes before the operation's id is known.
+fn mark(request: &mut GraphRequest<CommsOperation>, command: CommandId) -> String {
+    let body = request.body.get_or_insert_with(|| json!({}));
+    let own = body.get("clientContext").and_then(Value::as_str);
+    let context = own.map_or_else(|| format!("command-{}", command.0), str::to_owned);
+    if let Some(members) = body.as_object_mut() {
+        members.insert("clientContext".to_owned(), json!(context));
+    }
+    context
+}
