@@ -23,6 +23,7 @@ mod gate;
 mod reply;
 mod transient;
 pub mod turn;
+pub mod wire;
 
 pub use event::{
     CallState, Digits, Direction, Event, FeatureFormat, FeatureKind, Features, Party, SessionStart,
