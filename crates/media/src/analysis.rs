@@ -1,44 +1,175 @@
-//! Placeholder so that the tree compiles until the analysis itself (ears) lands here: overwrite freely.
-use crate::event::MediaEvent;
+//! All that is heard in one leg: digits, speech, levels.
+
+mod keys;
+
+use crate::codec::RATE;
+use crate::dtmf::{Detector, Rate};
+use crate::event::{DigitSource, MediaEvent};
+use crate::level::Meter;
 use crate::rtp::RtpHeader;
-/// c
-#[derive(Debug, Clone, Copy, Default)]
+use crate::telephone_event::TelephoneEvents;
+use crate::vad::{Mask, SpeechConfig, SpeechEvent, Vad, VadEvent};
+use keys::Keys;
+
+/// The detectors take audio in pieces of 5 ms, so that they agree on when what
+/// was heard.
+const PIECE: usize = RATE as usize / 200;
+/// After a key is released its tones are in the speech detector's view for so
+/// long.
+const AFTERMATH_MS: u64 = 64;
+
+/// What to tell besides digits and speech.
+#[derive(Debug, Clone, Copy)]
 pub struct AnalyzerConfig {
-    /// v
+    /// Each frame's probability of speech.
     pub vad_frames: bool,
-    /// l
+    /// The meter.
     pub level: bool,
 }
-/// a
-pub struct Analyzer {
-    n: u64,
-}
-impl Analyzer {
-    /// n
-    pub fn new(_c: AnalyzerConfig) -> Self {
-        Self { n: 0 }
-    }
-    /// p
-    pub fn process(&mut self, s: &[f32], sink: &mut impl FnMut(MediaEvent)) {
-        let b = self.n / 1600;
-        self.n += s.len() as u64;
-        if self.n / 1600 != b {
-            sink(MediaEvent::Level {
-                t_ms: self.n / 16,
-                dbov: s.iter().map(|x| x * x).sum::<f32>().log10(),
-            })
+
+impl Default for AnalyzerConfig {
+    /// The meter, no frames.
+    fn default() -> Self {
+        Self {
+            vad_frames: false,
+            level: true,
         }
     }
-    /// t
+}
+
+/// Hears one leg. All memory is allocated in [`new`](Self::new) and wiped on
+/// drop.
+pub struct Analyzer {
+    config: AnalyzerConfig,
+    dtmf: Detector,
+    events: TelephoneEvents,
+    keys: Keys,
+    vad: Vad,
+    meter: Meter,
+    /// Samples heard.
+    count: u64,
+    /// Up to when what is heard may be a key's tones.
+    tones_until_ms: u64,
+}
+
+impl Analyzer {
+    /// An analyzer that has heard nothing, with the default pause between
+    /// spans of speech.
+    pub fn new(config: AnalyzerConfig) -> Self {
+        Self::with_speech(config, SpeechConfig::default())
+    }
+
+    /// An analyzer that has heard nothing.
+    pub fn with_speech(config: AnalyzerConfig, speech: SpeechConfig) -> Self {
+        Self {
+            config,
+            dtmf: Detector::new(Rate::Hz16000),
+            events: TelephoneEvents::new(),
+            keys: Keys::default(),
+            vad: Vad::new(speech),
+            meter: Meter::new(),
+            count: 0,
+            tones_until_ms: 0,
+        }
+    }
+
+    /// Takes audio of any length at 16 kHz (full scale ±1); media time goes on
+    /// with it.
+    pub fn process(&mut self, mut samples: &[f32], sink: &mut impl FnMut(MediaEvent)) {
+        while !samples.is_empty() {
+            let room = PIECE - (self.count % PIECE as u64) as usize;
+            let (piece, rest) = samples.split_at(room.min(samples.len()));
+            self.count += piece.len() as u64;
+            samples = rest;
+            self.piece(piece, sink);
+        }
+    }
+
+    fn piece(&mut self, piece: &[f32], sink: &mut impl FnMut(MediaEvent)) {
+        let now_ms = self.now_ms();
+        let Self {
+            keys, events, dtmf, ..
+        } = self;
+        events.tick(now_ms, &mut |event| {
+            keys.take(DigitSource::Rtp, event, sink);
+        });
+        dtmf.push(piece, &mut |event| {
+            keys.take(DigitSource::Inband, event, sink);
+        });
+        let mask = self.mask(now_ms);
+        let Self {
+            vad, meter, config, ..
+        } = self;
+        vad.push(piece, mask, &mut |event| {
+            speech(event, config.vad_frames, sink);
+        });
+        if config.level {
+            meter.push(piece, &mut |dbov| {
+                sink(MediaEvent::Level { t_ms: now_ms, dbov });
+            });
+        }
+    }
+
+    /// What the tones heard mean for speech.
+    fn mask(&mut self, now_ms: u64) -> Mask {
+        if self.dtmf.is_pressed() {
+            self.tones_until_ms = now_ms + AFTERMATH_MS;
+        }
+        match now_ms < self.tones_until_ms {
+            true => Mask::Closed,
+            false if self.dtmf.suspects() => Mask::Doubtful,
+            false => Mask::Open,
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.count * 1000 / u64::from(RATE)
+    }
+
+    /// Takes a telephone event (RFC 4733) the moment it arrives; `clock_rate`
+    /// is its payload type's in Hz. Gives whether the payload is well-formed.
     pub fn telephone_event(
         &mut self,
-        _h: &RtpHeader,
-        _c: u32,
-        _p: &[u8],
-        _s: &mut impl FnMut(MediaEvent),
+        header: &RtpHeader,
+        clock_rate: u32,
+        payload: &[u8],
+        sink: &mut impl FnMut(MediaEvent),
     ) -> bool {
-        true
+        let now_ms = self.now_ms();
+        let Self { keys, events, .. } = self;
+        events.packet(now_ms, header, clock_rate, payload, &mut |event| {
+            keys.take(DigitSource::Rtp, event, sink);
+        })
     }
-    /// f
-    pub fn finish(&mut self, _s: &mut impl FnMut(MediaEvent)) {}
+
+    /// Ends what is open: the audio is over.
+    pub fn finish(&mut self, sink: &mut impl FnMut(MediaEvent)) {
+        let Self {
+            keys,
+            events,
+            dtmf,
+            vad,
+            config,
+            ..
+        } = self;
+        events.finish(&mut |event| keys.take(DigitSource::Rtp, event, sink));
+        dtmf.finish(&mut |event| keys.take(DigitSource::Inband, event, sink));
+        vad.finish(&mut |event| speech(event, config.vad_frames, sink));
+    }
 }
+
+fn speech(event: VadEvent, frames: bool, sink: &mut impl FnMut(MediaEvent)) {
+    match event {
+        VadEvent::Frame { t_ms, p } if frames => sink(MediaEvent::Vad { t_ms, p }),
+        VadEvent::Frame { .. } => {}
+        VadEvent::Speech(SpeechEvent::Start { start_ms }) => {
+            sink(MediaEvent::SpeechStart { start_ms });
+        }
+        VadEvent::Speech(SpeechEvent::End { start_ms, end_ms }) => {
+            sink(MediaEvent::SpeechEnd { start_ms, end_ms });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

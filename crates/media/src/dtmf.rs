@@ -1,1 +1,232 @@
-//! dtmf
+//! Hears DTMF in audio (ITU-T Q.23/Q.24, ETSI ES 201 235-3).
+//!
+//! Audio → [`front`]: the DTMF band as a complex signal of 1 600 Hz →
+//! [`bank`]: every 5 ms, is it mainly one low and one high tone? →
+//! [`fit`]: which two tones exactly, and what they leave over →
+//! [`judge`]: is that a key? → [`follow`]: until it is released.
+
+mod bank;
+mod fit;
+mod floor;
+mod follow;
+mod front;
+mod judge;
+
+use num_complex::Complex32;
+use zeroize::Zeroize;
+
+use crate::event::Digit;
+use bank::Bank;
+use floor::Floor;
+use follow::{Follower, Step};
+use front::{BASE_RATE, FrontEnd, Slice};
+
+/// Slices per decision: 5 ms.
+const BLOCK: usize = 8;
+/// Slices looked back for a digit's beginning: 80 ms.
+const MEMORY: usize = 128;
+
+/// Sample rates the detector hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// 8 kHz, telephony.
+    Hz8000,
+    /// 16 kHz, wideband; the rate of this crate's pipeline.
+    Hz16000,
+    /// 48 kHz, Opus' own.
+    Hz48000,
+}
+
+impl Rate {
+    /// The rate in Hz.
+    pub fn hz(self) -> u32 {
+        match self {
+            Self::Hz8000 => 8_000,
+            Self::Hz16000 => 16_000,
+            Self::Hz48000 => 48_000,
+        }
+    }
+}
+
+/// A key press heard. Times are milliseconds of audio since the start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DtmfEvent {
+    /// A key is pressed; sent at most 50 ms after its beginning.
+    Start {
+        /// Which.
+        digit: Digit,
+        /// Where its tones began.
+        start_ms: u64,
+    },
+    /// The key announced last was released.
+    End {
+        /// Which.
+        digit: Digit,
+        /// Where its tones began.
+        start_ms: u64,
+        /// How long they lasted.
+        duration_ms: u64,
+    },
+}
+
+/// Hears key presses in mono audio of any piece length. All memory is
+/// allocated in [`new`](Self::new) and wiped on drop.
+pub struct Detector {
+    front: FrontEnd,
+    band: Band,
+}
+
+impl Detector {
+    /// A detector that has heard nothing.
+    pub fn new(rate: Rate) -> Self {
+        Self {
+            front: FrontEnd::new(rate.hz()),
+            band: Band::new(),
+        }
+    }
+
+    /// Takes samples (full scale ±1) of any number; what is not finite counts
+    /// as silence.
+    pub fn push(&mut self, samples: &[f32], sink: &mut impl FnMut(DtmfEvent)) {
+        let band = &mut self.band;
+        self.front
+            .push(samples, &mut |slice| band.push(slice, sink));
+    }
+
+    /// Ends the key that is still pressed when the audio ends.
+    pub fn finish(&mut self, sink: &mut impl FnMut(DtmfEvent)) {
+        // Long enough for any key to be seen released: 80 ms.
+        let silence = [0.0; 64];
+        for _ in 0..self.front.rate() as usize * 80 / 1000 / silence.len() {
+            self.push(&silence, sink);
+        }
+    }
+
+    /// Whether a key is pressed.
+    pub fn is_pressed(&self) -> bool {
+        self.band.key.is_some()
+    }
+
+    /// Whether what is heard may turn out to be a key: mainly two tones, not
+    /// yet for long enough.
+    pub fn suspects(&self) -> bool {
+        self.band.suspect
+    }
+}
+
+/// A key being pressed.
+struct Key {
+    digit: Digit,
+    start_ms: u64,
+    follower: Follower,
+}
+
+/// Everything behind the front end.
+struct Band {
+    /// The last slices, newest at `filled`.
+    history: Box<[Complex32]>,
+    filled: usize,
+    /// Slices so far.
+    count: u64,
+    all: f32,
+    bank: Bank,
+    floor: Floor,
+    key: Option<Key>,
+    suspect: bool,
+}
+
+impl Band {
+    fn new() -> Self {
+        Self {
+            history: vec![Complex32::ZERO; 2 * MEMORY].into(),
+            filled: MEMORY,
+            count: 0,
+            all: 0.0,
+            bank: Bank::new(),
+            floor: Floor::new(),
+            key: None,
+            suspect: false,
+        }
+    }
+
+    fn push(&mut self, slice: Slice, sink: &mut impl FnMut(DtmfEvent)) {
+        if self.filled == self.history.len() {
+            self.history.copy_within(MEMORY.., 0);
+            self.filled = MEMORY;
+        }
+        self.history[self.filled] = Complex32::new(slice.re, slice.im);
+        self.filled += 1;
+        self.count += 1;
+        self.all += slice.all;
+        if self.count.is_multiple_of(BLOCK as u64) {
+            let all = std::mem::take(&mut self.all) / BLOCK as f32;
+            self.block(all, sink);
+        }
+    }
+
+    /// Decides at the end of a block.
+    fn block(&mut self, all: f32, sink: &mut impl FnMut(DtmfEvent)) {
+        let recent = &self.history[self.filled - MEMORY..self.filled];
+        let Some(newest) = recent.last_chunk() else {
+            return;
+        };
+        self.bank.push(newest, all);
+        self.floor.push(self.bank.band_power(), all);
+        self.suspect = self.bank.suspects();
+        match &mut self.key {
+            Some(key) => match key.follower.step(recent) {
+                Step::Pressed => {}
+                Step::Released { length } => {
+                    sink(DtmfEvent::End {
+                        digit: key.digit,
+                        start_ms: key.start_ms,
+                        duration_ms: millis(length),
+                    });
+                    self.key = None;
+                }
+            },
+            None => self.listen(sink),
+        }
+    }
+
+    fn listen(&mut self, sink: &mut impl FnMut(DtmfEvent)) {
+        let recent = &self.history[self.filled - MEMORY..self.filled];
+        let Some(guess) = self.bank.guess() else {
+            return;
+        };
+        let Some(window) = recent.last_chunk() else {
+            return;
+        };
+        let fit = fit::fit(window, guess.low_hz, guess.high_hz);
+        let Some(digit) = judge::digit(&fit, self.bank.power(), &self.floor) else {
+            return;
+        };
+        let follower = Follower::begin(&fit, recent);
+        let start_ms = millis_at(self.count, follower.age());
+        sink(DtmfEvent::Start { digit, start_ms });
+        self.key = Some(Key {
+            digit,
+            start_ms,
+            follower,
+        });
+    }
+}
+
+impl Drop for Band {
+    fn drop(&mut self) {
+        for slice in &mut self.history {
+            slice.re.zeroize();
+            slice.im.zeroize();
+        }
+    }
+}
+
+/// Time `age` slices before slice `count`; f64, because a call may last days.
+fn millis_at(count: u64, age: f32) -> u64 {
+    let slices = (count as f64 - f64::from(age)).max(0.0);
+    (slices * 1000.0 / f64::from(BASE_RATE)).round() as u64
+}
+
+fn millis(slices: f32) -> u64 {
+    (slices * 1000.0 / BASE_RATE as f32).round() as u64
+}

@@ -48,15 +48,10 @@ impl Tone {
     pub(super) fn power(&self) -> f32 {
         self.amplitude.norm_sqr()
     }
-
-    /// Its value `position` samples after the middle of the stretch.
-    pub(super) fn at(&self, position: f32) -> Complex32 {
-        self.amplitude * Complex32::from_polar(1.0, self.omega * position)
-    }
 }
 
 /// Place of sample `n` relative to the middle.
-pub(super) fn place(n: usize) -> f32 {
+fn place(n: usize) -> f32 {
     n as f32 - (WINDOW - 1) as f32 / 2.0
 }
 
@@ -187,8 +182,16 @@ mod tests {
         ] {
             let signal = signal(&[(low, 0.1), (high, 0.1 * twist)]);
             let fit = fit(&signal, low + 12.0, high - 15.0);
-            assert!((fit.tones[0].hz() - low).abs() < 0.5, "{}", fit.tones[0].hz());
-            assert!((fit.tones[1].hz() - high).abs() < 0.5, "{}", fit.tones[1].hz());
+            assert!(
+                (fit.tones[0].hz() - low).abs() < 0.5,
+                "{}",
+                fit.tones[0].hz()
+            );
+            assert!(
+                (fit.tones[1].hz() - high).abs() < 0.5,
+                "{}",
+                fit.tones[1].hz()
+            );
             let ratio = (fit.tones[1].power() / fit.tones[0].power()).sqrt();
             assert!((ratio / twist - 1.0).abs() < 0.02);
             assert!(fit.rest < 1e-5);

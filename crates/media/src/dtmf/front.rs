@@ -18,8 +18,6 @@ const FILTER_MS: u32 = 9;
 const CENTRE_HZ: f64 = 1_173.0;
 /// Half of the band-pass' width, to the −6 dB points.
 const HALF_BAND_HZ: f64 = 600.0;
-/// −6 dB point of the low band, in which hum, dial tone and voice pitch are.
-const LOW_BAND_HZ: f64 = 500.0;
 /// Kaiser window's shape: 37 dB of stop-band attenuation.
 const BETA: f64 = 2.9;
 /// Louder than eight times full scale is not audio.
@@ -34,8 +32,6 @@ pub(super) struct Slice {
     pub(super) re: f32,
     /// Its imaginary part.
     pub(super) im: f32,
-    /// Power of the low band.
-    pub(super) low: f32,
     /// Power of everything.
     pub(super) all: f32,
 }
@@ -43,13 +39,10 @@ pub(super) struct Slice {
 pub(super) struct FrontEnd {
     band_re: Box<[f32]>,
     band_im: Box<[f32]>,
-    low: Box<[f32]>,
     buffer: Box<[f32]>,
     filled: usize,
     /// Input samples per baseband sample.
     step: usize,
-    low_power: f32,
-    odd: bool,
 }
 
 impl FrontEnd {
@@ -67,17 +60,16 @@ impl FrontEnd {
         Self {
             band_re: band_tap(f64::cos),
             band_im: band_tap(f64::sin),
-            low: lowpass(length, LOW_BAND_HZ / f64::from(rate))
-                .iter()
-                .map(|tap| *tap as f32)
-                .collect(),
             buffer: vec![0.0; length + BATCH * step].into(),
             // So that the first sample's middle is the first input sample.
             filled: length / 2,
             step,
-            low_power: 0.0,
-            odd: false,
         }
+    }
+
+    /// Rate of the audio in Hz.
+    pub(super) fn rate(&self) -> u32 {
+        self.step as u32 * BASE_RATE
     }
 
     /// Takes samples of any number; what is not finite or absurdly loud counts
@@ -108,24 +100,13 @@ impl FrontEnd {
         self.filled -= at;
     }
 
-    fn slice(&mut self, at: usize) -> Slice {
+    fn slice(&self, at: usize) -> Slice {
         let length = self.band_re.len();
         let input = &self.buffer[at..at + length];
         let (re, im) = (dot(input, &self.band_re), dot(input, &self.band_im));
-        // The low band is slow: every other sample tells its power.
-        self.odd = !self.odd;
-        if self.odd {
-            let low = dot(input, &self.low);
-            self.low_power = low * low;
-        }
         let middle = &input[(length - self.step) / 2..][..self.step];
         let all = middle.iter().map(|x| x * x).sum::<f32>() / self.step as f32;
-        Slice {
-            re,
-            im,
-            low: self.low_power,
-            all,
-        }
+        Slice { re, im, all }
     }
 }
 
@@ -179,37 +160,34 @@ fn bessel_i0(x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Mean powers of a unit-power sine: band, low band, all.
-    fn powers(rate: u32, hz: f64) -> (f32, f32, f32) {
+    /// Mean powers of a unit-power sine: band, all.
+    fn powers(rate: u32, hz: f64) -> (f32, f32) {
         let sine: Vec<f32> = (0..rate)
             .map(|n| (SQRT_2 * (TAU * hz * f64::from(n) / f64::from(rate)).sin()) as f32)
             .collect();
-        let (mut sums, mut count, mut seen) = ((0.0, 0.0, 0.0), 0.0, 0);
+        let (mut sums, mut count, mut seen) = ((0.0, 0.0), 0.0, 0);
         FrontEnd::new(rate).push(&sine, &mut |slice| {
             seen += 1;
             if seen > 32 {
                 sums.0 += slice.re * slice.re + slice.im * slice.im;
-                sums.1 += slice.low;
-                sums.2 += slice.all;
+                sums.1 += slice.all;
                 count += 1.0;
             }
         });
-        (sums.0 / count, sums.1 / count, sums.2 / count)
+        (sums.0 / count, sums.1 / count)
     }
 
     #[test]
     fn passes_the_band_and_takes_the_rest() {
         for rate in [8_000, 16_000, 48_000] {
             for hz in [684.0, 697.0, 941.0, 1209.0, 1633.0, 1663.0] {
-                let (band, low, all) = powers(rate, hz);
+                let (band, all) = powers(rate, hz);
                 assert!((band - 1.0).abs() < 0.06, "{rate} {hz}: {band}");
-                assert!(low < 0.01, "{rate} {hz}: {low}");
                 assert!((all - 1.0).abs() < 0.02, "{rate} {hz}: {all}");
             }
             for hz in [50.0, 100.0, 350.0, 440.0, 2_000.0, 3_000.0] {
-                let (band, low, _) = powers(rate, hz);
+                let (band, _) = powers(rate, hz);
                 assert!(band < 1e-3, "{rate} {hz}: {band}");
-                assert!(hz > 360.0 || low > 0.9, "{rate} {hz}: {low}");
             }
         }
     }

@@ -166,7 +166,7 @@ fn jumps_of_hours_are_not_filled() {
         jump.timestamp = timestamp;
         buffer.push(start, &jump, 960, &n.to_be_bytes());
     }
-    let packets = [1, 2, 3, 4].map(|n| Out::Packet(n));
+    let packets = [1, 2, 3, 4].map(Out::Packet);
     assert_eq!(drain(&mut buffer, start), packets);
 }
 

@@ -119,7 +119,8 @@ fn every_link_type_leads_to_the_datagram() {
     let cooked = |payload: &[u8]| [&[0; 14][..], &[8, 0], &ip(payload)].concat();
     let cooked_2 = |payload: &[u8]| [&[8, 0][..], &[0; 18], &ip(payload)].concat();
     let loopback = |payload: &[u8]| [&[2, 0, 0, 0][..], &ip(payload)].concat();
-    let links: [(u32, &dyn Fn(&[u8]) -> Vec<u8>); 8] = [
+    type Frame<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+    let links: [(u32, Frame<'_>); 8] = [
         (1, &ethernet),
         (1, &vlan),
         (113, &cooked),
@@ -243,11 +244,11 @@ fn capture() -> Vec<u8> {
     // One frame per 20 ms and stream: time runs a third as fast.
     let mut bytes = file(false, 1, &frames);
     let mut at = 24;
-    for n in 0..frames.len() {
+    for (n, frame) in frames.iter().enumerate() {
         let ms = 20 * (n as u32 / 3);
         bytes[at..at + 4].copy_from_slice(&(100 + ms / 1000).to_le_bytes());
         bytes[at + 4..at + 8].copy_from_slice(&(ms % 1000 * 1000).to_le_bytes());
-        at += 16 + frames[n].len();
+        at += 16 + frame.len();
     }
     bytes
 }

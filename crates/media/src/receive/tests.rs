@@ -81,7 +81,7 @@ impl Call {
         let at = self.start + MS * self.now;
         let (heard, levels) = (&mut self.heard_ms, &mut self.levels);
         self.receiver.push(at, header, payload, &mut |event| {
-            Self::note(heard, levels, event)
+            Self::note(heard, levels, event);
         });
     }
 

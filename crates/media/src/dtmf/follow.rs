@@ -1,0 +1,119 @@
+//! Follows a digit's two tones to their end, and back to their beginning.
+//!
+//! A tone's amplitude over 10 ms is half of its own when an edge is in the
+//! middle of them: where it crosses one half is the edge.
+
+use num_complex::Complex32;
+
+use super::BLOCK;
+use super::fit::Fit;
+
+/// Slices of one measurement: 10 ms.
+const SPAN: usize = 2 * BLOCK;
+/// Blocks without the tones until the key counts as released: 30 ms bridge an
+/// interruption of 10 ms and a lost packet of 20 ms, and part digits 40 ms
+/// apart.
+const PATIENCE: u32 = 6;
+/// A tone is there when it has this part of its amplitude.
+const PRESENT: f32 = 0.5;
+/// How fast the reference follows a level that changes.
+const ADAPT: f32 = 0.1;
+
+pub(super) enum Step {
+    Pressed,
+    /// The tones ended; how many slices they lasted.
+    Released {
+        length: f32,
+    },
+}
+
+pub(super) struct Follower {
+    omegas: [f32; 2],
+    /// Amplitudes of the tones.
+    reference: [f32; 2],
+    /// Level at the last step.
+    level: f32,
+    /// Slices from the beginning to the newest one.
+    age: f32,
+    /// The same to the end seen last, as long as the tones are gone.
+    length: f32,
+    absent: u32,
+}
+
+impl Follower {
+    /// Begins at the end of `recent`, whose last part fits.
+    pub(super) fn begin(fit: &Fit, recent: &[Complex32]) -> Self {
+        let mut follower = Self {
+            omegas: fit.tones.map(|tone| tone.omega),
+            reference: fit.tones.map(|tone| tone.power().sqrt()),
+            level: 1.0,
+            age: 0.0,
+            length: 0.0,
+            absent: 0,
+        };
+        follower.age = follower.beginning(recent);
+        follower
+    }
+
+    /// Slices since the tones began.
+    pub(super) fn age(&self) -> f32 {
+        self.age
+    }
+
+    /// Slices from where the tones began to the end of `recent`.
+    fn beginning(&self, recent: &[Complex32]) -> f32 {
+        let mut later = 1.0;
+        let mut back = super::fit::WINDOW - SPAN;
+        while let Some(end) = recent.len().checked_sub(back).filter(|end| *end >= SPAN) {
+            let level = self.level(&recent[end - SPAN..end]);
+            if level < PRESENT {
+                let part = (PRESENT - level) / (later - level).max(0.01);
+                return (back + SPAN / 2) as f32 - part.clamp(0.0, 1.0) * BLOCK as f32;
+            }
+            later = level;
+            back += BLOCK;
+        }
+        recent.len() as f32
+    }
+
+    /// Level of the tone that is less there, relative to its own.
+    fn level(&self, span: &[Complex32]) -> f32 {
+        let amplitude = |omega: f32| {
+            let turn = Complex32::from_polar(1.0, -omega);
+            let mut wave = Complex32::ONE;
+            let mut sum = Complex32::ZERO;
+            for slice in span {
+                sum += slice * wave;
+                wave *= turn;
+            }
+            sum.norm() / span.len() as f32
+        };
+        let levels = [0, 1].map(|n| amplitude(self.omegas[n]) / self.reference[n]);
+        levels[0].min(levels[1])
+    }
+
+    /// Looks at the newest block, the end of `recent`.
+    pub(super) fn step(&mut self, recent: &[Complex32]) -> Step {
+        let level = self.level(&recent[recent.len() - SPAN..]);
+        self.age += BLOCK as f32;
+        if level >= PRESENT {
+            self.absent = 0;
+            let scale = 1.0 + ADAPT * (level - 1.0);
+            self.reference = self.reference.map(|reference| reference * scale);
+        } else {
+            if self.absent == 0 {
+                let part = (self.level - PRESENT) / (self.level - level).max(0.01);
+                let edge = (1.0 - part.clamp(0.0, 1.0)) * BLOCK as f32;
+                self.length = self.age - (SPAN / 2) as f32 - edge;
+            }
+            self.absent += 1;
+        }
+        self.level = level;
+        if self.absent < PATIENCE {
+            Step::Pressed
+        } else {
+            let length = self.length.max(0.0);
+            Step::Released { length }
+        }
+    }
+}

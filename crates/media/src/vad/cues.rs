@@ -1,0 +1,151 @@
+//! What a network of this size does not know: whether a sound stands out of
+//! what was there before, and whether it is only one or two steady tones (dial
+//! tone, busy tone, a key) which no voice is.
+
+use std::f32::consts::PI;
+
+use zeroize::Zeroize;
+
+use super::frames::FRAME;
+
+/// Frames over which the quietest is the floor: some 2.5 s.
+const REMEMBERED: usize = 40_000 / FRAME;
+/// Digital silence is no floor: what is below is not heard anyway.
+const MIN_FLOOR: f32 = -65.0;
+/// Decimation of the band in which tones are looked for: 4 kHz.
+const STEP: usize = 4;
+/// Length of the decimator.
+const TAPS: usize = 32;
+/// Its cut-off in cycles per sample: 1 800 Hz.
+const CUTOFF: f32 = 1_800.0 / 16_000.0;
+/// Samples at 4 kHz that must be tones: 12 ms.
+const WINDOW: usize = 48;
+/// Two tones are predicted from four samples.
+const ORDER: usize = 4;
+/// Part of the power that such a prediction leaves over of tones.
+const MAX_TONAL: f32 = 0.003;
+
+/// What is known of a frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cues {
+    /// Its level in dBov.
+    pub(super) level: f32,
+    /// How much that is above the floor, in dB.
+    pub(super) above: f32,
+    /// One or two steady tones and little else.
+    pub(super) tonal: bool,
+}
+
+pub(super) struct Ear {
+    levels: Box<[f32; REMEMBERED]>,
+    at: usize,
+    taps: [f32; TAPS],
+    /// The end of the last frame, for the decimator.
+    tail: Box<[f32; TAPS]>,
+    slow: Box<[f32; WINDOW + ORDER]>,
+}
+
+impl Ear {
+    pub(super) fn new() -> Self {
+        Self {
+            levels: Box::new([f32::INFINITY; REMEMBERED]),
+            at: 0,
+            taps: lowpass(),
+            tail: Box::new([0.0; TAPS]),
+            slow: Box::new([0.0; WINDOW + ORDER]),
+        }
+    }
+
+    pub(super) fn frame(&mut self, frame: &[f32; FRAME]) -> Cues {
+        let power = frame.iter().map(|x| x * x).sum::<f32>() / FRAME as f32;
+        let level = 10.0 * (power + 1e-13).log10();
+        self.levels[self.at] = level.max(MIN_FLOOR);
+        self.at = (self.at + 1) % REMEMBERED;
+        let floor = self.levels.iter().copied().fold(f32::INFINITY, f32::min);
+        self.decimate(frame);
+        Cues {
+            level,
+            above: level - floor,
+            tonal: leftover(&self.slow) < MAX_TONAL,
+        }
+    }
+
+    fn decimate(&mut self, frame: &[f32; FRAME]) {
+        for (n, slow) in self.slow.iter_mut().rev().enumerate() {
+            let end = FRAME - n * STEP;
+            let mut sum = 0.0;
+            for (back, tap) in self.taps.iter().enumerate() {
+                sum += tap
+                    * match end.checked_sub(back + 1) {
+                        Some(at) => frame[at],
+                        None => self.tail[TAPS + end - back - 1],
+                    };
+            }
+            *slow = sum;
+        }
+        self.tail.copy_from_slice(&frame[FRAME - TAPS..]);
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.tail.zeroize();
+        self.slow.zeroize();
+        self.levels.zeroize();
+    }
+}
+
+/// Hann-windowed low-pass with unit gain.
+fn lowpass() -> [f32; TAPS] {
+    let mut taps: [f32; TAPS] = std::array::from_fn(|n| {
+        let x = n as f32 - (TAPS - 1) as f32 / 2.0;
+        let hann = 0.5 + 0.5 * (2.0 * PI * x / (TAPS + 1) as f32).cos();
+        hann * (2.0 * PI * CUTOFF * x).sin() / (PI * x)
+    });
+    let gain: f32 = taps.iter().sum();
+    taps.iter_mut().for_each(|tap| *tap /= gain);
+    taps
+}
+
+/// Part of the power the best linear prediction from four samples leaves over
+/// (covariance method).
+fn leftover(signal: &[f32; WINDOW + ORDER]) -> f32 {
+    // Products of the signal with itself, shifted; symmetric.
+    let mut products = [[0.0f64; ORDER + 1]; ORDER + 1];
+    for (i, row) in products.iter_mut().enumerate() {
+        for (j, product) in row.iter_mut().enumerate().skip(i) {
+            let (a, b) = (&signal[ORDER - i..], &signal[ORDER - j..]);
+            let pairs = a.iter().zip(b).take(WINDOW);
+            *product = pairs.map(|(a, b)| f64::from(a * b)).sum();
+        }
+    }
+    let power = products[0][0];
+    if power < 1e-9 {
+        return 1.0;
+    }
+    (residual(&products, power) / power) as f32
+}
+
+/// Solves for the prediction by elimination and gives what it leaves over.
+fn residual(products: &[[f64; ORDER + 1]; ORDER + 1], power: f64) -> f64 {
+    let at = |i: usize, j: usize| products[i.min(j)][i.max(j)];
+    // Past samples first, the sample to predict last: what is left on its
+    // diagonal is the residual.
+    let place = |n: usize| (n + 1) % (ORDER + 1);
+    let mut matrix: [[f64; ORDER + 1]; ORDER + 1] =
+        std::array::from_fn(|i| std::array::from_fn(|j| at(place(i), place(j))));
+    for pivot in 0..ORDER {
+        let head = matrix[pivot];
+        // A single tone leaves nothing for further samples to tell.
+        if head[pivot] < 1e-9 * power {
+            continue;
+        }
+        for row in &mut matrix[pivot + 1..] {
+            let factor = row[pivot] / head[pivot];
+            for (cell, head) in row.iter_mut().zip(head) {
+                *cell -= factor * head;
+            }
+        }
+    }
+    matrix[ORDER][ORDER].max(0.0)
+}

@@ -1,0 +1,169 @@
+//! Spans of speech out of frames, with hysteresis.
+//!
+//! The network tells that there is speech, the levels where its sound begins
+//! and ends.
+
+use thiserror::Error;
+
+use super::cues::Cues;
+use super::{FRAME_MS, Mask};
+
+/// Frames this probable begin speech.
+const LIKELY: f32 = 0.45;
+/// So many of them.
+const AGREEING: u32 = 2;
+/// A frame this probable, or more, is speech that goes on.
+const GOES_ON: f32 = 0.35;
+/// Speech begins at least this much above the floor, and goes on this much
+/// above it, in dB.
+const MIN_RISE: f32 = 6.0;
+const MIN_ABOVE: f32 = 3.0;
+/// What is so much quieter than the loudest is no part of the speech, in dB.
+const RANGE: f32 = 32.0;
+/// Frames in which the beginning of the sound is looked for: half a second.
+const LOOK_BACK: usize = 500 / FRAME_MS as usize;
+
+/// How spans are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpeechConfig {
+    pause_ms: u64,
+}
+
+/// A pause that makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a pause of {0} ms to end speech is outside 100-5000 ms")]
+pub struct SpeechConfigError(pub u64);
+
+impl Default for SpeechConfig {
+    /// Speech ends with a pause of 550 ms.
+    fn default() -> Self {
+        Self { pause_ms: 550 }
+    }
+}
+
+impl SpeechConfig {
+    /// Speech ends with a pause of `pause_ms`; shorter ones are bridged.
+    ///
+    /// # Errors
+    /// [`SpeechConfigError`] when it is outside 100–5 000 ms.
+    pub fn with_pause_ms(pause_ms: u64) -> Result<Self, SpeechConfigError> {
+        if (100..=5000).contains(&pause_ms) {
+            Ok(Self { pause_ms })
+        } else {
+            Err(SpeechConfigError(pause_ms))
+        }
+    }
+}
+
+/// Speech began or ended. Times are milliseconds of audio since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpeechEvent {
+    /// Speech began.
+    Start {
+        /// Where, earlier than the decision.
+        start_ms: u64,
+    },
+    /// Speech ended.
+    End {
+        /// Where it began.
+        start_ms: u64,
+        /// Where it ended, a pause earlier than the decision.
+        end_ms: u64,
+    },
+}
+
+/// A span that goes on.
+#[derive(Clone, Copy)]
+struct Span {
+    start_ms: u64,
+    /// Where its last frame ended.
+    end_ms: u64,
+    /// Level of its loudest frame in dBov.
+    loudest: f32,
+}
+
+pub(super) struct Segmenter {
+    config: SpeechConfig,
+    span: Option<Span>,
+    /// Likely frames in a row.
+    agreeing: u32,
+    /// Levels of the last frames; those no speech may begin in are −∞.
+    levels: [f32; LOOK_BACK],
+    /// Where the last frame ended.
+    now_ms: u64,
+}
+
+impl Segmenter {
+    pub(super) fn new(config: SpeechConfig) -> Self {
+        Self {
+            config,
+            span: None,
+            agreeing: 0,
+            levels: [f32::NEG_INFINITY; LOOK_BACK],
+            now_ms: 0,
+        }
+    }
+
+    /// Takes the next frame.
+    pub(super) fn push(&mut self, p: f32, cues: Cues, mask: Mask) -> Option<SpeechEvent> {
+        self.now_ms += FRAME_MS;
+        let voice = mask != Mask::Closed && !cues.tonal;
+        self.levels.rotate_left(1);
+        self.levels[LOOK_BACK - 1] = if voice && cues.above >= MIN_ABOVE {
+            cues.level
+        } else {
+            f32::NEG_INFINITY
+        };
+        match self.span {
+            None if !voice => {
+                self.agreeing = 0;
+                None
+            }
+            None => self.quiet(p, cues, mask),
+            Some(span) => self.speech(span, p, cues, voice),
+        }
+    }
+
+    fn quiet(&mut self, p: f32, cues: Cues, mask: Mask) -> Option<SpeechEvent> {
+        let likely = p >= LIKELY && cues.above >= MIN_RISE;
+        self.agreeing = if likely { self.agreeing + 1 } else { 0 };
+        if self.agreeing < AGREEING || mask != Mask::Open {
+            return None;
+        }
+        self.agreeing = 0;
+        let loudest = self.levels.iter().copied().fold(cues.level, f32::max);
+        let sound = |level: &f32| *level >= loudest - RANGE;
+        let first = self.levels.iter().position(sound);
+        let frames = LOOK_BACK - first.unwrap_or(LOOK_BACK - 1);
+        let start_ms = self.now_ms.saturating_sub(frames as u64 * FRAME_MS);
+        self.span = Some(Span {
+            start_ms,
+            end_ms: self.now_ms,
+            loudest,
+        });
+        Some(SpeechEvent::Start { start_ms })
+    }
+
+    fn speech(&mut self, mut span: Span, p: f32, cues: Cues, voice: bool) -> Option<SpeechEvent> {
+        let loud = cues.above >= MIN_ABOVE && cues.level >= span.loudest - RANGE;
+        if voice && loud && p >= GOES_ON {
+            span.end_ms = self.now_ms;
+            span.loudest = span.loudest.max(cues.level);
+        }
+        self.span = Some(span);
+        if self.now_ms < span.end_ms + self.config.pause_ms {
+            return None;
+        }
+        self.finish()
+    }
+
+    /// Ends the speech that goes on.
+    pub(super) fn finish(&mut self) -> Option<SpeechEvent> {
+        let Span {
+            start_ms, end_ms, ..
+        } = self.span.take()?;
+        // What is over can't be the beginning of the next.
+        self.levels = [f32::NEG_INFINITY; LOOK_BACK];
+        Some(SpeechEvent::End { start_ms, end_ms })
+    }
+}
