@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod adapter;
 mod event;
 mod gate;
 mod reply;
