@@ -1,6 +1,11 @@
 //! Codecs: Opus (RFC 6716, libopus) decoded at 16 kHz and encoded at 48 kHz,
-//! and G.711 (ITU-T G.711) by its definition.
+//! G.711 (ITU-T G.711) by its definition, G.722 (ITU-T G.722) at 64 kbit/s.
 
+mod g711;
+mod g722;
+
+pub use g711::{alaw, mulaw, to_alaw, to_mulaw};
+pub use g722::{G722Decoder, G722Encoder, SAMPLES_PER_BYTE as G722_SAMPLES_PER_BYTE};
 use opus::{Application, Bitrate, Channels, ErrorCode};
 
 /// Rate everything is analysed at, in Hz.
@@ -162,37 +167,6 @@ pub fn is_malformed(error: &opus::Error) -> bool {
     error.code() == ErrorCode::InvalidPacket
 }
 
-/// One µ-law byte as a sample, −1…1 (G.711 Table 2a).
-pub fn mulaw(byte: u8) -> f32 {
-    let code = !byte;
-    let exponent = (code >> 4) & 7;
-    let mantissa = i32::from(code & 0x0f);
-    let magnitude = (((mantissa << 3) + 0x84) << exponent) - 0x84;
-    let sample = if code & 0x80 == 0 {
-        magnitude
-    } else {
-        -magnitude
-    };
-    sample as f32 / 32768.0
-}
-
-/// One A-law byte as a sample, −1…1 (G.711 Table 1a).
-pub fn alaw(byte: u8) -> f32 {
-    let code = byte ^ 0x55;
-    let exponent = (code >> 4) & 7;
-    let mantissa = i32::from(code & 0x0f);
-    let magnitude = match exponent {
-        0 => (mantissa << 4) + 8,
-        _ => ((mantissa << 4) + 0x108) << (exponent - 1),
-    };
-    let sample = if code & 0x80 == 0 {
-        -magnitude
-    } else {
-        magnitude
-    };
-    sample as f32 / 32768.0
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -276,17 +250,5 @@ mod tests {
         assert!(decoder.decode(&[0xfb, 0x00], &mut out).is_err());
         assert_eq!(opus_duration(&[], RATE), None);
         assert_eq!(opus_duration(&[0xfb], RATE), None);
-    }
-
-    #[test]
-    fn g711_decodes_its_anchor_values() {
-        let pcm = |x: f32| (x * 32768.0) as i32;
-        assert_eq!(pcm(mulaw(0xff)), 0);
-        assert_eq!(pcm(mulaw(0x80)), 32124);
-        assert_eq!(pcm(mulaw(0x00)), -32124);
-        assert_eq!(pcm(alaw(0xd5)), 8);
-        assert_eq!(pcm(alaw(0x55)), -8);
-        assert_eq!(pcm(alaw(0xaa)), 32256);
-        assert_eq!(pcm(alaw(0x2a)), -32256);
     }
 }

@@ -5,6 +5,7 @@
 //! [`rtp`] → [`jitter`] → [`codec`] → [`analysis`] ([`dtmf`], [`vad`], [`level`];
 //! telephone events branch off before the jitter buffer) → [`event`].
 //! Back: [`wav`] → [`resample`] → [`prompt`] → [`playout`] → network.
+//! Beside the path: [`features`] for speech models, [`mixer`] for conferences.
 //! [`engine`] runs both directions of every leg on its worker threads.
 
 #![forbid(unsafe_code)]
@@ -14,8 +15,10 @@ pub mod codec;
 pub mod dtmf;
 pub mod engine;
 pub mod event;
+pub mod features;
 pub mod jitter;
 pub mod level;
+pub mod mixer;
 pub mod pcap;
 pub mod playout;
 pub mod prompt;

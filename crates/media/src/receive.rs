@@ -18,7 +18,7 @@ use crate::event::MediaEvent;
 use crate::jitter::{JitterBuffer, Pulled, Pushed};
 use crate::resample::ResampleError;
 use crate::rtp::RtpHeader;
-use hearing::Hearing;
+use hearing::{Hearing, Sink};
 use thiserror::Error;
 
 /// Samples (16 kHz) one pull may make at most: 100 ms. A leg that catches up,
@@ -69,6 +69,22 @@ pub struct ReceiveStats {
     pub foreign: u64,
     /// Packets for which the jitter buffer had no room.
     pub full: u64,
+}
+
+/// The application's two closures.
+struct Both<'a, E, A> {
+    events: &'a mut E,
+    audio: &'a mut A,
+}
+
+impl<E: FnMut(MediaEvent), A: FnMut(&[f32])> Sink for Both<'_, E, A> {
+    fn event(&mut self, event: MediaEvent) {
+        (self.events)(event);
+    }
+
+    fn audio(&mut self, samples: &[f32]) {
+        (self.audio)(samples);
+    }
 }
 
 /// One leg's receiver. All memory is allocated in [`new`](Self::new) and wiped
@@ -144,6 +160,22 @@ impl Receiver {
     /// Hears what is due at `now`, at most 100 ms of it; gives whether more is
     /// due already.
     pub fn pull(&mut self, now: Instant, sink: &mut impl FnMut(MediaEvent)) -> bool {
+        self.pull_audio(now, sink, &mut |_| {})
+    }
+
+    /// [`pull`](Self::pull), and hands out the audio (16 kHz, −1…1) that the
+    /// analysis hears, in pieces of any length: for feature extractors, mixers
+    /// and measurements.
+    pub fn pull_audio(
+        &mut self,
+        now: Instant,
+        events: &mut impl FnMut(MediaEvent),
+        audio: &mut impl FnMut(&[f32]),
+    ) -> bool {
+        self.hear(now, &mut Both { events, audio })
+    }
+
+    fn hear(&mut self, now: Instant, sink: &mut impl Sink) -> bool {
         let mut budget = BUDGET;
         loop {
             self.hearing.pay_silence(&mut budget, sink);

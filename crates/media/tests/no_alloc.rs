@@ -11,8 +11,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use switchboard_media::analysis::AnalyzerConfig;
+use switchboard_media::codec::{G722Decoder, G722Encoder};
 use switchboard_media::engine::{Engine, EngineConfig, LegConfig};
 use switchboard_media::event::{MediaEvent, PlayId};
+use switchboard_media::features::{Fbank, FbankConfig, LogMel, PitchTracker, WhisperBins};
+use switchboard_media::mixer::{MIX_FRAME, Mixer};
 use switchboard_media::playout::{Playout, PlayoutConfig};
 use switchboard_media::prompt::Prompt;
 use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig};
@@ -55,9 +58,9 @@ fn allocations(run: impl FnOnce()) -> u64 {
 }
 
 /// Ten seconds of noise bursts and digits.
-fn prompt() -> Arc<Prompt> {
+fn signal() -> Vec<f32> {
     let mut state = 1u32;
-    let signal: Vec<f32> = (0..160_000)
+    (0..160_000)
         .map(|n: u32| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let noise = state as f32 / u32::MAX as f32 - 0.5;
@@ -69,8 +72,7 @@ fn prompt() -> Arc<Prompt> {
                 _ => 0.0,
             }
         })
-        .collect();
-    Prompt::from_samples(16_000, &signal).unwrap()
+        .collect()
 }
 
 fn header(n: u32) -> RtpHeader {
@@ -169,6 +171,49 @@ fn playout_allocates_nothing(prompt: &Arc<Prompt>) {
     assert_eq!(count, 0, "playout allocates");
 }
 
+fn features_allocate_nothing(signal: &[f32]) {
+    let mut fbank = Fbank::new(FbankConfig::default());
+    let mut log_mel = LogMel::new(WhisperBins::B128);
+    let mut pitch = PitchTracker::new();
+    let mut frames = 0;
+    let count = allocations(|| {
+        for _ in 0..2 {
+            for piece in signal.chunks(333) {
+                fbank.push(piece, &mut |_, _| frames += 1);
+                log_mel.push(piece, &mut |_| frames += 1);
+                pitch.push(piece, &mut |_| frames += 1);
+            }
+            log_mel.finish(&mut |_| frames += 1);
+        }
+    });
+    assert!(frames > 5900, "{frames}");
+    assert_eq!(count, 0, "features allocate");
+}
+
+/// Twenty talk; each hears the others.
+fn mixing_allocates_nothing(signal: &[f32]) {
+    let mut mixer = Mixer::new(20);
+    let (mut out, mut loud) = ([0.0; MIX_FRAME], 0.0);
+    let (mut encoder, mut decoder) = (G722Encoder::new(), G722Decoder::new());
+    let count = allocations(|| {
+        for frame in signal.chunks_exact(MIX_FRAME) {
+            for seat in 0..mixer.seats() {
+                mixer.put(seat, frame);
+            }
+            mixer.turn();
+            for seat in 0..mixer.seats() {
+                mixer.heard_by(seat, &mut out);
+            }
+            for pair in out.chunks_exact(2) {
+                loud += decoder.decode(encoder.encode([pair[0], pair[1]]))[0].abs();
+            }
+            mixer.leave(mixer.dominant().first().copied().unwrap_or(0));
+        }
+    });
+    assert!(loud > 100.0);
+    assert_eq!(count, 0, "mixing allocates");
+}
+
 /// Two legs on their worker thread; this thread is network and application.
 fn engine_allocates_nothing(prompt: &Arc<Prompt>) {
     let engine = Engine::start(EngineConfig {
@@ -220,7 +265,10 @@ fn speech_frames_allocate_nothing() {
 
 #[test]
 fn nothing_is_allocated_on_the_media_path() {
-    let prompt = prompt();
+    let signal = signal();
+    let prompt = Prompt::from_samples(16_000, &signal).unwrap();
+    features_allocate_nothing(&signal);
+    mixing_allocates_nothing(&signal);
     speech_frames_allocate_nothing();
     receiver_allocates_nothing(&prompt);
     playout_allocates_nothing(&prompt);

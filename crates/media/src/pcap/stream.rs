@@ -72,8 +72,8 @@ impl RtpStream<'_> {
         self.packets.len() >= MIN_PACKETS && steps.count() * 4 >= (self.packets.len() - 1) * 3
     }
 
-    /// What the payload types mean, as far as the packets tell: 0 and 8 are
-    /// G.711 (RFC 3551 §6); a dynamic type (96–127) is telephone events when
+    /// What the payload types mean, as far as the packets tell: 0, 8 and 9 are
+    /// G.711 and G.722 (RFC 3551 §6); a dynamic type (96–127) is telephone events when
     /// every payload has their form, and Opus when every payload is a valid
     /// Opus packet and their durations mostly match the timestamps.
     pub fn formats(&self) -> Formats {
@@ -85,6 +85,7 @@ impl RtpStream<'_> {
             let meaning = match payload_type {
                 0 => Some(Format::Pcmu),
                 8 => Some(Format::Pcma),
+                9 => Some(Format::G722),
                 96..=127 => self.guess(payload_type),
                 _ => None,
             };

@@ -4,7 +4,8 @@ use thiserror::Error;
 
 use crate::codec::{OPUS_CLOCK, opus_duration};
 
-/// RTP clock of G.711 in Hz (RFC 3551 §4.5.14).
+/// RTP clock of G.711 in Hz (RFC 3551 §4.5.14), and of G.722, although its audio
+/// has 16 kHz: an error kept for compatibility (§4.5.2).
 const G711_CLOCK: u32 = 8_000;
 
 /// A negotiated telephone-event format (RFC 4733 §2.4).
@@ -25,6 +26,8 @@ pub enum Format {
     Pcmu,
     /// G.711 A-law at 8 kHz.
     Pcma,
+    /// G.722 at 64 kbit/s (RFC 3551 §4.5.2), statically payload type 9.
+    G722,
     /// Telephone events (RFC 4733).
     TelephoneEvent {
         /// Their clock in Hz.
@@ -37,7 +40,7 @@ impl Format {
     pub fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => OPUS_CLOCK,
-            Self::Pcmu | Self::Pcma => G711_CLOCK,
+            Self::Pcmu | Self::Pcma | Self::G722 => G711_CLOCK,
             Self::TelephoneEvent { clock_rate } => clock_rate,
         }
     }
@@ -47,7 +50,8 @@ impl Format {
     pub(super) fn ticks(self, payload: &[u8]) -> u32 {
         match self {
             Self::Opus => opus_duration(payload, OPUS_CLOCK).unwrap_or(0),
-            Self::Pcmu | Self::Pcma => payload.len() as u32,
+            // A byte per tick, in G.722 too: two samples of 16 kHz.
+            Self::Pcmu | Self::Pcma | Self::G722 => payload.len() as u32,
             Self::TelephoneEvent { .. } => 0,
         }
     }
@@ -116,7 +120,7 @@ impl Formats {
     }
 
     /// The clock the jitter of a leg is measured by: Opus' where there is
-    /// Opus, else G.711's.
+    /// Opus, else that of G.711 and G.722.
     pub fn clock_rate(&self) -> u32 {
         if self.has(Format::Opus) {
             OPUS_CLOCK

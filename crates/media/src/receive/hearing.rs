@@ -7,7 +7,9 @@ use zeroize::Zeroize;
 use super::timeline::{FRAME, Timeline};
 use super::{Format, ReceiverConfig, ReceiverError};
 use crate::analysis::Analyzer;
-use crate::codec::{Decoder, MAX_FRAME, RATE, alaw, mulaw, opus_has_fec};
+use crate::codec::{
+    Decoder, G722_SAMPLES_PER_BYTE, G722Decoder, MAX_FRAME, RATE, alaw, mulaw, opus_has_fec,
+};
 use crate::event::MediaEvent;
 use crate::jitter::Packet;
 use crate::resample::Stream;
@@ -32,9 +34,24 @@ pub(super) struct Heard {
     pub(super) malformed: bool,
 }
 
+/// Where what was heard goes.
+pub(super) trait Sink {
+    /// What the analysis says.
+    fn event(&mut self, event: MediaEvent);
+    /// What the analysis is about to hear.
+    fn audio(&mut self, samples: &[f32]);
+}
+
+/// Hears a piece of audio.
+fn hear(analyzer: &mut Analyzer, samples: &[f32], sink: &mut impl Sink) {
+    sink.audio(samples);
+    analyzer.process(samples, &mut |event| sink.event(event));
+}
+
 pub(super) struct Hearing {
     opus: Option<Decoder>,
     g711: Option<Stream>,
+    g722: Option<G722Decoder>,
     analyzer: Analyzer,
     timeline: Timeline,
     pcm: Box<[f32]>,
@@ -50,6 +67,7 @@ impl Hearing {
         Ok(Self {
             opus,
             g711,
+            g722: formats.has(Format::G722).then(G722Decoder::new),
             analyzer: Analyzer::new(config.analyzer),
             timeline: Timeline::default(),
             pcm: vec![0.0; MAX_FRAME].into(),
@@ -75,18 +93,19 @@ impl Hearing {
         format: Option<Format>,
         packet: Packet<'_>,
         restart: bool,
-        sink: &mut impl FnMut(MediaEvent),
+        sink: &mut impl Sink,
     ) -> Heard {
         self.timeline.packet(now, restart);
         match format {
             Some(Format::Opus) => self.opus_packet(packet, sink),
             Some(Format::Pcmu) => self.g711_packet(packet.payload, mulaw, sink),
             Some(Format::Pcma) => self.g711_packet(packet.payload, alaw, sink),
+            Some(Format::G722) => self.g722_packet(packet.payload, sink),
             Some(Format::TelephoneEvent { .. }) | None => Heard::default(),
         }
     }
 
-    fn opus_packet(&mut self, packet: Packet<'_>, sink: &mut impl FnMut(MediaEvent)) -> Heard {
+    fn opus_packet(&mut self, packet: Packet<'_>, sink: &mut impl Sink) -> Heard {
         let Some(opus) = &mut self.opus else {
             return Heard::default();
         };
@@ -110,7 +129,7 @@ impl Hearing {
         &mut self,
         payload: &[u8],
         expand: fn(u8) -> f32,
-        sink: &mut impl FnMut(MediaEvent),
+        sink: &mut impl Sink,
     ) -> Heard {
         let mut samples = 0;
         let Self {
@@ -130,9 +149,28 @@ impl Hearing {
             stream.push(&pcm[..bytes.len()], &mut |block| {
                 samples += block.len();
                 if !timeline.skip(block) {
-                    analyzer.process(block, sink);
+                    hear(analyzer, block, sink);
                 }
             });
+        }
+        Heard {
+            samples,
+            ..Heard::default()
+        }
+    }
+
+    fn g722_packet(&mut self, payload: &[u8], sink: &mut impl Sink) -> Heard {
+        let mut samples = 0;
+        for bytes in payload.chunks(MAX_FRAME / G722_SAMPLES_PER_BYTE) {
+            let Some(decoder) = &mut self.g722 else {
+                break;
+            };
+            for (pair, byte) in self.pcm.chunks_exact_mut(G722_SAMPLES_PER_BYTE).zip(bytes) {
+                pair.copy_from_slice(&decoder.decode(*byte));
+            }
+            let made = bytes.len() * G722_SAMPLES_PER_BYTE;
+            self.hear(made, sink);
+            samples += made;
         }
         Heard {
             samples,
@@ -148,14 +186,14 @@ impl Hearing {
     }
 
     /// Hears silence owed, as far as the budget goes.
-    pub(super) fn pay_silence(&mut self, budget: &mut usize, sink: &mut impl FnMut(MediaEvent)) {
+    pub(super) fn pay_silence(&mut self, budget: &mut usize, sink: &mut impl Sink) {
         loop {
             let piece = self.timeline.pay(*budget);
             if piece == 0 {
                 return;
             }
             *budget -= piece;
-            self.analyzer.process(&SILENCE[..piece], sink);
+            hear(&mut self.analyzer, &SILENCE[..piece], sink);
         }
     }
 
@@ -164,7 +202,7 @@ impl Hearing {
         &mut self,
         ticks: u32,
         next: Option<(Format, Packet<'_>)>,
-        sink: &mut impl FnMut(MediaEvent),
+        sink: &mut impl Sink,
     ) -> Heard {
         let Some((format, packet)) = next else {
             return Heard::default();
@@ -196,7 +234,7 @@ impl Hearing {
         }
     }
 
-    fn conceal(&mut self, mut samples: usize, sink: &mut impl FnMut(MediaEvent)) {
+    fn conceal(&mut self, mut samples: usize, sink: &mut impl Sink) {
         while samples > 0 {
             let piece = samples.min(FRAME);
             samples -= piece;
@@ -209,7 +247,7 @@ impl Hearing {
         }
     }
 
-    fn restore(&mut self, samples: usize, next: &[u8], sink: &mut impl FnMut(MediaEvent)) -> bool {
+    fn restore(&mut self, samples: usize, next: &[u8], sink: &mut impl Sink) -> bool {
         let space = &mut self.pcm[..samples];
         let restored = match &mut self.opus {
             Some(opus) => opus.recover(next, space).is_ok(),
@@ -222,10 +260,10 @@ impl Hearing {
         restored && opus_has_fec(next)
     }
 
-    fn hear(&mut self, samples: usize, sink: &mut impl FnMut(MediaEvent)) {
+    fn hear(&mut self, samples: usize, sink: &mut impl Sink) {
         let audio = &self.pcm[..samples];
         if !self.timeline.skip(audio) {
-            self.analyzer.process(audio, sink);
+            hear(&mut self.analyzer, audio, sink);
         }
     }
 
@@ -236,14 +274,14 @@ impl Hearing {
         now: Instant,
         patience: Duration,
         budget: &mut usize,
-        sink: &mut impl FnMut(MediaEvent),
+        sink: &mut impl Sink,
     ) -> bool {
         while *budget >= FRAME {
             if !self.timeline.guess(now, patience) {
                 return false;
             }
             *budget -= FRAME;
-            self.analyzer.process(&SILENCE, sink);
+            hear(&mut self.analyzer, &SILENCE, sink);
         }
         true
     }

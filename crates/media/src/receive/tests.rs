@@ -15,6 +15,7 @@ fn receiver() -> Receiver {
         .with(OPUS, Format::Opus)
         .and_then(|f| f.with(0, Format::Pcmu))
         .and_then(|f| f.with(8, Format::Pcma))
+        .and_then(|f| f.with(9, Format::G722))
         .and_then(|f| f.with(101, Format::TelephoneEvent { clock_rate: 8_000 }))
         .unwrap();
     Receiver::new(ReceiverConfig {
@@ -260,6 +261,37 @@ fn g711_is_heard_at_its_level() {
         assert_eq!(call.receiver.stats().malformed, 0);
         let level = call.levels[call.levels.len() - 1];
         assert!((-9.0..0.0).contains(&level), "{payload_type}: {level}");
+    }
+}
+
+#[test]
+fn g722_is_heard_whole_at_16_khz() {
+    let mut encoder = crate::codec::G722Encoder::new();
+    let sine = |n: u32| 0.5 * (n as f32 * 6_000.0 * std::f32::consts::TAU / 16_000.0).sin();
+    let (mut receiver, mut heard) = (receiver(), Vec::new());
+    let start = Instant::now();
+    for n in 0..100u32 {
+        let header = RtpHeader {
+            payload_type: 9,
+            // The clock of 8 kHz counts bytes, not samples (RFC 3551 §4.5.2).
+            timestamp: n * 160,
+            sequence: n as u16,
+            ..header(0)
+        };
+        let payload: Vec<u8> = (n * 160..(n + 1) * 160)
+            .map(|byte| encoder.encode([sine(2 * byte), sine(2 * byte + 1)]))
+            .collect();
+        let now = start + MS * 20 * n;
+        receiver.push(now, &header, &payload, &mut |_| {});
+        receiver.pull_audio(now, &mut |_| {}, &mut |audio| {
+            heard.extend_from_slice(audio);
+        });
+    }
+    assert_eq!(heard.len(), 100 * 320);
+    assert_eq!(receiver.stats().lost + receiver.stats().malformed, 0);
+    for (n, sample) in heard.iter().enumerate().skip(4_000) {
+        // The quadrature mirror filters delay by 22 samples.
+        assert!((sample - sine(n as u32 - 22)).abs() < 0.2, "{n}");
     }
 }
 

@@ -1,0 +1,233 @@
+//! Fundamental frequency by normalised autocorrelation, streaming.
+//!
+//! McLeod's normalised square difference function (a normalised autocorrelation
+//! that does not favour short lags), first at 4 kHz over all lags, then at
+//! 16 kHz around the best one, its peak interpolated. Among the peaks a short lag
+//! is preferred a little (so that a tone's multiples don't win) and one near the
+//! last frame's (so that a voice does not jump by octaves).
+
+use zeroize::Zeroize;
+
+use super::framer::Framer;
+
+const RATE: f32 = super::RATE as f32;
+/// Lowest F0 in Hz.
+const MIN_HZ: f32 = 60.0;
+/// Highest F0 in Hz.
+const MAX_HZ: f32 = 500.0;
+/// 16 kHz samples per sample of the coarse search.
+const STEP: usize = 4;
+/// Lags of the coarse search, with one on both sides to know a peak by.
+const MIN_LAG: usize = (RATE / MAX_HZ) as usize / STEP - 1;
+const MAX_LAG: usize = (RATE / MIN_HZ) as usize / STEP + 2;
+/// Samples compared in the coarse search: 40 ms, two periods of the lowest F0.
+const COARSE: usize = 160;
+/// Length of the low-pass before the coarse search.
+const TAPS: usize = 16;
+const COARSE_FRAME: usize = (COARSE + MAX_LAG).next_multiple_of(8);
+const FRAME: usize = COARSE_FRAME * STEP + TAPS;
+/// Lags around the coarse one that are looked at again.
+const NEAR: usize = STEP + 1;
+/// What an octave of lag costs a peak.
+const OCTAVE_COST: f32 = 0.03;
+/// What an octave away from the last frame's lag costs.
+const JUMP_COST: f32 = 0.08;
+/// Mean square below which nothing is voiced: −70 dBov.
+const QUIET: f32 = 1e-7;
+
+/// One frame's verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Pitch {
+    /// Fundamental frequency in Hz, 60–500, the best guess where the frame is
+    /// not voiced; 0 where there is none (silence).
+    pub hz: f32,
+    /// How periodic the frame is: 1 for a perfect period, about 0 for noise.
+    pub clarity: f32,
+}
+
+impl Pitch {
+    /// Clarity from which a frame counts as voiced.
+    pub const VOICED: f32 = 0.7;
+
+    /// Whether somebody's vocal folds (or a tone) are heard.
+    pub fn is_voiced(&self) -> bool {
+        self.clarity >= Self::VOICED
+    }
+}
+
+/// F0 per 10 ms. Frame *t* looks at 58 ms from sample 160·*t* on.
+///
+/// Within 0.2 % on steady tones and harmonic series of 65–480 Hz; on read
+/// speech 3 in 100 voiced frames are off by more than a fifth from pYIN.
+pub struct PitchTracker {
+    framer: Framer,
+    window: [f32; TAPS],
+    coarse: Box<[f32]>,
+    scores: Box<[f32]>,
+    /// Lag of the last frame, if voiced, in coarse samples.
+    last: Option<f32>,
+}
+
+impl Default for PitchTracker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PitchTracker {
+    /// A tracker at the start of a stream.
+    pub fn new() -> Self {
+        let mut window = [0.0; TAPS];
+        for (n, tap) in window.iter_mut().enumerate() {
+            let turn = std::f32::consts::TAU * (n as f32 + 0.5) / TAPS as f32;
+            *tap = (1.0 - turn.cos()) / TAPS as f32;
+        }
+        Self {
+            framer: Framer::new(FRAME),
+            window,
+            coarse: vec![0.0; COARSE_FRAME].into(),
+            scores: vec![0.0; MAX_LAG + 1].into(),
+            last: None,
+        }
+    }
+
+    /// Takes samples and hands out a verdict per frame.
+    pub fn push(&mut self, samples: &[f32], sink: &mut impl FnMut(Pitch)) {
+        let Self {
+            framer,
+            window,
+            coarse,
+            scores,
+            last,
+        } = self;
+        framer.push(samples, &mut |audio| {
+            decimate(audio, window, coarse);
+            correlate(coarse, scores);
+            let pitch = match best_lag(coarse, scores, *last) {
+                Some(lag) => refine(audio, lag),
+                None => Pitch::default(),
+            };
+            *last = pitch
+                .is_voiced()
+                .then(|| RATE / STEP as f32 / pitch.hz.max(MIN_HZ));
+            sink(pitch);
+        });
+    }
+
+    /// Forgets the stream.
+    pub fn reset(&mut self) {
+        self.framer.reset();
+        self.coarse.zeroize();
+        self.scores.zeroize();
+        self.last = None;
+    }
+}
+
+impl Drop for PitchTracker {
+    fn drop(&mut self) {
+        self.reset();
+    }
+}
+
+/// The frame at 4 kHz, its mean removed.
+fn decimate(audio: &[f32], window: &[f32; TAPS], out: &mut [f32]) {
+    for (n, place) in out.iter_mut().enumerate() {
+        *place = dot(&audio[n * STEP..][..TAPS], window);
+    }
+    let mean = out.iter().sum::<f32>() / out.len() as f32;
+    out.iter_mut().for_each(|x| *x -= mean);
+}
+
+/// The normalised square difference function of all lags, −1…1.
+fn correlate(signal: &[f32], scores: &mut [f32]) {
+    let head = dot(&signal[..COARSE], &signal[..COARSE]);
+    let mut shifted = head;
+    for lag in 1..=MAX_LAG {
+        let (out, new) = (signal[lag - 1], signal[lag + COARSE - 1]);
+        shifted += new * new - out * out;
+        if lag >= MIN_LAG {
+            let product = dot(&signal[..COARSE], &signal[lag..lag + COARSE]);
+            scores[lag] = 2.0 * product / (head + shifted).max(f32::MIN_POSITIVE);
+        }
+    }
+}
+
+/// The best peak's lag; `None` when the frame is too quiet or has none.
+fn best_lag(signal: &[f32], scores: &[f32], last: Option<f32>) -> Option<f32> {
+    if dot(signal, signal) < QUIET * signal.len() as f32 {
+        return None;
+    }
+    let peaks = (MIN_LAG + 1..MAX_LAG).filter(|&lag| {
+        scores[lag] > 0.0 && scores[lag] >= scores[lag - 1] && scores[lag] > scores[lag + 1]
+    });
+    let cost = |lag: f32| {
+        let jump = last.map_or(0.0, |last| (lag / last).log2().abs().min(1.0));
+        OCTAVE_COST * lag.log2() + JUMP_COST * jump
+    };
+    peaks
+        .map(|lag| {
+            let (offset, height) = parabola(scores[lag - 1], scores[lag], scores[lag + 1]);
+            let lag = lag as f32 + offset;
+            (lag, height - cost(lag))
+        })
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(lag, _)| lag)
+}
+
+/// Looks again at full rate around a coarse lag.
+fn refine(audio: &[f32], lag: f32) -> Pitch {
+    const LENGTH: usize = COARSE * STEP;
+    let middle = (lag * STEP as f32).round() as usize;
+    let first = middle - NEAR;
+    let mut near = [0.0; 2 * NEAR + 1];
+    let mean = audio.iter().sum::<f32>() / audio.len() as f32;
+    let head = dot(&audio[..LENGTH], &audio[..LENGTH]);
+    // Sums of x and x² over windows whose mean is not exactly zero.
+    let offset = LENGTH as f32 * mean * mean;
+    for (n, score) in near.iter_mut().enumerate() {
+        let shifted = &audio[first + n..first + n + LENGTH];
+        let (product, power) = dot2(&audio[..LENGTH], shifted);
+        *score = 2.0 * (product - offset) / (head + power - 2.0 * offset).max(f32::MIN_POSITIVE);
+    }
+    let peak = (1..2 * NEAR)
+        .max_by(|a, b| near[*a].total_cmp(&near[*b]))
+        .unwrap_or(NEAR);
+    let (offset, height) = parabola(near[peak - 1], near[peak], near[peak + 1]);
+    Pitch {
+        hz: (RATE / ((first + peak) as f32 + offset)).clamp(MIN_HZ, MAX_HZ),
+        clarity: height.clamp(0.0, 1.0),
+    }
+}
+
+/// Offset (−½…½) and height of the parabola through three points around a peak.
+fn parabola(before: f32, peak: f32, after: f32) -> (f32, f32) {
+    let curve = before - 2.0 * peak + after;
+    if curve >= 0.0 {
+        return (0.0, peak);
+    }
+    let offset = (0.5 * (before - after) / curve).clamp(-0.5, 0.5);
+    (offset, peak - 0.25 * (before - after) * offset)
+}
+
+/// Sum of products; lengths are multiples of 8.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 8];
+    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
+        for lane in 0..8 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum()
+}
+
+/// Sums of a·b and b·b; lengths are multiples of 8.
+fn dot2(a: &[f32], b: &[f32]) -> (f32, f32) {
+    let (mut products, mut powers) = ([0.0f32; 8], [0.0f32; 8]);
+    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
+        for lane in 0..8 {
+            products[lane] += a[lane] * b[lane];
+            powers[lane] += b[lane] * b[lane];
+        }
+    }
+    (products.iter().sum(), powers.iter().sum())
+}
