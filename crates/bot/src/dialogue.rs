@@ -107,7 +107,9 @@ impl FrontDesk {
             _ => None,
         };
         self.deadline = match self.stage {
-            Stage::Listening if matches!(input, Input::PromptFinished) => Some(now + Self::PATIENCE),
+            Stage::Listening if matches!(input, Input::PromptFinished) => {
+                Some(now + Self::PATIENCE)
+            }
             Stage::Listening => self.deadline,
             _ => None,
         };
@@ -173,7 +175,10 @@ mod tests {
     fn run(inputs: &[Input<'_>]) -> Vec<Action> {
         let now = Instant::now();
         let mut desk = FrontDesk::default();
-        inputs.iter().filter_map(|input| desk.handle(now, *input)).collect()
+        inputs
+            .iter()
+            .filter_map(|input| desk.handle(now, *input))
+            .collect()
     }
 
     #[test]
@@ -181,7 +186,11 @@ mod tests {
         let play = Action::Play;
         assert_eq!(
             run(&[Input::Connected, key('1'), Input::PromptFinished, key('2')]),
-            [play(PromptName::Greeting), play(PromptName::One), play(PromptName::Two)]
+            [
+                play(PromptName::Greeting),
+                play(PromptName::One),
+                play(PromptName::Two)
+            ]
         );
         assert_eq!(
             run(&[Input::Connected, key('7')]),
@@ -192,7 +201,13 @@ mod tests {
     #[test]
     fn hash_says_goodbye_before_hanging_up() {
         assert_eq!(
-            run(&[Input::Connected, key('#'), key('1'), Input::PromptFinished, key('1')]),
+            run(&[
+                Input::Connected,
+                key('#'),
+                key('1'),
+                Input::PromptFinished,
+                key('1')
+            ]),
             [
                 Action::Play(PromptName::Greeting),
                 Action::Play(PromptName::Goodbye),
@@ -247,7 +262,12 @@ mod tests {
     #[test]
     fn speech_counts_only_when_the_bot_is_silent() {
         assert_eq!(
-            run(&[Input::Connected, Input::Intent("spoke"), Input::PromptFinished, Input::Intent("spoke")]),
+            run(&[
+                Input::Connected,
+                Input::Intent("spoke"),
+                Input::PromptFinished,
+                Input::Intent("spoke")
+            ]),
             [
                 Action::Play(PromptName::Greeting),
                 Action::Play(PromptName::StillThere)

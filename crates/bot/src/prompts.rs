@@ -90,14 +90,18 @@ impl Prompts {
     /// # Errors
     /// A recording is not a WAV we can play.
     pub fn embedded() -> Result<Self, PromptError> {
-        let encode = |name: PromptName| Ok((name, Prompt::from_wav(name.recording())?));
-        let encoded = PromptName::ALL.into_iter().map(encode).collect::<Result<_, _>>()?;
+        let mut encoded = Vec::with_capacity(PromptName::ALL.len());
+        for name in PromptName::ALL {
+            encoded.push((name, Prompt::from_wav(name.recording())?));
+        }
         Ok(Self { encoded })
     }
 
     /// The recording of a name.
     pub fn get(&self, name: PromptName) -> Option<&Arc<Prompt>> {
         let mut encoded = self.encoded.iter();
-        encoded.find(|(candidate, _)| *candidate == name).map(|(_, prompt)| prompt)
+        encoded
+            .find(|(candidate, _)| *candidate == name)
+            .map(|(_, prompt)| prompt)
     }
 }
