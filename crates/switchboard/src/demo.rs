@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use switchboard_emulator::PhoneRole;
+use switchboard_emulator::{CallEvent, PhoneRole, TimelineEvent};
 use switchboard_media::prompt::Prompt;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::Failure;
 use crate::caller::{Caller, Outcome};
@@ -81,8 +81,13 @@ async fn recorded(file: &Path) -> Result<(), Failure> {
     let recording = read_recording(file)?;
     let site = Site::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let timeline = tokio::spawn(print_timeline(site.emulator.timeline().subscribe()));
-    let phone = site.emulator.phone("Recorded caller", PhoneRole::Caller).await;
-    let outcome = Caller::new(phone, site.transport.clone(), recording).call().await;
+    let phone = site
+        .emulator
+        .phone("Recorded caller", PhoneRole::Caller)
+        .await;
+    let outcome = Caller::new(phone, site.transport.clone(), recording)
+        .call()
+        .await;
     site.stop().await;
     timeline.await??;
     Ok(judge(outcome?)?)
@@ -102,11 +107,18 @@ fn read_recording(file: &Path) -> Result<Arc<Prompt>, DemoError> {
 
 fn judge(outcome: Outcome) -> Result<(), DemoError> {
     match outcome {
-        Outcome { answered: false, message, .. } => Err(DemoError::Unanswered(message)),
+        Outcome {
+            answered: false,
+            message,
+            ..
+        } => Err(DemoError::Unanswered(message)),
         Outcome { code, message, .. } if code != 0 && code != 200 => {
             Err(DemoError::Abnormal { code, message })
         }
-        Outcome { heard_the_bot: false, .. } => Err(DemoError::Silent),
+        Outcome {
+            heard_the_bot: false,
+            ..
+        } => Err(DemoError::Silent),
         _ => Ok(()),
     }
 }

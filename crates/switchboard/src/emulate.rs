@@ -22,7 +22,11 @@ use crate::output::{say_json, shutdown_signal};
 #[derive(Args)]
 pub(crate) struct EmulateArgs {
     /// Address of the emulator's one TCP port, on loopback; port 0 takes a free one
-    #[arg(long, env = "SWITCHBOARD_EMULATE_LISTEN", default_value = "127.0.0.1:8480")]
+    #[arg(
+        long,
+        env = "SWITCHBOARD_EMULATE_LISTEN",
+        default_value = "127.0.0.1:8480"
+    )]
     listen: SocketAddr,
 
     /// The bot's calling webhook, for example http://127.0.0.1:3978/api/calls
@@ -45,4 +49,43 @@ struct Ready<'a> {
     client_secret: &'a str,
     page: &'a str,
     admin: &'a str,
+}
+
+const TENANT_ID: &str = "11111111-aaaa-4bbb-8ccc-222222222222";
+const CLIENT_ID: &str = "33333333-dddd-4eee-8fff-444444444444";
+
+pub(crate) async fn run(args: &EmulateArgs) -> Result<(), Failure> {
+    let transport = Transport::new(
+        Engine::start(EngineConfig::default())?,
+        TransportConfig::default(),
+    );
+    let secret = uuid::Uuid::new_v4().simple().to_string();
+    let app = App {
+        tenant_id: TENANT_ID.to_owned(),
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: SecretString::from(secret.clone()),
+        webhook: args.bot.clone(),
+    };
+    let config = EmulatorConfig::new(args.listen, transport)
+        .with_app(app)
+        .with_seed(args.seed);
+    let emulator = Emulator::start(config).await?;
+    announce(&emulator, &secret)?;
+    shutdown_signal().await;
+    emulator.stop().await;
+    Ok(())
+}
+
+fn announce(emulator: &Emulator, secret: &str) -> std::io::Result<()> {
+    let bare = |url: Url| url.as_str().trim_end_matches('/').to_owned();
+    say_json(&Ready {
+        graph: &bare(emulator.graph_url()),
+        token_url: emulator.token_url().as_str(),
+        openid_configuration: emulator.openid_configuration_url().as_str(),
+        tenant_id: TENANT_ID,
+        client_id: CLIENT_ID,
+        client_secret: secret,
+        page: emulator.page_url().as_str(),
+        admin: emulator.admin_url().as_str(),
+    })
 }

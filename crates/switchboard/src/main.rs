@@ -10,6 +10,7 @@ mod analyze;
 mod caller;
 mod demo;
 mod emulate;
+mod output;
 mod site;
 mod timeline;
 

@@ -3,10 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use secrecy::SecretString;
-use switchboard_bot::{Bot, BotConfig, Observer, Prompts};
+use switchboard_bot::{Bot, BotConfig, Cloud};
 use switchboard_emulator::{App, Emulator, EmulatorConfig};
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_transport::{Transport, TransportConfig};
+use url::Url;
+use uuid::Uuid;
 
 use crate::Failure;
 use crate::timeline::publish_to;
@@ -19,26 +21,64 @@ const CLIENT_ID: &str = "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70";
 /// Everything a call on this machine needs.
 pub(crate) struct Site {
     pub(crate) emulator: Emulator,
-    pub(crate) bot: Bot,
     pub(crate) transport: Transport,
-    pub(crate) engine: Engine,
+    bot: Bot,
 }
 
 impl Site {
     /// Starts the emulator at `listen` and a bot that is registered with it.
     pub(crate) async fn start(listen: SocketAddr) -> Result<Self, Failure> {
         let engine = Engine::start(EngineConfig::default())?;
-        let transport = Transport::new(engine.clone(), TransportConfig::default());
-        let client_secret = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
-        let emulator = start_emulator(listen, client_secret.clone(), transport.clone()).await?;
-        let observer = publish_to(emulator.timeline());
-        let bot = start_bot(&emulator, client_secret, transport.clone(), observer).await?;
+        let transport = Transport::new(engine, TransportConfig::default());
+        let secret = SecretString::from(Uuid::new_v4().simple().to_string());
+        let app = App {
+            tenant_id: TENANT_ID.to_owned(),
+            client_id: CLIENT_ID.to_owned(),
+            client_secret: secret.clone(),
+            webhook: None,
+        };
+        let config = EmulatorConfig::new(listen, transport.clone()).with_app(app);
+        let emulator = Emulator::start(config).await?;
+        let bot = start_bot(&emulator, secret, transport.clone()).await?;
         emulator.set_webhook(CLIENT_ID, bot.webhook_url())?;
         Ok(Self {
             emulator,
-            bot,
             transport,
-            engine,
+            bot,
         })
+    }
+
+    /// Ends what is running: calls first, then both servers.
+    pub(crate) async fn stop(self) {
+        self.bot.stop().await;
+        self.emulator.stop().await;
+    }
+}
+
+async fn start_bot(
+    emulator: &Emulator,
+    secret: SecretString,
+    transport: Transport,
+) -> Result<Bot, Failure> {
+    let config = BotConfig {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        public_url: None,
+        tenant_id: TENANT_ID.to_owned(),
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: secret,
+        cloud: cloud_of(emulator),
+        agent: "agent".to_owned(),
+    };
+    let observer = publish_to(emulator.timeline());
+    Ok(Bot::start(config, transport, observer).await?)
+}
+
+/// The emulator in the place of Microsoft's cloud.
+fn cloud_of(emulator: &Emulator) -> Cloud {
+    let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
+    Cloud {
+        graph: text(emulator.graph_url()),
+        authority: text(emulator.authority_url()),
+        openid_configuration: text(emulator.openid_configuration_url()),
     }
 }

@@ -114,6 +114,11 @@ impl Formats {
         *self.by_type.get(usize::from(payload_type))?
     }
 
+    /// Whether no payload type means anything.
+    pub fn is_empty(&self) -> bool {
+        self.by_type.iter().all(Option::is_none)
+    }
+
     /// Whether any payload type means `format`.
     pub fn has(&self, format: Format) -> bool {
         self.by_type.contains(&Some(format))
