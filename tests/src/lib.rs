@@ -1,12 +1,14 @@
 //! Whole-call tests of Switchboard: what they share.
 //!
 //! [`demo`] runs the program as a newcomer does, [`browser`] is a headless
-//! Chromium with a fake microphone, [`softphone`] is the page in one of its tabs.
+//! Chromium with a fake microphone, [`softphone`] is the page in one of its tabs,
+//! [`fuzz`] is what must survive any bytes.
 
 #![forbid(unsafe_code)]
 
 pub mod browser;
 pub mod demo;
+pub mod fuzz;
 pub mod patience;
 pub mod softphone;
 

@@ -1,0 +1,235 @@
+//! What must survive any bytes: one function a target, shared by the short runs
+//! in `tests/tests/fuzz.rs` and the coverage-guided ones in `tests/fuzz/`.
+//!
+//! A target panics when something is wrong and returns otherwise; whether bytes
+//! are accepted is no concern of it unless accepting them would be.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use switchboard_media::analysis::{Analyzer, AnalyzerConfig};
+use switchboard_media::event::MediaEvent;
+use switchboard_media::jitter::{JitterBuffer, Pulled};
+use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig};
+use switchboard_media::rtp::{self, RtpHeader};
+use switchboard_media::{pcap, wav};
+use switchboard_signaling::auth::{KeySet, TokenPolicy, TokenValidator};
+use switchboard_signaling::notification;
+use switchboard_transport::{sdp, whip::MediaBlob};
+
+/// A target's name and function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("rtp", rtp_packet),
+    ("receiver", receiver),
+    ("jitter_buffer", jitter_buffer),
+    ("detectors", detectors),
+    ("wav", wav_file),
+    ("pcap", pcap_file),
+    ("notification", notification_body),
+    ("token", bearer_token),
+    ("jwks", jwks),
+    ("sdp", session_description),
+    ("blob", media_blob),
+];
+
+fn rtp_packet(bytes: &[u8]) {
+    let Ok((header, payload)) = rtp::parse(bytes) else {
+        return;
+    };
+    assert!(payload.len() + rtp::HEADER_LEN <= bytes.len());
+    // What was read is written the same, but for what the header leaves out.
+    let written = header.to_bytes();
+    let (again, empty) = rtp::parse(&written).expect("our own header is one");
+    assert_eq!((again, empty), (header, &[][..]));
+}
+
+/// Cuts bytes into pieces whose lengths they give themselves.
+struct Pieces<'a>(&'a [u8]);
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (length, rest) = self.0.split_first()?;
+        let (piece, rest) = rest.split_at(usize::from(*length).min(rest.len()));
+        self.0 = rest;
+        Some(piece)
+    }
+}
+
+fn formats() -> Formats {
+    let event = |clock_rate| Format::TelephoneEvent { clock_rate };
+    Formats::new()
+        .with(111, Format::Opus)
+        .and_then(|formats| formats.with(0, Format::Pcmu))
+        .and_then(|formats| formats.with(8, Format::Pcma))
+        .and_then(|formats| formats.with(101, event(8_000)))
+        .and_then(|formats| formats.with(110, event(48_000)))
+        .expect("the payload types differ")
+}
+
+fn receiver(bytes: &[u8]) {
+    let config = ReceiverConfig {
+        formats: formats(),
+        analyzer: AnalyzerConfig::default(),
+    };
+    let mut receiver = Receiver::new(config).expect("libopus has memory");
+    let mut now = Instant::now();
+    let mut times = Times::default();
+    for piece in Pieces(bytes) {
+        now += Duration::from_millis(u64::from(piece.first().copied().unwrap_or(0)));
+        if let Ok((header, payload)) = rtp::parse(piece) {
+            receiver.push(now, &header, payload, &mut |event| times.check(event));
+        }
+        receiver.pull(now, &mut |event| times.check(event));
+    }
+    receiver.finish(now, &mut |event| times.check(event));
+}
+
+/// Spans end after they begin, and levels are levels.
+#[derive(Default)]
+struct Times {
+    speaking: bool,
+}
+
+impl Times {
+    fn check(&mut self, event: MediaEvent) {
+        match event {
+            MediaEvent::SpeechStart { .. } => {
+                assert!(!self.speaking, "speech begins within speech");
+                self.speaking = true;
+            }
+            MediaEvent::SpeechEnd { start_ms, end_ms } => {
+                assert!(start_ms <= end_ms && self.speaking);
+                self.speaking = false;
+            }
+            MediaEvent::Vad { p, .. } => assert!((0.0..=1.0).contains(&p)),
+            MediaEvent::Level { dbov, .. } => assert!((-127.0..=0.0).contains(&dbov), "{dbov}"),
+            _ => {}
+        }
+    }
+}
+
+/// Every packet comes out at most once, in order, and the memory is bounded.
+fn jitter_buffer(bytes: &[u8]) {
+    let mut buffer = JitterBuffer::new(48_000);
+    let mut now = Instant::now();
+    let mut taken = 0;
+    for operation in bytes.chunks_exact(4) {
+        let [kind, low, high, time] = [operation[0], operation[1], operation[2], operation[3]];
+        now += Duration::from_millis(u64::from(time));
+        let sequence = u16::from_le_bytes([low, high]);
+        if kind % 4 != 0 {
+            let header = RtpHeader {
+                payload_type: 111,
+                marker: kind & 8 != 0,
+                sequence,
+                timestamp: u32::from(sequence).wrapping_mul(960),
+                ssrc: u32::from(kind >> 6),
+            };
+            let payload = [kind; 16];
+            buffer.push(now, &header, 960, &payload[..usize::from(kind & 15)]);
+            taken += 1;
+        }
+        let mut given = 0;
+        while let Some(pulled) = buffer.pull(now) {
+            given += u32::from(matches!(pulled, Pulled::Packet { .. }));
+            assert!(given <= taken, "more came out than went in");
+        }
+        taken -= given.min(taken);
+    }
+}
+
+fn detectors(bytes: &[u8]) {
+    let mut analyzer = Analyzer::new(AnalyzerConfig {
+        vad_frames: true,
+        level: true,
+    });
+    let mut times = Times::default();
+    let samples = bytes
+        .chunks_exact(4)
+        .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+    let samples: Vec<f32> = samples.collect();
+    // Over and over, so that a few bytes make whole frames.
+    for _ in 0..1 + 2_000 / (samples.len() + 1) {
+        analyzer.process(&samples, &mut |event| times.check(event));
+    }
+    analyzer.finish(&mut |event| times.check(event));
+}
+
+fn wav_file(bytes: &[u8]) {
+    if let Ok(wav) = wav::read(bytes) {
+        assert!(wav.rate > 0 && wav.channels > 0);
+        assert_eq!(wav.samples.len(), wav.frames() * usize::from(wav.channels));
+        assert!(wav.samples.iter().all(|sample| !sample.is_nan()));
+        assert!(wav.frames() <= bytes.len());
+    }
+}
+
+fn pcap_file(bytes: &[u8]) {
+    let Ok(datagrams) = pcap::datagrams(bytes) else {
+        return;
+    };
+    let held: usize = datagrams
+        .iter()
+        .map(|datagram| datagram.payload.len())
+        .sum();
+    assert!(held <= bytes.len());
+    for stream in pcap::rtp_streams(&datagrams).iter().take(4) {
+        // A capture can span days of silence; those are another test's.
+        if stream.packets.len() < 100 {
+            let replayed = stream.replay(AnalyzerConfig::default(), Instant::now(), &mut |_| {});
+            assert!(replayed.is_ok());
+        }
+    }
+}
+
+fn notification_body(bytes: &[u8]) {
+    if let Err(error) = notification::parse(bytes) {
+        assert!(
+            error.to_string().len() < 400,
+            "an error text repeats the body"
+        );
+    }
+}
+
+/// Nobody has signed anything here: no bytes may be believed.
+fn bearer_token(bytes: &[u8]) {
+    let Ok(token) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let policy = TokenPolicy::new("app").expect("the app id is not empty");
+    let keys = KeySet::from_jwks(KEYS).expect("the key set is one");
+    let validated = TokenValidator::new(policy).validate(token, &keys, SystemTime::now());
+    assert!(validated.is_err(), "a token nobody signed was believed");
+}
+
+/// A public key whose private half is thrown away.
+const KEYS: &[u8] = br#"{"keys":[{"kty":"RSA","use":"sig","kid":"k","alg":"RS256","e":"AQAB","n":"w9hqzLkMqVFGBpeuVexpwgrJd_ewEnWo2jh4fvQFnXIRQTRPpdKqSCNE-yjf4jGxUc9mOBL6tmR9gnB4vSHI1BhsSqt3j5wmIpKuGkIbCFRhNQnPoC3IE8HeHyUdXpGHTMtgVbIlcBnyvHCjHGUoHGb7Q-vLl8DJFXXxNKaWOxiSbRTQCcGNmUa-wvkkOsMZ2k9e0PhHwGZjEJLpJGyWoFWdIc3b-iXcPdoe8Jg_6zjGRYfWQV2p3A0UbbDOGAqOqvFIwQs8TFtQXgwXUqgtz4T8Y6v_UtU8q4LcBnM7vU2zBEtM9jrnZSSJ9cIvl3YKzPjFXvSVFQhNgqkrDpIgsQ"}]}"#;
+
+fn jwks(bytes: &[u8]) {
+    if let Ok(keys) = KeySet::from_jwks(bytes) {
+        assert!(keys.len() <= bytes.len());
+    }
+}
+
+fn session_description(bytes: &[u8]) {
+    if let Ok(sdp) = std::str::from_utf8(bytes) {
+        let _ = sdp::check_description(sdp);
+        let _ = sdp::negotiated(sdp);
+    }
+}
+
+fn media_blob(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Err(error) = MediaBlob::parse(text) {
+        assert!(
+            error.to_string().len() < 200,
+            "an error text repeats the blob"
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! A short run of every fuzz target: seeds, their mutations, and random bytes,
+//! the same ones each time. `SWITCHBOARD_FUZZ_RUNS` asks for more (nightly).
+
+use std::env;
+
+use switchboard_tests::fixture;
+use switchboard_tests::fuzz::TARGETS;
+
+const RUNS: u64 = 2_000;
+const LONGEST: usize = 1_200;
+
+/// xorshift64*: the same numbers everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() >> 33) as usize % limit.max(1)
+    }
+}
+
+/// Valid inputs, from which mutations reach deeper than noise.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let file = |name: &str| std::fs::read(fixture(name)).expect("a fixture is missing");
+    let head = |name: &str| file(name).into_iter().take(LONGEST).collect();
+    match target {
+        "wav" => vec![head("dtmf/all-8k-s16.wav"), file("broken/rf64.wav")[..600].to_vec()],
+        "pcap" => vec![head("rtp/pcmu-events.pcap"), head("rtp/opus-events.pcap")],
+        "rtp" => vec![vec![0x80, 111, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0xf8, 0xff, 0xfe]],
+        "receiver" => vec![packets(111, &[0xf8, 0xff, 0xfe]), packets(101, &[5, 0x8a, 3, 0x20])],
+        "notification" => vec![br##"{"value":[{"changeType":"updated","resourceUrl":"/communications/calls/57dab8b1-894c-409a-b240-bd8beae78896","resourceData":{"@odata.type":"#microsoft.graph.call","state":"established","toneInfo":{"sequenceId":1,"tone":"tone1"}}}]}"##.to_vec()],
+        "token" => vec![b"eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.eyJpc3MiOiJodHRwczovL2FwaS5ib3RmcmFtZXdvcmsuY29tIiwiYXVkIjoiYXBwIiwiZXhwIjo0MDAwMDAwMDAwLCJuYmYiOjF9.c2lnbmF0dXJl".to_vec()],
+        "jwks" => vec![br#"{"keys":[{"kty":"RSA","use":"sig","kid":"k","e":"AQAB","n":"AQAB"}]}"#.to_vec()],
+        "sdp" => vec![b"v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 110\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:110 telephone-event/48000\r\na=sendrecv\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 AA:BB\r\na=setup:actpass\r\n".to_vec()],
+        "blob" => vec![br#"{"protocol":"whip","version":1,"endpoint":"http://h/","token":"t"}"#.to_vec()],
+        _ => vec![Vec::new()],
+    }
+}
+
+/// Twenty packets, each behind its length.
+fn packets(payload_type: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for n in 0..20u8 {
+        bytes.push(12 + payload.len() as u8);
+        bytes.extend([0x80, payload_type, 0, n, 0, 0, n, 0, 0, 0, 0, 1]);
+        bytes.extend(payload);
+    }
+    bytes
+}
+
+fn mutated(random: &mut Random, seed: &[u8]) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    for _ in 0..=random.below(6) {
+        let (at, byte) = (random.below(bytes.len() + 1), random.next() as u8);
+        match random.below(5) {
+            0 => bytes.insert(at, byte),
+            1 => bytes.truncate(at),
+            2 if at < bytes.len() => drop(bytes.remove(at)),
+            3 if at < bytes.len() => bytes[at] ^= 1 << (byte & 7),
+            _ if at < bytes.len() => bytes[at] = byte,
+            _ => bytes.push(byte),
+        }
+    }
+    bytes
+}
+
+fn noise(random: &mut Random) -> Vec<u8> {
+    (0..random.below(LONGEST))
+        .map(|_| random.next() as u8)
+        .collect()
+}
+
+#[test]
+fn every_target_survives_a_short_run() {
+    let runs = env::var("SWITCHBOARD_FUZZ_RUNS").ok();
+    let runs = runs.and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
+    for (name, target) in TARGETS {
+        let seeds = seeds(name);
+        let mut random = Random(0x5eed);
+        for seed in &seeds {
+            target(seed);
+        }
+        for run in 0..runs {
+            let bytes = match run % 4 {
+                0 => noise(&mut random),
+                _ => {
+                    let seed = &seeds[random.below(seeds.len())];
+                    mutated(&mut random, seed)
+                }
+            };
+            target(&bytes);
+        }
+    }
+}
