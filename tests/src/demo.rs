@@ -83,7 +83,10 @@ fn socket_inode(target: &Path) -> Option<String> {
 }
 
 /// The program, built like these tests are.
-fn program() -> Result<PathBuf, Failure> {
+///
+/// # Errors
+/// It does not build.
+pub fn program() -> Result<PathBuf, Failure> {
     if let Some(program) = env::var_os(PROGRAM) {
         return Ok(program.into());
     }
