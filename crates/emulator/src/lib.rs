@@ -1,1 +1,34 @@
 //! An emulator of Microsoft Graph's calling cloud with signed webhooks, real media and a softphone page
+//!
+//! [`Emulator::start`] serves, on one TCP port:
+//! - identity: the OAuth token endpoint, OpenID configurations and the key set;
+//! - Graph: the operations of `/v1.0/communications/calls`, with Graph's errors;
+//! - the softphone page and its WebSocket.
+//!
+//! Notifications go to the application's webhook, signed as the Bot Framework
+//! channel signs them, with a key made at every start.
+//!
+//! `cloud` is the calling cloud itself, without IO: requests, phone messages, media
+//! reports and the time go in; notifications, phone messages and media actions come
+//! out. `shell` carries them out.
+
+#![forbid(unsafe_code)]
+
+mod cloud;
+mod config;
+mod emulator;
+mod graph;
+mod identity;
+mod page;
+mod phone;
+mod shell;
+mod timeline;
+
+pub use config::{App, EmulatorConfig, EmulatorError};
+pub use emulator::Emulator;
+pub use phone::{
+    EndReason, IncomingReason, Named, Phone, PhoneCallState, PhoneCommand, PhoneEvent, PhoneInfo,
+    PhoneRole,
+};
+pub use shell::Counts;
+pub use timeline::{CallEvent, CallProgress, PromptState, Timeline, TimelineEvent};

@@ -1,0 +1,244 @@
+//! The calling cloud without IO: phones, calls and applications as state. Requests,
+//! phone messages, media reports and the time go in; [`Effect`]s come out of
+//! [`Cloud::poll_effect`], to be carried out in their order.
+
+mod conversation;
+mod effect;
+mod ending;
+mod fault;
+mod graph;
+mod handover;
+mod ids;
+mod media;
+mod notice;
+mod operations;
+mod phones;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use switchboard_signaling::types::{Call, ChangeType};
+use url::Url;
+
+use crate::phone::{Named, PhoneCallState, PhoneEvent, PhoneInfo, PhoneRole};
+use crate::timeline::{CallEvent, TimelineEvent};
+
+use conversation::{Conversation, Phase};
+pub(crate) use effect::{Effect, Leg, MediaAction, MediaReport, Notice, Operation, Reply};
+pub(crate) use fault::Fault;
+use ids::Ids;
+
+/// What people call the bot.
+const BOT_NAME: &str = "Bot";
+
+/// The whole state of the emulated cloud.
+pub(crate) struct Cloud {
+    ids: Ids,
+    apps: BTreeMap<String, Registration>,
+    phones: BTreeMap<String, PhoneEntry>,
+    calls: BTreeMap<String, Conversation>,
+    effects: VecDeque<Effect>,
+    phones_changed: bool,
+}
+
+/// What the cloud knows of an application.
+#[derive(Debug, Clone)]
+pub(crate) struct Registration {
+    pub(crate) tenant: String,
+    pub(crate) webhook: Option<Url>,
+}
+
+struct PhoneEntry {
+    name: String,
+    role: PhoneRole,
+    call: Option<String>,
+}
+
+impl Cloud {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            ids: Ids::new(seed),
+            apps: BTreeMap::new(),
+            phones: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            effects: VecDeque::new(),
+            phones_changed: false,
+        }
+    }
+
+    /// Adds an application, or changes its webhook; phones learn that a bot is there.
+    pub(crate) fn register_app(&mut self, client_id: &str, registration: Registration) {
+        self.apps.insert(client_id.to_owned(), registration);
+        let phones: Vec<_> = self.phones.keys().cloned().collect();
+        for phone in phones {
+            self.welcome(&phone);
+        }
+    }
+
+    pub(crate) fn app(&self, client_id: &str) -> Option<&Registration> {
+        self.apps.get(client_id)
+    }
+
+    /// How many phones and calls there are.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.phones.len(), self.calls.len())
+    }
+
+    /// What is to be done next.
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
+        if self.effects.is_empty() && self.phones_changed {
+            self.phones_changed = false;
+            self.announce_phones();
+        }
+        self.effects.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is next due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.calls.values().filter_map(Conversation::deadline).min()
+    }
+
+    /// Adds something the bot, or a media session, knows of a call.
+    pub(crate) fn publish(&mut self, call: &str, event: TimelineEvent, now: Instant) {
+        self.with_call(call, |cloud, call| cloud.show(call, event, now));
+    }
+
+    /// Ends every call, for the emulator's own end.
+    pub(crate) fn shut_down(&mut self, now: Instant) {
+        let calls: Vec<_> = self.calls.keys().cloned().collect();
+        for id in calls {
+            self.with_call(&id, |cloud, call| {
+                cloud.end(call, &ending::End::shut_down(), now);
+            });
+        }
+    }
+
+    /// Runs `act` on a call, which is out of the table meanwhile, and forgets the
+    /// call if it is over then.
+    fn with_call<R>(
+        &mut self,
+        id: &str,
+        act: impl FnOnce(&mut Self, &mut Conversation) -> R,
+    ) -> Option<R> {
+        let mut call = self.calls.remove(id)?;
+        let result = act(self, &mut call);
+        if !call.over {
+            self.calls.insert(call.id.clone(), call);
+        }
+        Some(result)
+    }
+
+    fn tell(&mut self, phone: &str, event: PhoneEvent) {
+        let phone = phone.to_owned();
+        self.effects.push_back(Effect::Tell { phone, event });
+    }
+
+    fn media(&mut self, call: &Conversation, action: MediaAction) {
+        let call = call.id.clone();
+        self.effects.push_back(Effect::Media { call, action });
+    }
+
+    /// Shows an event to the call's phones and to those who watch.
+    fn show(&mut self, call: &Conversation, event: TimelineEvent, now: Instant) {
+        let elapsed = now.saturating_duration_since(call.created);
+        let event = CallEvent {
+            call: call.id.clone(),
+            t_ms: elapsed.as_millis() as u64,
+            event,
+        };
+        for phone in call.people() {
+            let told = PhoneEvent::Timeline {
+                call: call.id.clone(),
+                event: event.clone(),
+            };
+            self.tell(phone, told);
+        }
+        self.effects.push_back(Effect::Show(event));
+    }
+
+    /// Notifies the bot of its call, if it is still in it.
+    fn notify(&mut self, call: &Conversation, change: ChangeType, data: &Call) {
+        if let Some(bot) = &call.bot {
+            let message = self.ids.guid();
+            let notice = notice::about_call(call, bot, message, change, data);
+            self.effects.push_back(Effect::Notify(notice));
+        }
+    }
+
+    /// Tells a phone of the call where it stands and who is at the far end.
+    fn tell_state(
+        &mut self,
+        call: &Conversation,
+        phone: &str,
+        state: PhoneCallState,
+        with: Option<Named>,
+    ) {
+        let call = call.id.clone();
+        self.tell(phone, PhoneEvent::State { call, state, with });
+    }
+
+    fn named(&self, phone: &str) -> Named {
+        let name = self
+            .phones
+            .get(phone)
+            .map_or("Someone", |p| p.name.as_str());
+        Named::new(name)
+    }
+
+    fn announce_phones(&mut self) {
+        let phones: Vec<PhoneInfo> = self
+            .phones
+            .iter()
+            .map(|(id, phone)| phone.info(id))
+            .collect();
+        let ids: Vec<_> = self.phones.keys().cloned().collect();
+        for id in ids {
+            let phones = phones.clone();
+            self.tell(&id, PhoneEvent::Phones { phones });
+        }
+    }
+
+    /// What time has brought about: calls nobody answered, kept alive, or took.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        let due = |call: &&Conversation| call.deadline().is_some_and(|due| due <= now);
+        let calls: Vec<_> = self
+            .calls
+            .values()
+            .filter(due)
+            .map(|call| call.id.clone())
+            .collect();
+        for id in calls {
+            self.with_call(&id, |cloud, call| cloud.call_timeout(call, now));
+        }
+    }
+
+    fn call_timeout(&mut self, call: &mut Conversation, now: Instant) {
+        if call.bot.as_ref().is_some_and(|bot| bot.alive_until <= now) {
+            return self.end(call, &ending::End::not_kept_alive(), now);
+        }
+        match call.phase {
+            Phase::Incoming { .. } => self.end(call, &ending::End::unanswered(), now),
+            Phase::Establishing { .. } => {
+                self.end(call, &ending::End::no_media("it took too long"), now);
+            }
+            Phase::Joining { .. } => self.handover_failed(call, "media took too long", now),
+            Phase::Ringing(_) | Phase::Redirecting(_) | Phase::Transferring(_) => {
+                self.ring_failed(call, 408, "nobody answered", now);
+            }
+            Phase::Established | Phase::Joined => {}
+        }
+    }
+}
+
+impl PhoneEntry {
+    fn info(&self, id: &str) -> PhoneInfo {
+        PhoneInfo {
+            id: id.to_owned(),
+            name: self.name.clone(),
+            role: self.role,
+            busy: self.call.is_some(),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! One call: who is in it and where it stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use switchboard_signaling::types::{CallDirection, CallState, CommsOperation};
+use switchboard_transport::whip::MediaBlob;
+use url::Url;
+
+/// An incoming call is to be answered within this (call: answer).
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+/// A call that nobody keeps alive ends after this (call: keepAlive).
+pub(crate) const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(45 * 60);
+/// How long people ring, unless the request says so (call: redirect).
+pub(crate) const RING_LIMIT: Duration = Duration::from_secs(55);
+/// Media is set up within this, or not at all.
+pub(crate) const MEDIA_LIMIT: Duration = Duration::from_secs(20);
+
+/// A call, from dialling until everybody has left it; also what remains of it
+/// between two people after the bot has handed it over.
+pub(crate) struct Conversation {
+    pub(crate) id: String,
+    pub(crate) created: Instant,
+    pub(crate) direction: CallDirection,
+    /// The bot's part, until it leaves.
+    pub(crate) bot: Option<BotLeg>,
+    /// The phone at the user's side; none while an outgoing call rings.
+    pub(crate) caller: Option<String>,
+    /// The phone a caller was handed over to.
+    pub(crate) agent: Option<String>,
+    pub(crate) phase: Phase,
+    /// The caller's offer, until it is answered.
+    pub(crate) offer: Option<String>,
+    /// Whether the caller's media session is the cloud's own.
+    pub(crate) caller_hosted: bool,
+    /// Set once; the conversation is then forgotten.
+    pub(crate) over: bool,
+}
+
+/// Where a conversation stands.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Offered to the bot.
+    Incoming { until: Instant },
+    /// An outgoing call rings.
+    Ringing(Ring),
+    /// Taken; media is being set up.
+    Establishing { until: Instant },
+    /// Bot and caller talk.
+    Established,
+    /// Not answered by the bot, rings at others.
+    Redirecting(Ring),
+    /// Bot and caller talk while others ring.
+    Transferring(Ring),
+    /// Someone took the redirected or transferred call; media is being set up.
+    Joining { until: Instant, transfer: bool },
+    /// Caller and agent talk; the bot has left.
+    Joined,
+}
+
+/// Phones that ring for a call.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    pub(crate) phones: BTreeSet<String>,
+    pub(crate) until: Instant,
+}
+
+/// The bot's part in a call: what Graph calls the call.
+pub(crate) struct BotLeg {
+    pub(crate) app: String,
+    pub(crate) tenant: String,
+    pub(crate) callback: Url,
+    pub(crate) media: Option<BotMedia>,
+    pub(crate) operations: BTreeMap<String, CommsOperation>,
+    /// Whether tones are reported.
+    pub(crate) tones: bool,
+    pub(crate) tone_sequence: i64,
+    pub(crate) alive_until: Instant,
+    pub(crate) chain: String,
+    pub(crate) scenario: String,
+    pub(crate) participant: String,
+}
+
+/// Who handles the bot's media.
+pub(crate) enum BotMedia {
+    /// The bot, at this endpoint.
+    Application(MediaBlob),
+    /// The cloud.
+    Service,
+}
+
+impl Conversation {
+    /// The state as Graph names it.
+    pub(crate) fn state(&self) -> CallState {
+        match self.phase {
+            Phase::Incoming { .. } => CallState::Incoming,
+            Phase::Ringing(_) | Phase::Establishing { .. } => CallState::Establishing,
+            Phase::Established | Phase::Joined => CallState::Established,
+            Phase::Redirecting(_) => CallState::Redirecting,
+            Phase::Transferring(_) => CallState::Transferring,
+            Phase::Joining { transfer: true, .. } => CallState::TransferAccepted,
+            Phase::Joining { .. } => CallState::Redirecting,
+        }
+    }
+
+    /// The phones that ring for it.
+    pub(crate) fn ring(&mut self) -> Option<&mut Ring> {
+        match &mut self.phase {
+            Phase::Ringing(ring) | Phase::Redirecting(ring) | Phase::Transferring(ring) => {
+                Some(ring)
+            }
+            _ => None,
+        }
+    }
+
+    /// When something happens by itself.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let phase = match &self.phase {
+            Phase::Incoming { until }
+            | Phase::Establishing { until }
+            | Phase::Joining { until, .. } => Some(*until),
+            Phase::Ringing(ring) | Phase::Redirecting(ring) | Phase::Transferring(ring) => {
+                Some(ring.until)
+            }
+            Phase::Established | Phase::Joined => None,
+        };
+        let alive = self.bot.as_ref().map(|bot| bot.alive_until);
+        phase.into_iter().chain(alive).min()
+    }
+
+    /// Whether the bot's media is in the cloud's hands.
+    pub(crate) fn service_hosted(&self) -> bool {
+        let media = self.bot.as_ref().and_then(|bot| bot.media.as_ref());
+        matches!(media, Some(BotMedia::Service))
+    }
+
+    /// The phones that are in the conversation, not those that ring.
+    pub(crate) fn people(&self) -> impl Iterator<Item = &String> {
+        self.caller.iter().chain(&self.agent)
+    }
+}

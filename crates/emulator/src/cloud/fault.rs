@@ -1,0 +1,62 @@
+//! Graph's refusals.
+
+use axum::http::StatusCode;
+
+/// A refusal with Graph's status and code. The text may repeat ids and property
+/// names, never tokens or media.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{status} {code}: {message}")]
+pub(crate) struct Fault {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    /// The property at fault.
+    pub(crate) target: Option<String>,
+}
+
+impl Fault {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            target: None,
+        }
+    }
+
+    /// No call with this id belongs to the application. 8522 is what the service
+    /// answers (microsoft-graph-comms-samples#191).
+    pub(crate) fn no_call() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "8522", "Call not found.")
+    }
+
+    pub(crate) fn no_operation() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFound", "Operation not found.")
+    }
+
+    /// The call's state doesn't allow the operation. Graph documents 409 for a state
+    /// in conflict with the request, and no finer code.
+    pub(crate) fn conflict(operation: &str, state: &str, allowed: &str) -> Self {
+        let message =
+            format!("{operation} is not possible while the call is {state}; it must be {allowed}.");
+        Self::new(StatusCode::CONFLICT, "Conflict", message)
+    }
+
+    /// A property is missing or wrong.
+    pub(crate) fn property(target: impl Into<String>, rule: &str) -> Self {
+        let target = target.into();
+        Self {
+            message: format!("Invalid value for property '{target}': {rule}."),
+            target: Some(target),
+            ..Self::new(StatusCode::BAD_REQUEST, "BadRequest", "")
+        }
+    }
+
+    /// The operation needs media in the service's hands.
+    pub(crate) fn not_service_hosted(operation: &str) -> Self {
+        let message = format!(
+            "{operation} is supported only for calls that are initiated with serviceHostedMediaConfig."
+        );
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+}

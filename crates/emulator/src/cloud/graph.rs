@@ -1,0 +1,358 @@
+//! Graph's operations that move a call from state to state.
+
+use std::time::{Duration, Instant};
+
+use switchboard_signaling::types::{
+    AnswerRequest, Call, CallDirection, CallState, ChangeType, InvitationParticipantInfo,
+    MediaConfig, Modality, RedirectRequest, RejectReason, RejectRequest, TransferRequest,
+};
+use switchboard_transport::whip::MediaBlob;
+use url::Url;
+
+use super::conversation::{BotMedia, Conversation, Phase, RING_LIMIT};
+use super::ending::End;
+use super::{BOT_NAME, Cloud, Fault, Operation, Reply, notice};
+use crate::phone::{IncomingReason, Named, PhoneCallState};
+use crate::timeline::{CallProgress, TimelineEvent};
+
+/// Seconds that targets may ring (call: redirect).
+const RING_SECONDS: std::ops::RangeInclusive<i32> = 15..=90;
+/// Targets that may ring at once (call: redirect).
+const MAX_REDIRECT_TARGETS: usize = 25;
+
+impl Cloud {
+    /// An operation of an application on one of its calls.
+    pub(crate) fn operate(
+        &mut self,
+        app: &str,
+        call: &str,
+        operation: Operation,
+        now: Instant,
+    ) -> Result<Reply, Fault> {
+        let own = |call: &Conversation| call.bot.as_ref().is_some_and(|bot| bot.app == app);
+        if !self.calls.get(call).is_some_and(own) {
+            return Err(Fault::no_call());
+        }
+        self.with_call(call, |cloud, call| cloud.dispatch(call, operation, now))
+            .ok_or_else(Fault::no_call)?
+    }
+
+    fn dispatch(
+        &mut self,
+        call: &mut Conversation,
+        operation: Operation,
+        now: Instant,
+    ) -> Result<Reply, Fault> {
+        match operation {
+            Operation::Get => self.get(call),
+            Operation::Delete => {
+                self.end(call, &End::by_bot(), now);
+                Ok(Reply::NoContent)
+            }
+            Operation::Answer(request) => self.answer(call, request, now),
+            Operation::Reject(request) => self.reject(call, &request, now),
+            Operation::Redirect(request) => self.redirect(call, &request, now),
+            Operation::Transfer(request) => self.transfer(call, request, now),
+            Operation::KeepAlive => self.keep_alive(call, now),
+            Operation::Mute(request) => self.mute(call, request, true),
+            Operation::Unmute(request) => self.mute(call, request, false),
+            Operation::PlayPrompt(request) => self.play_prompt(call, request),
+            Operation::SubscribeToTone(request) => self.subscribe_to_tone(call, request),
+            Operation::GetOperation(id) => Self::get_operation(call, &id),
+        }
+    }
+
+    fn get(&self, call: &Conversation) -> Result<Reply, Fault> {
+        let whole = self.whole(call).ok_or_else(Fault::no_call)?;
+        Ok(Reply::Call(Box::new(whole)))
+    }
+
+    fn answer(
+        &mut self,
+        call: &mut Conversation,
+        request: AnswerRequest,
+        now: Instant,
+    ) -> Result<Reply, Fault> {
+        incoming(call, "answer")?;
+        modalities(request.accepted_modalities.as_deref())?;
+        let origin = self.origin_of(call);
+        let media = media_config(request.media_config, origin.as_ref())?;
+        self.change_callback(call, request.callback_uri.as_deref())?;
+        if let Some(bot) = &mut call.bot {
+            bot.media = Some(media);
+        }
+        let data = notice::change(CallState::Establishing);
+        self.notify(call, ChangeType::Updated, &data);
+        if let Some(caller) = call.caller.clone() {
+            let bot = Some(Named::new(BOT_NAME));
+            self.tell_state(call, &caller, PhoneCallState::Establishing, bot);
+        }
+        self.begin_media(call, now);
+        Ok(Reply::Accepted)
+    }
+
+    fn reject(
+        &mut self,
+        call: &mut Conversation,
+        request: &RejectRequest,
+        now: Instant,
+    ) -> Result<Reply, Fault> {
+        incoming(call, "reject")?;
+        self.change_callback(call, request.callback_uri.as_deref())?;
+        let end = match request.reason {
+            None | Some(RejectReason::None) => End::rejected(603, "The bot rejected the call"),
+            Some(RejectReason::Busy) => End::rejected(486, "The bot is busy"),
+            Some(RejectReason::Forbidden) => End::rejected(403, "The bot does not take this call"),
+            Some(_) => {
+                return Err(Fault::property(
+                    "reason",
+                    "it must be none, busy or forbidden",
+                ));
+            }
+        };
+        self.end(call, &end, now);
+        Ok(Reply::Accepted)
+    }
+
+    fn redirect(
+        &mut self,
+        call: &mut Conversation,
+        request: &RedirectRequest,
+        now: Instant,
+    ) -> Result<Reply, Fault> {
+        incoming(call, "redirect")?;
+        let targets = request.targets.as_deref().unwrap_or_default();
+        if targets.is_empty() || targets.len() > MAX_REDIRECT_TARGETS {
+            return Err(Fault::property("targets", "1 to 25 targets are allowed"));
+        }
+        check_targets("targets", targets)?;
+        let limit = match request.timeout {
+            None => RING_LIMIT,
+            Some(seconds) if RING_SECONDS.contains(&seconds) => {
+                Duration::from_secs(seconds.unsigned_abs().into())
+            }
+            Some(_) => return Err(Fault::property("timeout", "15 to 90 seconds are allowed")),
+        };
+        self.change_callback(call, request.callback_uri.as_deref())?;
+        let phones = self.phones_of(targets, call.caller.as_deref());
+        let nobody = phones.is_empty();
+        let ring = self.ring(call, phones, limit, IncomingReason::Redirect, now);
+        call.phase = Phase::Redirecting(ring);
+        if nobody {
+            self.ring_failed(call, 480, "none of the targets is here and free", now);
+        }
+        Ok(Reply::Accepted)
+    }
+
+    fn transfer(
+        &mut self,
+        call: &mut Conversation,
+        request: TransferRequest,
+        now: Instant,
+    ) -> Result<Reply, Fault> {
+        established(call, "transfer")?;
+        let Some(target) = request.transfer_target else {
+            return Err(Fault::property("transferTarget", "a transfer needs one"));
+        };
+        let targets = [target];
+        check_targets("transferTarget", &targets)?;
+        self.notify(
+            call,
+            ChangeType::Updated,
+            &notice::change(CallState::Transferring),
+        );
+        let phones = self.phones_of(&targets, call.caller.as_deref());
+        let with = phones.first().map(|phone| self.named(phone));
+        if let Some(caller) = call.caller.clone() {
+            self.tell_state(call, &caller, PhoneCallState::Transferring, with.clone());
+        }
+        let ring = self.ring(call, phones, RING_LIMIT, IncomingReason::Transfer, now);
+        call.phase = Phase::Transferring(ring);
+        if with.is_none() {
+            self.ring_failed(call, 480, "the target is not here or not free", now);
+        }
+        Ok(Reply::Accepted)
+    }
+
+    /// Places a call: its targets ring.
+    pub(crate) fn create(
+        &mut self,
+        app: &str,
+        request: Call,
+        now: Instant,
+    ) -> Result<Reply, Fault> {
+        let registration = self.apps.get(app).ok_or_else(Fault::no_call)?.clone();
+        let tenant = registration.tenant.clone();
+        check_tenant(&request, &tenant)?;
+        let Some(callback) = request.callback_uri.as_deref() else {
+            return Err(Fault::property("callbackUri", "a new call needs one"));
+        };
+        let callback = callback_uri(callback, registration.webhook.as_ref())?;
+        let media = media_config(request.media_config, Some(&callback))?;
+        modalities(request.requested_modalities.as_deref())?;
+        let targets = request.targets.unwrap_or_default();
+        if targets.is_empty() {
+            return Err(Fault::property("targets", "a call needs one"));
+        }
+        check_targets("targets", &targets)?;
+        let mut bot = self.new_bot_leg(app.to_owned(), tenant, callback, now);
+        bot.media = Some(media);
+        let mut call = Conversation {
+            id: self.ids.guid(),
+            created: now,
+            direction: CallDirection::Outgoing,
+            bot: Some(bot),
+            caller: None,
+            agent: None,
+            phase: Phase::Establishing {
+                until: now + RING_LIMIT,
+            },
+            offer: None,
+            caller_hosted: false,
+            over: false,
+        };
+        self.place(&mut call, &targets, now);
+        let mut whole = self.whole(&call).unwrap_or_default();
+        whole.targets = Some(targets);
+        if !call.over {
+            self.calls.insert(call.id.clone(), call);
+        }
+        Ok(Reply::Created(Box::new(whole)))
+    }
+
+    fn place(
+        &mut self,
+        call: &mut Conversation,
+        targets: &[InvitationParticipantInfo],
+        now: Instant,
+    ) {
+        self.show(call, TimelineEvent::call(CallProgress::Establishing), now);
+        let data = notice::change(CallState::Establishing);
+        self.notify(call, ChangeType::Updated, &data);
+        let mut phones = self.phones_of(targets, None);
+        if targets.len() == 1
+            && let Some(first) = phones.pop_first()
+        {
+            phones = [first].into();
+        }
+        let nobody = phones.is_empty();
+        let ring = self.ring(call, phones, RING_LIMIT, IncomingReason::Call, now);
+        call.phase = Phase::Ringing(ring);
+        if nobody {
+            self.ring_failed(call, 404, "the target is not here or not free", now);
+        }
+    }
+
+    /// Where everything fetched for a call's bot must be.
+    fn origin_of(&self, call: &Conversation) -> Option<Url> {
+        let app = &call.bot.as_ref()?.app;
+        self.apps.get(app)?.webhook.clone()
+    }
+
+    fn change_callback(&self, call: &mut Conversation, uri: Option<&str>) -> Result<(), Fault> {
+        let Some(uri) = uri else {
+            return Ok(());
+        };
+        let callback = callback_uri(uri, self.origin_of(call).as_ref())?;
+        if let Some(bot) = &mut call.bot {
+            bot.callback = callback;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn incoming(call: &Conversation, operation: &str) -> Result<(), Fault> {
+    in_state(call, operation, CallState::Incoming)
+}
+
+pub(super) fn established(call: &Conversation, operation: &str) -> Result<(), Fault> {
+    in_state(call, operation, CallState::Established)
+}
+
+fn in_state(call: &Conversation, operation: &str, needed: CallState) -> Result<(), Fault> {
+    let state = call.state();
+    if state == needed {
+        return Ok(());
+    }
+    Err(Fault::conflict(operation, state.as_str(), needed.as_str()))
+}
+
+fn modalities(modalities: Option<&[Modality]>) -> Result<(), Fault> {
+    match modalities {
+        Some(modalities) if modalities.contains(&Modality::Audio) => Ok(()),
+        _ => Err(Fault::property(
+            "acceptedModalities",
+            "it must hold audio, the modality of the call",
+        )),
+    }
+}
+
+/// Names the tenant of the request, if it names one at all.
+fn check_tenant(request: &Call, tenant: &str) -> Result<(), Fault> {
+    match &request.tenant_id {
+        Some(other) if !other.eq_ignore_ascii_case(tenant) => Err(Fault::new(
+            axum::http::StatusCode::FORBIDDEN,
+            "7505",
+            "Request authorization tenant mismatch.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_targets(property: &str, targets: &[InvitationParticipantInfo]) -> Result<(), Fault> {
+    let named = |target: &InvitationParticipantInfo| {
+        let identity = target.identity.as_ref().and_then(|set| set.any());
+        identity.is_some_and(|identity| identity.id.is_some() || identity.display_name.is_some())
+    };
+    if targets.iter().all(named) {
+        return Ok(());
+    }
+    let target = format!("{property}/identity");
+    Err(Fault::property(
+        target,
+        "each target needs an identity with an id",
+    ))
+}
+
+/// Notifications and fetches stay where the application was registered: an address
+/// from a request must not make the emulator call someone else.
+pub(super) fn same_origin(
+    property: &str,
+    text: &str,
+    registered: Option<&Url>,
+) -> Result<Url, Fault> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url =
+        url.ok_or_else(|| Fault::property(property, "it must be an absolute http or https URL"))?;
+    if registered.is_some_and(|registered| registered.origin() == url.origin()) {
+        return Ok(url);
+    }
+    Err(Fault::property(
+        property,
+        "it is not on the origin of the webhook this application is registered with",
+    ))
+}
+
+fn callback_uri(text: &str, registered: Option<&Url>) -> Result<Url, Fault> {
+    same_origin("callbackUri", text, registered)
+}
+
+fn media_config(config: Option<MediaConfig>, registered: Option<&Url>) -> Result<BotMedia, Fault> {
+    match config {
+        Some(MediaConfig::ServiceHosted(_)) => Ok(BotMedia::Service),
+        Some(MediaConfig::AppHosted(hosted)) => {
+            let blob = hosted.blob.unwrap_or_default();
+            let refused = |why: String| Fault::property("mediaConfig/blob", &why);
+            let blob =
+                MediaBlob::parse(blob.expose()).map_err(|error| refused(error.to_string()))?;
+            same_origin("mediaConfig/blob", blob.endpoint.as_str(), registered)?;
+            Ok(BotMedia::Application(blob))
+        }
+        _ => Err(Fault::property(
+            "mediaConfig",
+            "it is required, and its @odata.type must be #microsoft.graph.appHostedMediaConfig or #microsoft.graph.serviceHostedMediaConfig",
+        )),
+    }
+}

@@ -1,0 +1,178 @@
+//! The bodies of notifications, as the API reference shows them.
+
+use serde_json::{Value, json};
+use switchboard_signaling::types::{
+    Call, CallMediaState, CallState, ChangeType, CommsNotification, CommsNotifications,
+    CommsOperation, Identity, IdentitySet, InvitationParticipantInfo, MediaState, Modality,
+    OperationKind, OperationStatus, ParticipantInfo, ResultInfo, Tone, ToneInfo,
+};
+
+use super::conversation::{BotLeg, Conversation};
+use super::effect::{Correlation, Notice};
+
+/// The resource path of a call.
+pub(crate) fn call_path(call: &str) -> String {
+    format!("/communications/calls/{call}")
+}
+
+/// A result for programs and people.
+pub(crate) fn result(code: i32, subcode: i32, message: &str) -> ResultInfo {
+    ResultInfo {
+        code: Some(code),
+        subcode: Some(subcode),
+        message: Some(message.to_owned()),
+        ..ResultInfo::default()
+    }
+}
+
+/// A user, as source or target.
+pub(crate) fn user(id: &str, name: &str, tenant: &str) -> IdentitySet {
+    let mut identity = Identity::new(id).named(name);
+    identity.tenant_id = Some(tenant.to_owned());
+    IdentitySet::user(identity)
+}
+
+/// The call as the first notification and `GET` show it.
+pub(crate) fn whole(call: &Conversation, bot: &BotLeg, caller: Option<(&str, &str)>) -> Call {
+    let people = caller.map(|(id, name)| user(id, name, &bot.tenant));
+    let application = IdentitySet::application(Identity::new(&bot.app));
+    let incoming = call.direction == switchboard_signaling::types::CallDirection::Incoming;
+    let (source, target) = if incoming {
+        (people, Some(application))
+    } else {
+        (Some(application), people)
+    };
+    let mut whole = Call {
+        id: Some(call.id.clone()),
+        state: Some(call.state()),
+        direction: Some(call.direction.clone()),
+        callback_uri: Some(bot.callback.to_string()),
+        source: source.map(|identity| ParticipantInfo {
+            identity: Some(identity),
+            language_id: Some("en-US".to_owned()),
+            ..ParticipantInfo::default()
+        }),
+        targets: target.map(|identity| vec![InvitationParticipantInfo::new(identity)]),
+        requested_modalities: Some(vec![Modality::Audio]),
+        my_participant_id: Some(bot.participant.clone()),
+        call_chain_id: Some(bot.chain.clone()),
+        tenant_id: Some(bot.tenant.clone()),
+        ..Call::default()
+    };
+    if call.state() == CallState::Established {
+        whole.media_state = Some(audio(MediaState::Active));
+    }
+    whole
+}
+
+/// The call as later notifications show it: its state and what is new.
+pub(crate) fn change(state: CallState) -> Call {
+    Call {
+        state: Some(state),
+        ..Call::default()
+    }
+}
+
+pub(crate) fn audio(state: MediaState) -> CallMediaState {
+    CallMediaState {
+        audio: Some(state),
+        ..CallMediaState::default()
+    }
+}
+
+/// A tone pressed by the caller.
+pub(crate) fn tone(sequence_id: i64, tone: Tone) -> Call {
+    Call {
+        tone_info: Some(ToneInfo {
+            sequence_id: Some(sequence_id),
+            tone: Some(tone),
+            ..ToneInfo::default()
+        }),
+        ..change(CallState::Established)
+    }
+}
+
+/// A fresh operation.
+pub(crate) fn operation(
+    kind: OperationKind,
+    id: String,
+    status: OperationStatus,
+    client_context: Option<String>,
+) -> CommsOperation {
+    CommsOperation {
+        kind: Some(kind),
+        id: Some(id),
+        status: Some(status),
+        client_context,
+        ..CommsOperation::default()
+    }
+}
+
+/// A notification about the call itself.
+pub(crate) fn about_call(
+    call: &Conversation,
+    bot: &BotLeg,
+    message: String,
+    change: ChangeType,
+    data: &Call,
+) -> Notice {
+    let last = change == ChangeType::Deleted;
+    let path = call_path(&call.id);
+    notice(call, bot, message, change, path, data, last)
+}
+
+/// A notification about one of its operations, which then is over.
+pub(crate) fn about_operation(
+    call: &Conversation,
+    bot: &BotLeg,
+    message: String,
+    operation: &CommsOperation,
+) -> Notice {
+    let id = operation.id.as_deref().unwrap_or_default();
+    let path = format!("{}/operations/{id}", call_path(&call.id));
+    notice(
+        call,
+        bot,
+        message,
+        ChangeType::Deleted,
+        path,
+        operation,
+        false,
+    )
+}
+
+fn notice(
+    call: &Conversation,
+    bot: &BotLeg,
+    message: String,
+    change: ChangeType,
+    path: String,
+    data: &impl serde::Serialize,
+    last: bool,
+) -> Notice {
+    // Our own types always serialise: string keys and plain numbers.
+    let mut data = serde_json::to_value(data).unwrap_or(Value::Null);
+    data["@odata.id"] = json!(path);
+    let notification = CommsNotification {
+        change_type: Some(change),
+        resource_url: Some(path),
+        resource_data: Some(data),
+        ..CommsNotification::default()
+    };
+    Notice {
+        call: call.id.clone(),
+        app: bot.app.clone(),
+        tenant: bot.tenant.clone(),
+        to: bot.callback.clone(),
+        body: CommsNotifications {
+            value: Some(vec![notification]),
+            ..CommsNotifications::default()
+        },
+        correlation: Correlation {
+            chain: bot.chain.clone(),
+            scenario: bot.scenario.clone(),
+            message,
+        },
+        last,
+    }
+}

@@ -1,0 +1,154 @@
+//! Graph's operations within an established call.
+
+use std::time::Instant;
+
+use switchboard_signaling::types::{
+    ClientContextRequest, CommsOperation, OperationKind, OperationStatus, PlayPromptRequest, Prompt,
+};
+use url::Url;
+
+use super::conversation::{Conversation, KEEP_ALIVE_LIMIT};
+use super::graph::{established, same_origin};
+use super::{Cloud, Fault, MediaAction, Reply, notice};
+use crate::phone::PhoneEvent;
+
+/// call: playPrompt
+const MAX_PROMPTS: usize = 20;
+const MAX_CLIENT_CONTEXT: usize = 256;
+
+impl Cloud {
+    pub(super) fn keep_alive(
+        &mut self,
+        call: &mut Conversation,
+        now: Instant,
+    ) -> Result<Reply, Fault> {
+        established(call, "keepAlive")?;
+        if let Some(bot) = &mut call.bot {
+            bot.alive_until = now + KEEP_ALIVE_LIMIT;
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Mutes the application, or takes that back: the caller no longer hears it.
+    pub(super) fn mute(
+        &mut self,
+        call: &mut Conversation,
+        request: ClientContextRequest,
+        muted: bool,
+    ) -> Result<Reply, Fault> {
+        established(call, if muted { "mute" } else { "unmute" })?;
+        check_context(request.client_context.as_deref())?;
+        if let Some(caller) = call.caller.clone() {
+            let id = call.id.clone();
+            self.tell(&caller, PhoneEvent::RemoteMuted { call: id, muted });
+        }
+        let kind = if muted {
+            OperationKind::MuteParticipant
+        } else {
+            OperationKind::UnmuteParticipant
+        };
+        self.begin(
+            call,
+            kind,
+            OperationStatus::Completed,
+            request.client_context,
+        )
+    }
+
+    pub(super) fn subscribe_to_tone(
+        &mut self,
+        call: &mut Conversation,
+        request: ClientContextRequest,
+    ) -> Result<Reply, Fault> {
+        established(call, "subscribeToTone")?;
+        if !call.service_hosted() {
+            return Err(Fault::not_service_hosted("subscribeToTone"));
+        }
+        check_context(request.client_context.as_deref())?;
+        if let Some(bot) = &mut call.bot {
+            bot.tones = true;
+        }
+        let kind = OperationKind::SubscribeToTone;
+        self.begin(
+            call,
+            kind,
+            OperationStatus::Completed,
+            request.client_context,
+        )
+    }
+
+    pub(super) fn play_prompt(
+        &mut self,
+        call: &mut Conversation,
+        request: PlayPromptRequest,
+    ) -> Result<Reply, Fault> {
+        established(call, "playPrompt")?;
+        if !call.service_hosted() {
+            return Err(Fault::not_service_hosted("playPrompt"));
+        }
+        check_context(request.client_context.as_deref())?;
+        let prompts = self.prompts(call, &request.prompts.unwrap_or_default())?;
+        let kind = OperationKind::PlayPrompt;
+        let reply = self.begin(call, kind, OperationStatus::Running, request.client_context)?;
+        if let Reply::Operation(operation) = &reply {
+            let operation = operation.id.clone().unwrap_or_default();
+            self.media(call, MediaAction::Play { operation, prompts });
+        }
+        Ok(reply)
+    }
+
+    /// The files to play, all on the application's registered origin.
+    fn prompts(&self, call: &Conversation, prompts: &[Prompt]) -> Result<Vec<Url>, Fault> {
+        if prompts.is_empty() || prompts.len() > MAX_PROMPTS {
+            return Err(Fault::property("prompts", "1 to 20 prompts are allowed"));
+        }
+        let app = call.bot.as_ref().and_then(|bot| self.apps.get(&bot.app));
+        let registered = app.and_then(|app| app.webhook.as_ref());
+        let read = |(index, prompt): (usize, &Prompt)| {
+            let property = format!("prompts/{index}/mediaInfo/uri");
+            let Prompt::Media(prompt) = prompt else {
+                return Err(Fault::property(
+                    format!("prompts/{index}"),
+                    "its @odata.type must be #microsoft.graph.mediaPrompt",
+                ));
+            };
+            let uri = prompt
+                .media_info
+                .as_ref()
+                .and_then(|info| info.uri.as_deref());
+            let uri = uri.ok_or_else(|| Fault::property(&property, "a prompt needs an address"))?;
+            same_origin(&property, uri, registered)
+        };
+        prompts.iter().enumerate().map(read).collect()
+    }
+
+    pub(super) fn get_operation(call: &Conversation, id: &str) -> Result<Reply, Fault> {
+        let operation = call.bot.as_ref().and_then(|bot| bot.operations.get(id));
+        let operation = operation.ok_or_else(Fault::no_operation)?;
+        Ok(Reply::Operation(Box::new(operation.clone())))
+    }
+
+    fn begin(
+        &mut self,
+        call: &mut Conversation,
+        kind: OperationKind,
+        status: OperationStatus,
+        client_context: Option<String>,
+    ) -> Result<Reply, Fault> {
+        let id = self.ids.guid();
+        let operation: CommsOperation = notice::operation(kind, id.clone(), status, client_context);
+        let bot = call.bot.as_mut().ok_or_else(Fault::no_call)?;
+        bot.operations.insert(id, operation.clone());
+        Ok(Reply::Operation(Box::new(operation)))
+    }
+}
+
+fn check_context(context: Option<&str>) -> Result<(), Fault> {
+    match context {
+        Some(context) if context.chars().count() > MAX_CLIENT_CONTEXT => Err(Fault::property(
+            "clientContext",
+            "at most 256 characters are allowed",
+        )),
+        _ => Ok(()),
+    }
+}

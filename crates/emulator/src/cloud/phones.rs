@@ -1,0 +1,296 @@
+//! What phones do.
+
+use std::time::Instant;
+
+use switchboard_signaling::types::{CallDirection, ChangeType};
+use switchboard_transport::sdp;
+
+use super::conversation::BotLeg;
+use super::conversation::{ANSWER_LIMIT, Conversation, KEEP_ALIVE_LIMIT, Phase};
+use super::ending::End;
+use super::notice;
+use super::{BOT_NAME, Cloud, Leg, MediaAction, PhoneEntry, Registration};
+use crate::phone::{Named, PhoneCallState, PhoneCommand, PhoneEvent, PhoneRole};
+use crate::timeline::{CallProgress, TimelineEvent};
+
+/// Longer names are cut.
+const NAME_LIMIT: usize = 40;
+/// What the page dials.
+const BOT: &str = "bot";
+
+impl Cloud {
+    /// Adds a phone and welcomes it; its id is also its user's object id.
+    pub(crate) fn register_phone(&mut self, name: &str, role: PhoneRole) -> String {
+        let id = self.ids.guid();
+        let name: String = name
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(NAME_LIMIT)
+            .collect();
+        let entry = PhoneEntry {
+            name: if name.is_empty() {
+                "Phone".to_owned()
+            } else {
+                name
+            },
+            role,
+            call: None,
+        };
+        self.phones.insert(id.clone(), entry);
+        id
+    }
+
+    /// Tells a phone who it is and whether there is a bot to call.
+    pub(crate) fn welcome(&mut self, phone: &str) {
+        let Some(entry) = self.phones.get(phone) else {
+            return;
+        };
+        let bot = self.reachable(BOT).map(|_| Named::new(BOT_NAME));
+        let event = PhoneEvent::Registered {
+            phone: entry.info(phone),
+            bot,
+        };
+        self.tell(phone, event);
+        self.phones_changed = true;
+    }
+
+    /// The phone is gone, its tab closed: it leaves its call.
+    pub(crate) fn phone_gone(&mut self, phone: &str, now: Instant) {
+        if let Some(call) = self.phones.get(phone).and_then(|entry| entry.call.clone()) {
+            self.with_call(&call, |cloud, call| cloud.leave(call, phone, now));
+        }
+        self.phones_changed |= self.phones.remove(phone).is_some();
+    }
+
+    /// Carries out a phone's command, or tells the phone why not.
+    pub(crate) fn phone_says(&mut self, phone: &str, command: PhoneCommand, now: Instant) {
+        let about = about(&command).map(str::to_owned);
+        if let Err(message) = self.obey(phone, command, now) {
+            let call = about;
+            self.tell(phone, PhoneEvent::Error { message, call });
+        }
+    }
+
+    fn obey(&mut self, phone: &str, command: PhoneCommand, now: Instant) -> Result<(), String> {
+        match command {
+            PhoneCommand::Dial { target, sdp } => self.dial(phone, &target, sdp, now),
+            PhoneCommand::Accept { call, sdp } => {
+                check(&sdp)?;
+                self.in_call(phone, &call, |cloud, call| {
+                    cloud.accept(call, phone, sdp, now)
+                })?
+            }
+            PhoneCommand::Offer { call, sdp } => {
+                check(&sdp)?;
+                self.in_call(phone, &call, |cloud, call| cloud.offered(call, phone, sdp))?
+            }
+            PhoneCommand::Decline { call } | PhoneCommand::Hangup { call } => {
+                self.in_call(phone, &call, |cloud, call| cloud.leave(call, phone, now))
+            }
+        }
+    }
+
+    /// Runs `act` if the phone is in the call; a phone can't touch others' calls.
+    fn in_call<R>(
+        &mut self,
+        phone: &str,
+        call: &str,
+        act: impl FnOnce(&mut Self, &mut Conversation) -> R,
+    ) -> Result<R, String> {
+        let own = self
+            .phones
+            .get(phone)
+            .and_then(|entry| entry.call.as_deref());
+        if own != Some(call) {
+            return Err("This phone is not in that call.".to_owned());
+        }
+        self.with_call(call, act)
+            .ok_or_else(|| "That call is over.".to_owned())
+    }
+
+    /// The application a target means, if it can be called.
+    fn reachable(&self, target: &str) -> Option<(&String, &Registration)> {
+        let meant = |id: &String| target == BOT || target.eq_ignore_ascii_case(id);
+        self.apps
+            .iter()
+            .find(|(id, app)| app.webhook.is_some() && meant(id))
+    }
+
+    fn dial(&mut self, phone: &str, target: &str, sdp: String, now: Instant) -> Result<(), String> {
+        check(&sdp)?;
+        let free = self
+            .phones
+            .get(phone)
+            .is_some_and(|entry| entry.call.is_none());
+        if !free {
+            return Err("This phone is in a call already.".to_owned());
+        }
+        let bot = self
+            .bot_leg(target, now)
+            .ok_or("No bot is registered under that name.")?;
+        let call = Conversation {
+            id: self.ids.guid(),
+            created: now,
+            direction: CallDirection::Incoming,
+            bot: Some(bot),
+            caller: Some(phone.to_owned()),
+            agent: None,
+            phase: Phase::Incoming {
+                until: now + ANSWER_LIMIT,
+            },
+            offer: Some(sdp),
+            caller_hosted: false,
+            over: false,
+        };
+        self.occupy(phone, &call.id);
+        self.tell(
+            phone,
+            PhoneEvent::Dialing {
+                call: call.id.clone(),
+            },
+        );
+        self.tell_state(
+            &call,
+            phone,
+            PhoneCallState::Ringing,
+            Some(Named::new(BOT_NAME)),
+        );
+        self.show(&call, TimelineEvent::call(CallProgress::Establishing), now);
+        if let Some(data) = self.whole(&call) {
+            self.notify(&call, ChangeType::Created, &data);
+        }
+        self.calls.insert(call.id.clone(), call);
+        Ok(())
+    }
+
+    fn bot_leg(&mut self, target: &str, now: Instant) -> Option<BotLeg> {
+        let (app, registration) = self.reachable(target)?;
+        let (app, tenant) = (app.clone(), registration.tenant.clone());
+        let callback = registration.webhook.clone()?;
+        Some(self.new_bot_leg(app, tenant, callback, now))
+    }
+
+    pub(super) fn new_bot_leg(
+        &mut self,
+        app: String,
+        tenant: String,
+        callback: url::Url,
+        now: Instant,
+    ) -> BotLeg {
+        BotLeg {
+            app,
+            tenant,
+            callback,
+            media: None,
+            operations: std::collections::BTreeMap::new(),
+            tones: false,
+            tone_sequence: 0,
+            alive_until: now + KEEP_ALIVE_LIMIT,
+            chain: self.ids.guid(),
+            scenario: self.ids.guid(),
+            participant: self.ids.guid(),
+        }
+    }
+
+    /// The call with all its properties, if the bot is still in it.
+    pub(super) fn whole(&self, call: &Conversation) -> Option<switchboard_signaling::types::Call> {
+        let bot = call.bot.as_ref()?;
+        let caller = call.caller.as_deref().and_then(|id| {
+            let entry = self.phones.get(id)?;
+            Some((id, entry.name.as_str()))
+        });
+        Some(notice::whole(call, bot, caller))
+    }
+
+    pub(super) fn occupy(&mut self, phone: &str, call: &str) {
+        if let Some(entry) = self.phones.get_mut(phone) {
+            entry.call = Some(call.to_owned());
+            self.phones_changed = true;
+        }
+    }
+
+    pub(super) fn free(&mut self, phone: &str) {
+        if let Some(entry) = self.phones.get_mut(phone) {
+            entry.call = None;
+            self.phones_changed = true;
+        }
+    }
+
+    /// A phone that rings takes the call.
+    fn accept(
+        &mut self,
+        call: &mut Conversation,
+        phone: &str,
+        sdp: String,
+        now: Instant,
+    ) -> Result<(), String> {
+        let rings = call.ring().is_some_and(|ring| ring.phones.remove(phone));
+        if !rings {
+            return Err("That call does not ring here.".to_owned());
+        }
+        self.stop_ringing(call, "Someone else answered");
+        match call.phase {
+            Phase::Ringing(_) => self.accept_outgoing(call, phone, sdp, now),
+            _ => self.accept_handover(call, phone, sdp, now),
+        }
+        Ok(())
+    }
+
+    fn accept_outgoing(&mut self, call: &mut Conversation, phone: &str, sdp: String, now: Instant) {
+        call.caller = Some(phone.to_owned());
+        call.offer = Some(sdp);
+        self.tell_state(
+            call,
+            phone,
+            PhoneCallState::Establishing,
+            Some(Named::new(BOT_NAME)),
+        );
+        self.begin_media(call, now);
+    }
+
+    /// A fresh offer, asked for by `renegotiate`.
+    fn offered(&mut self, call: &mut Conversation, phone: &str, sdp: String) -> Result<(), String> {
+        let expected = matches!(call.phase, Phase::Joining { .. })
+            && !call.caller_hosted
+            && call.caller.as_deref() == Some(phone);
+        if !expected {
+            return Err("No offer was asked for.".to_owned());
+        }
+        let leg = Leg::Caller;
+        self.media(call, MediaAction::Host { leg, sdp });
+        Ok(())
+    }
+
+    /// A phone declines or hangs up.
+    fn leave(&mut self, call: &mut Conversation, phone: &str, now: Instant) {
+        if let Some(ring) = call.ring()
+            && ring.phones.remove(phone)
+        {
+            let nobody_left = ring.phones.is_empty();
+            self.dismiss(call, phone, "You declined");
+            if nobody_left {
+                self.ring_failed(call, 603, "the call was declined", now);
+            }
+            return;
+        }
+        if call.people().any(|someone| someone == phone) {
+            let who = self.named(phone).name;
+            self.end(call, &End::hung_up(phone, &who), now);
+        }
+    }
+}
+
+/// The call a command is about.
+fn about(command: &PhoneCommand) -> Option<&str> {
+    match command {
+        PhoneCommand::Dial { .. } => None,
+        PhoneCommand::Accept { call, .. }
+        | PhoneCommand::Offer { call, .. }
+        | PhoneCommand::Decline { call }
+        | PhoneCommand::Hangup { call } => Some(call),
+    }
+}
+
+fn check(offer: &str) -> Result<(), String> {
+    sdp::check_description(offer).map_err(|error| format!("The offer is refused: {error}."))
+}

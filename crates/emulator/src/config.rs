@@ -1,0 +1,112 @@
+//! What the emulator is told at its start, and why it may not start.
+
+use std::net::SocketAddr;
+
+use secrecy::SecretString;
+use switchboard_transport::Transport;
+use url::Url;
+
+/// An application registered with the emulated tenant.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The tenant that consented to it.
+    pub tenant_id: String,
+    /// Its application (client) id.
+    pub client_id: String,
+    /// Its client secret.
+    pub client_secret: SecretString,
+    /// Its calling webhook; [`Emulator::set_webhook`](crate::Emulator::set_webhook)
+    /// can give it later. Everything the emulator fetches or posts for this
+    /// application stays on the webhook's origin.
+    pub webhook: Option<Url>,
+}
+
+/// How the emulator is started.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct EmulatorConfig {
+    /// The one TCP address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whether an address other than loopback is meant. The emulator's phones can
+    /// be used by whoever reaches it.
+    pub allow_remote: bool,
+    /// Makes service-hosted and bridged media.
+    pub transport: Transport,
+    /// The registered applications.
+    pub apps: Vec<App>,
+    /// Makes ids reproducible.
+    pub seed: Option<u64>,
+}
+
+impl EmulatorConfig {
+    /// An emulator at `listen` without applications.
+    pub fn new(listen: SocketAddr, transport: Transport) -> Self {
+        Self {
+            listen,
+            allow_remote: false,
+            transport,
+            apps: Vec::new(),
+            seed: None,
+        }
+    }
+
+    /// The same with another application.
+    #[must_use]
+    pub fn with_app(mut self, app: App) -> Self {
+        self.apps.push(app);
+        self
+    }
+
+    /// The same with reproducible ids, if there is a seed.
+    #[must_use]
+    pub fn with_seed(mut self, seed: Option<u64>) -> Self {
+        self.seed = seed;
+        self
+    }
+}
+
+/// Why the emulator can't start or do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmulatorError {
+    /// The address is taken.
+    #[error("{address} is in use: stop the program that has it, or choose another port")]
+    PortInUse {
+        /// Which.
+        address: SocketAddr,
+    },
+    /// The address can't be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Others could reach it, and nobody said that they may.
+    #[error(
+        "{address} can be reached from other machines: listen on a loopback address such as 127.0.0.1, or allow it explicitly"
+    )]
+    NotLoopback {
+        /// Which.
+        address: SocketAddr,
+    },
+    /// No signing key could be made.
+    #[error("no signing key could be made: {0}")]
+    Key(&'static str),
+    /// An HTTP client couldn't be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(String),
+    /// No such application.
+    #[error("no application {client_id} is registered with the emulator")]
+    UnknownApp {
+        /// The client id asked for.
+        client_id: String,
+    },
+    /// A webhook that can't be called.
+    #[error("{url} cannot be a webhook: it must be an http or https URL with a host")]
+    Webhook {
+        /// Which.
+        url: Url,
+    },
+}

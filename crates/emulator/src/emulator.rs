@@ -1,0 +1,208 @@
+//! The emulator as a program sees it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::cloud::{Cloud, Registration};
+use crate::config::{App, EmulatorConfig, EmulatorError};
+use crate::identity::{Identity, KeyRing};
+use crate::phone::{Phone, PhoneRole};
+use crate::shell::{Counts, Hub};
+use crate::timeline::Timeline;
+use crate::{graph, identity, page, shell};
+
+/// Messages that may wait for an in-process phone.
+const PHONE_QUEUE: usize = 256;
+/// Commands that may wait from one.
+const COMMAND_QUEUE: usize = 16;
+
+/// A running emulator. Dropping it ends it at once; [`stop`](Self::stop) lets calls
+/// end in order.
+pub struct Emulator {
+    hub: Arc<Hub>,
+    base: Url,
+    tenant: String,
+    server: JoinHandle<()>,
+}
+
+impl Emulator {
+    /// Starts listening; when this returns, requests are answered.
+    ///
+    /// # Errors
+    /// [`EmulatorError`]: the port is taken, the address is not loopback without
+    /// being allowed, a webhook is no address.
+    pub async fn start(config: EmulatorConfig) -> Result<Self, EmulatorError> {
+        let listener = listen(&config).await?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| EmulatorError::Listen {
+                address: config.listen,
+                source,
+            })?;
+        let base = base_url(address)?;
+        let key = tokio::task::spawn_blocking(KeyRing::generate)
+            .await
+            .map_err(|_| EmulatorError::Key("key generation was cut short"))??;
+        let seed = config
+            .seed
+            .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+        let mut cloud = Cloud::new(seed);
+        for app in &config.apps {
+            cloud.register_app(&app.client_id, registration(app)?);
+        }
+        let identity = Identity::new(key, &config.apps);
+        let hub = Hub::new(cloud, identity, base.clone(), config.transport)?;
+        tokio::spawn(Arc::clone(&hub).keep_time());
+        let server = tokio::spawn(serve(listener, Arc::clone(&hub)));
+        let tenant = config.apps.first().map_or("common", |app| &app.tenant_id);
+        Ok(Self {
+            hub,
+            base,
+            tenant: tenant.to_owned(),
+            server,
+        })
+    }
+
+    /// The softphone page.
+    pub fn page_url(&self) -> Url {
+        self.base.clone()
+    }
+
+    /// Graph's base address, `…/v1.0`.
+    pub fn graph_url(&self) -> Url {
+        self.below("v1.0")
+    }
+
+    /// The identity service's base address, below which tenants are.
+    pub fn authority_url(&self) -> Url {
+        self.base.clone()
+    }
+
+    /// The token endpoint of the first application's tenant.
+    pub fn token_url(&self) -> Url {
+        self.below(&format!("{}/oauth2/v2.0/token", self.tenant))
+    }
+
+    /// The OpenID configuration that validates notifications.
+    pub fn openid_configuration_url(&self) -> Url {
+        self.below("v1/.well-known/OpenIdConfiguration")
+    }
+
+    /// The emulator's own REST API.
+    pub fn admin_url(&self) -> Url {
+        self.below("admin")
+    }
+
+    /// Registers, or changes, the calling webhook of an application.
+    ///
+    /// # Errors
+    /// There is no such application, or the webhook is no http or https URL.
+    pub fn set_webhook(&self, client_id: &str, webhook: Url) -> Result<(), EmulatorError> {
+        let webhook = check_webhook(webhook)?;
+        let known = self.hub.apply(|cloud, _| {
+            let mut registration = cloud.app(client_id)?.clone();
+            registration.webhook = Some(webhook);
+            cloud.register_app(client_id, registration);
+            Some(())
+        });
+        known.ok_or_else(|| EmulatorError::UnknownApp {
+            client_id: client_id.to_owned(),
+        })
+    }
+
+    /// A phone inside the process, registered like one on the page.
+    pub async fn phone(&self, name: &str, role: PhoneRole) -> Phone {
+        let (outlet, events) = mpsc::channel(PHONE_QUEUE);
+        let (commands, received) = mpsc::channel(COMMAND_QUEUE);
+        let id = self.hub.attach(name, role, outlet);
+        tokio::spawn(Arc::clone(&self.hub).serve_phone(id, received));
+        Phone { commands, events }
+    }
+
+    /// What happens in calls.
+    pub fn timeline(&self) -> Timeline {
+        Timeline::new(Arc::downgrade(&self.hub))
+    }
+
+    /// How much is alive.
+    pub fn counts(&self) -> Counts {
+        self.hub.counts()
+    }
+
+    /// Ends all calls, tells everyone concerned, and stops listening.
+    pub async fn stop(self) {
+        self.hub.stop().await;
+        self.server.abort();
+    }
+
+    fn below(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(path);
+        url
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.hub.let_go();
+        self.server.abort();
+    }
+}
+
+async fn listen(config: &EmulatorConfig) -> Result<TcpListener, EmulatorError> {
+    let address = config.listen;
+    if !address.ip().is_loopback() && !config.allow_remote {
+        return Err(EmulatorError::NotLoopback { address });
+    }
+    TcpListener::bind(address).await.map_err(|source| {
+        if source.kind() == std::io::ErrorKind::AddrInUse {
+            EmulatorError::PortInUse { address }
+        } else {
+            EmulatorError::Listen { address, source }
+        }
+    })
+}
+
+/// Where the emulator can be reached from this machine.
+fn base_url(address: SocketAddr) -> Result<Url, EmulatorError> {
+    let mut reachable = address;
+    if address.ip().is_unspecified() {
+        reachable.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    Url::parse(&format!("http://{reachable}/")).map_err(|error| EmulatorError::Listen {
+        address,
+        source: std::io::Error::other(error),
+    })
+}
+
+fn registration(app: &App) -> Result<Registration, EmulatorError> {
+    Ok(Registration {
+        tenant: app.tenant_id.clone(),
+        webhook: app.webhook.clone().map(check_webhook).transpose()?,
+    })
+}
+
+fn check_webhook(url: Url) -> Result<Url, EmulatorError> {
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(url)
+    } else {
+        Err(EmulatorError::Webhook { url })
+    }
+}
+
+async fn serve(listener: TcpListener, hub: Arc<Hub>) {
+    let router: Router<Arc<Hub>> = Router::new()
+        .merge(page::router())
+        .merge(shell::router())
+        .merge(identity::router())
+        .merge(graph::router(&hub));
+    if let Err(error) = axum::serve(listener, router.with_state(hub)).await {
+        tracing::error!(%error, "the emulator no longer answers");
+    }
+}

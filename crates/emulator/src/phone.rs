@@ -1,0 +1,321 @@
+//! What a softphone and the emulator say to each other: the messages of the
+//! WebSocket at `/softphone/socket`, which phones inside the process use too.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::timeline::CallEvent;
+
+/// What a phone is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PhoneRole {
+    /// Calls the bot.
+    Caller,
+    /// Is called by the bot: transfers and redirects ring here.
+    Agent,
+}
+
+/// What a phone asks for.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum PhoneCommand {
+    /// Starts a call.
+    Dial {
+        /// `bot`, or an application's client id.
+        target: String,
+        /// The phone's SDP offer.
+        sdp: String,
+    },
+    /// Takes a call that rings here.
+    Accept {
+        /// Which.
+        call: String,
+        /// The phone's SDP offer.
+        sdp: String,
+    },
+    /// Turns a call down that rings here.
+    Decline {
+        /// Which.
+        call: String,
+    },
+    /// Ends a call.
+    Hangup {
+        /// Which.
+        call: String,
+    },
+    /// A fresh SDP offer, after [`PhoneEvent::Renegotiate`].
+    Offer {
+        /// For which call.
+        call: String,
+        /// The phone's SDP offer.
+        sdp: String,
+    },
+}
+
+/// What a phone is told.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum PhoneEvent {
+    /// The phone is known; again whenever a bot appears.
+    Registered {
+        /// This phone.
+        phone: PhoneInfo,
+        /// Who can be called; `None` until a bot is registered.
+        bot: Option<Named>,
+    },
+    /// All phones, whenever one comes, goes, or changes.
+    Phones {
+        /// All of them, this one included.
+        phones: Vec<PhoneInfo>,
+    },
+    /// A dialled call got its id.
+    Dialing {
+        /// The id.
+        call: String,
+    },
+    /// A call rings here.
+    Incoming {
+        /// Its id.
+        call: String,
+        /// Who calls.
+        from: Named,
+        /// How it came here.
+        reason: IncomingReason,
+    },
+    /// The answer to this phone's latest offer.
+    Answer {
+        /// Which call.
+        call: String,
+        /// The SDP answer.
+        sdp: String,
+    },
+    /// The far end changes: a fresh offer is needed.
+    Renegotiate {
+        /// Which call.
+        call: String,
+    },
+    /// A call's state changed.
+    State {
+        /// Which call.
+        call: String,
+        /// Its state now.
+        state: PhoneCallState,
+        /// Who is, or will be, at the far end.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        with: Option<Named>,
+    },
+    /// A call is over.
+    Ended {
+        /// Which call.
+        call: String,
+        /// Why.
+        reason: EndReason,
+    },
+    /// The far end was muted or unmuted on the server.
+    RemoteMuted {
+        /// Which call.
+        call: String,
+        /// Whether it is muted now.
+        muted: bool,
+    },
+    /// Something happened in a call.
+    Timeline {
+        /// Which call.
+        call: String,
+        /// What.
+        event: CallEvent,
+    },
+    /// A command can't be carried out.
+    Error {
+        /// Why, for people.
+        message: String,
+        /// The call it was about, if it was about one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
+    },
+}
+
+/// A phone as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PhoneInfo {
+    /// Its id, also the object id of its user in Graph.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub role: PhoneRole,
+    /// Whether it is in a call.
+    pub busy: bool,
+}
+
+/// Someone with a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+}
+
+impl Named {
+    pub(crate) fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+}
+
+/// How a call came to ring at a phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IncomingReason {
+    /// The bot placed it.
+    Call,
+    /// The bot transfers a caller.
+    Transfer,
+    /// The bot redirects a caller it did not answer.
+    Redirect,
+}
+
+/// A call's state as a phone sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PhoneCallState {
+    /// The other side rings.
+    Ringing,
+    /// Taken, media is being set up.
+    Establishing,
+    /// Media flows.
+    Established,
+    /// The bot hands the caller over.
+    Transferring,
+}
+
+/// Why a call ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EndReason {
+    /// A code in HTTP's manner; 0 is a normal end.
+    pub code: i32,
+    /// Graph's finer code, where one is documented.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subcode: Option<i32>,
+    /// For people.
+    pub message: String,
+}
+
+impl EndReason {
+    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            subcode: None,
+            message: message.into(),
+        }
+    }
+
+    /// A normal end.
+    pub(crate) fn normal(message: impl Into<String>) -> Self {
+        Self::new(0, message)
+    }
+}
+
+/// A phone inside the process. Dropping it is closing the tab.
+#[derive(Debug)]
+pub struct Phone {
+    /// What it asks for.
+    pub commands: mpsc::Sender<PhoneCommand>,
+    /// What it is told.
+    pub events: mpsc::Receiver<PhoneEvent>,
+}
+
+/// Session descriptions hold keys, timelines hold what was heard: only the name
+/// of a message is shown.
+macro_rules! names_only {
+    ($type:ident: $($variant:ident),+) => {
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant { .. } => stringify!($variant),)+
+                })
+            }
+        }
+    };
+}
+
+names_only!(PhoneCommand: Dial, Accept, Decline, Hangup, Offer);
+names_only!(PhoneEvent: Registered, Phones, Dialing, Incoming, Answer, Renegotiate, State, Ended,
+    RemoteMuted, Timeline, Error);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::*;
+    use crate::timeline::{PromptState, TimelineEvent};
+
+    #[test]
+    fn commands_are_read_as_the_page_writes_them() {
+        let read = |json| serde_json::from_value::<PhoneCommand>(json).unwrap();
+        assert_eq!(
+            read(json!({"type": "dial", "target": "bot", "sdp": "v=0"})),
+            PhoneCommand::Dial {
+                target: "bot".into(),
+                sdp: "v=0".into()
+            }
+        );
+        assert_eq!(
+            read(json!({"type": "hangup", "call": "c"})),
+            PhoneCommand::Hangup { call: "c".into() }
+        );
+        assert!(serde_json::from_value::<PhoneCommand>(json!({"type": "dance"})).is_err());
+    }
+
+    #[test]
+    fn events_are_written_as_the_page_reads_them() {
+        let call = || "c".to_owned();
+        assert_eq!(
+            to_value(PhoneEvent::RemoteMuted {
+                call: call(),
+                muted: true
+            })
+            .unwrap(),
+            json!({"type": "remoteMuted", "call": "c", "muted": true})
+        );
+        assert_eq!(
+            to_value(PhoneEvent::State {
+                call: call(),
+                state: PhoneCallState::Transferring,
+                with: Some(Named::new("Agent"))
+            })
+            .unwrap(),
+            json!({"type": "state", "call": "c", "state": "transferring", "with": {"name": "Agent"}})
+        );
+        let event = CallEvent {
+            call: call(),
+            t_ms: 7,
+            event: TimelineEvent::Prompt {
+                name: "greeting".into(),
+                state: PromptState::Started,
+            },
+        };
+        assert_eq!(
+            to_value(PhoneEvent::Timeline {
+                call: call(),
+                event
+            })
+            .unwrap(),
+            json!({"type": "timeline", "call": "c",
+                "event": {"t_ms": 7, "type": "prompt", "name": "greeting", "state": "started"}})
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_session_description() {
+        let command = PhoneCommand::Offer {
+            call: "c".into(),
+            sdp: "a=ice-pwd:secret".into(),
+        };
+        assert_eq!(format!("{command:?}"), "Offer");
+    }
+}

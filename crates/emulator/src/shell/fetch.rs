@@ -1,0 +1,136 @@
+//! Fetching prompts, as the service does: WAV, 16 kHz, 16 bit, mono (mediaInfo).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use switchboard_media::prompt::Prompt;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::Hub;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_BYTES: usize = 10 * 1024 * 1024;
+
+/// Why a prompt can't be played. The texts go into the operation's result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("the media file could not be fetched within 5 seconds")]
+    Unreachable,
+    #[error("the media file's server answered {0}; redirects are not followed")]
+    Status(StatusCode),
+    #[error("the media file is larger than 10 MB")]
+    TooLarge,
+    #[error("the media file is not WAV with PCM of 16 bits, one channel and 16 kHz")]
+    Format,
+    #[error("the media file could not be prepared")]
+    Encoding,
+}
+
+/// A prompt ready to play, with the name of its file.
+pub(super) struct Fetched {
+    pub(super) name: String,
+    pub(super) prompt: Arc<Prompt>,
+}
+
+/// Fetches one prompt.
+pub(super) async fn prompt(hub: &Hub, url: &Url) -> Result<Fetched, FetchError> {
+    let bytes = tokio::time::timeout(TIMEOUT, download(hub, url))
+        .await
+        .map_err(|_| FetchError::Unreachable)??;
+    if !is_documented_format(&bytes) {
+        return Err(FetchError::Format);
+    }
+    let encode = move || Prompt::from_wav(&bytes);
+    let prompt = tokio::task::spawn_blocking(encode)
+        .await
+        .map_err(|_| FetchError::Encoding)?
+        .map_err(|_| FetchError::Format)?;
+    let file = url.path_segments().and_then(|mut path| path.next_back());
+    let name = file.unwrap_or_default().chars().take(64).collect();
+    Ok(Fetched { name, prompt })
+}
+
+async fn download(hub: &Hub, url: &Url) -> Result<Zeroizing<Vec<u8>>, FetchError> {
+    let unreachable = |_| FetchError::Unreachable;
+    let mut response = hub
+        .http
+        .get(url.clone())
+        .send()
+        .await
+        .map_err(unreachable)?;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status(response.status()));
+    }
+    let announced = response.content_length().unwrap_or_default();
+    if announced > MAX_BYTES as u64 {
+        return Err(FetchError::TooLarge);
+    }
+    // Reserved at once where the size is known, so that no unwiped copy is left.
+    let mut body = Zeroizing::new(Vec::with_capacity(announced as usize));
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > MAX_BYTES {
+            return Err(FetchError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// PCM, mono, 16 kHz, 16 bits: the head of the format chunk says so.
+fn is_documented_format(wav: &[u8]) -> bool {
+    const FORMAT: [u8; 8] = [1, 0, 1, 0, 0x80, 0x3e, 0, 0];
+    let riff =
+        wav.get(..4) == Some(b"RIFF".as_slice()) && wav.get(8..12) == Some(b"WAVE".as_slice());
+    let mut at = 12;
+    while riff && let Some(head) = wav.get(at..at + 8) {
+        let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        if head.starts_with(b"fmt ") {
+            let body = wav.get(at + 8..at + 24).unwrap_or_default();
+            return body.starts_with(&FORMAT) && body.ends_with(&[16, 0]);
+        }
+        at = at
+            .saturating_add(8)
+            .saturating_add(size)
+            .saturating_add(size & 1);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wav(tag: u16, channels: u16, rate: u32, bits: u16) -> Vec<u8> {
+        let mut wav = b"RIFF\0\0\0\0WAVELIST\x03\0\0\0abc\0fmt \x10\0\0\0".to_vec();
+        wav.extend(tag.to_le_bytes());
+        wav.extend(channels.to_le_bytes());
+        wav.extend(rate.to_le_bytes());
+        wav.extend((rate * u32::from(channels * bits / 8)).to_le_bytes());
+        wav.extend((channels * bits / 8).to_le_bytes());
+        wav.extend(bits.to_le_bytes());
+        wav
+    }
+
+    #[test]
+    fn only_the_documented_format_is_played() {
+        assert!(is_documented_format(&wav(1, 1, 16_000, 16)));
+        for (tag, channels, rate, bits) in [
+            (3, 1, 16_000, 32),
+            (1, 2, 16_000, 16),
+            (1, 1, 8_000, 16),
+            (1, 1, 16_000, 8),
+        ] {
+            assert!(!is_documented_format(&wav(tag, channels, rate, bits)));
+        }
+        for garbage in [
+            &b""[..],
+            b"RIFF",
+            b"ID3\x04 is no WAV file at all",
+            b"RIFF\0\0\0\0WAVE",
+        ] {
+            assert!(!is_documented_format(garbage));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! One call's media: the sessions the cloud holds itself, and the errands to the
+//! bot's media endpoint. One task a call, from its first media action to its end.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use switchboard_media::event::MediaEvent;
+use switchboard_transport::whip::{MediaBlob, WhipAnswer, WhipError};
+use switchboard_transport::{Session, SessionEvent, TransportError, bridge};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use url::Url;
+
+use super::Hub;
+use super::fetch::{self, FetchError, Fetched};
+use crate::cloud::{Leg, MediaAction, MediaReport};
+
+/// Runs a call's media until its queue is closed or the emulator stops.
+pub(super) async fn run(
+    hub: Arc<Hub>,
+    call: String,
+    mut actions: mpsc::Receiver<MediaAction>,
+    at_work: Option<mpsc::Sender<()>>,
+) {
+    let mut media = CallMedia::new(Arc::clone(&hub), call);
+    loop {
+        tokio::select! {
+            action = actions.recv() => match action {
+                Some(action) => media.act(action),
+                None => break,
+            },
+            Some(done) = media.jobs.join_next() => if let Ok(done) = done {
+                media.done(done);
+            },
+            event = next(media.caller.as_mut()) => media.session_event(Leg::Caller, event),
+            event = next(media.agent.as_mut()) => media.session_event(Leg::Agent, event),
+            () = hub.stopped() => break,
+        }
+    }
+    media.leave_bot().await;
+    drop(at_work);
+}
+
+struct CallMedia {
+    hub: Arc<Hub>,
+    call: String,
+    caller: Option<Session>,
+    agent: Option<Session>,
+    /// Where the session with the bot can be ended.
+    bot: Option<(Url, SecretString)>,
+    /// Dropped with the call, which ends what is under way.
+    jobs: JoinSet<Job>,
+    waiting: VecDeque<(String, Vec<Url>)>,
+    playing: Option<Playing>,
+}
+
+/// Something that took time.
+enum Job {
+    Offered(Result<WhipAnswer, WhipError>, SecretString),
+    Hosted(Leg, Result<(Session, String), TransportError>),
+    Fetched(Result<Vec<Fetched>, FetchError>),
+    LeftBot,
+}
+
+/// An operation whose prompts are fetched or played.
+struct Playing {
+    operation: String,
+    prompts: VecDeque<Fetched>,
+    current: Option<String>,
+}
+
+impl CallMedia {
+    fn new(hub: Arc<Hub>, call: String) -> Self {
+        Self {
+            hub,
+            call,
+            caller: None,
+            agent: None,
+            bot: None,
+            jobs: JoinSet::new(),
+            waiting: VecDeque::new(),
+            playing: None,
+        }
+    }
+
+    fn report(&self, report: MediaReport) {
+        self.hub
+            .apply(|cloud, now| cloud.media_report(&self.call, report, now));
+    }
+
+    fn act(&mut self, action: MediaAction) {
+        match action {
+            MediaAction::OfferToBot { blob, sdp } => self.offer_to_bot(blob, sdp),
+            MediaAction::Host { leg, sdp } => {
+                let transport = self.hub.transport.clone();
+                self.jobs
+                    .spawn(async move { Job::Hosted(leg, transport.answer(&sdp).await) });
+            }
+            MediaAction::Bridge => {
+                if let (Some(caller), Some(agent)) = (&self.caller, &self.agent) {
+                    bridge(caller, agent);
+                }
+            }
+            MediaAction::LeaveBot => {
+                if let Some(errand) = self.errand_to_leave() {
+                    self.jobs.spawn(async move {
+                        errand.await;
+                        Job::LeftBot
+                    });
+                }
+            }
+            MediaAction::Play { operation, prompts } => {
+                self.waiting.push_back((operation, prompts));
+                self.play_next_operation();
+            }
+            MediaAction::End => {}
+        }
+    }
+
+    fn offer_to_bot(&mut self, blob: MediaBlob, sdp: String) {
+        let whip = self.hub.whip.clone();
+        self.jobs.spawn(async move {
+            let answer = whip.offer(&blob, &sdp).await;
+            Job::Offered(answer, blob.token)
+        });
+    }
+
+    fn done(&mut self, job: Job) {
+        match job {
+            Job::Offered(Ok(answer), token) => {
+                self.bot = Some((answer.location, token));
+                self.report(MediaReport::BotAnswered { sdp: answer.sdp });
+            }
+            Job::Offered(Err(error), _) => {
+                let why = error.to_string();
+                self.report(MediaReport::BotRefused { why });
+            }
+            Job::Hosted(leg, Ok((session, sdp))) => {
+                let place = match leg {
+                    Leg::Caller => &mut self.caller,
+                    Leg::Agent => &mut self.agent,
+                };
+                *place = Some(session);
+                self.report(MediaReport::Hosted { leg, sdp });
+            }
+            Job::Hosted(leg, Err(error)) => {
+                let why = error.to_string();
+                self.report(MediaReport::HostFailed { leg, why });
+            }
+            Job::Fetched(Ok(prompts)) => {
+                if let Some(playing) = &mut self.playing {
+                    playing.prompts = prompts.into();
+                    self.play_next_prompt();
+                }
+            }
+            Job::Fetched(Err(error)) => self.played(Err(error.to_string())),
+            Job::LeftBot => {}
+        }
+    }
+
+    fn session_event(&mut self, leg: Leg, event: Option<SessionEvent>) {
+        match event {
+            Some(SessionEvent::Media(MediaEvent::PlayFinished { interrupted, .. })) => {
+                self.prompt_ended(interrupted);
+            }
+            Some(SessionEvent::Media(event)) => self.report(MediaReport::Heard { leg, event }),
+            Some(SessionEvent::Connected) => {}
+            Some(SessionEvent::Closed(_)) | None => {
+                match leg {
+                    Leg::Caller => self.caller = None,
+                    Leg::Agent => self.agent = None,
+                }
+                self.report(MediaReport::Lost { leg });
+            }
+        }
+    }
+
+    /// Operations play in their order, one after the other.
+    fn play_next_operation(&mut self) {
+        if self.playing.is_some() {
+            return;
+        }
+        let Some((operation, urls)) = self.waiting.pop_front() else {
+            return;
+        };
+        self.playing = Some(Playing {
+            operation,
+            prompts: VecDeque::new(),
+            current: None,
+        });
+        let hub = Arc::clone(&self.hub);
+        self.jobs.spawn(async move {
+            let mut prompts = Vec::with_capacity(urls.len());
+            for url in &urls {
+                match fetch::prompt(&hub, url).await {
+                    Ok(prompt) => prompts.push(prompt),
+                    Err(error) => return Job::Fetched(Err(error)),
+                }
+            }
+            Job::Fetched(Ok(prompts))
+        });
+    }
+
+    fn play_next_prompt(&mut self) {
+        let Some(playing) = &mut self.playing else {
+            return;
+        };
+        let Some(next) = playing.prompts.pop_front() else {
+            return self.played(Ok(()));
+        };
+        let Some(session) = &mut self.caller else {
+            return self.played(Err("there is no audio connection to the caller".to_owned()));
+        };
+        if session.play(next.prompt).is_err() {
+            return self.played(Err("the audio connection to the caller is busy".to_owned()));
+        }
+        playing.current = Some(next.name.clone());
+        self.report(MediaReport::PromptStarted { name: next.name });
+    }
+
+    fn prompt_ended(&mut self, interrupted: bool) {
+        let current = self
+            .playing
+            .as_mut()
+            .and_then(|playing| playing.current.take());
+        if let Some(name) = current {
+            self.report(MediaReport::PromptEnded { name, interrupted });
+            self.play_next_prompt();
+        }
+    }
+
+    /// The operation in hand is over.
+    fn played(&mut self, outcome: Result<(), String>) {
+        if let Some(Playing { operation, .. }) = self.playing.take() {
+            self.report(MediaReport::Played { operation, outcome });
+        }
+        self.play_next_operation();
+    }
+
+    fn errand_to_leave(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let (location, token) = self.bot.take()?;
+        let whip = self.hub.whip.clone();
+        Some(async move {
+            if let Err(error) = whip.delete(&location, &token).await {
+                tracing::debug!(%error, "the bot's media session was not ended");
+            }
+        })
+    }
+
+    async fn leave_bot(&mut self) {
+        self.jobs.abort_all();
+        (self.caller, self.agent) = (None, None);
+        if let Some(errand) = self.errand_to_leave() {
+            errand.await;
+        }
+    }
+}
+
+/// The next event of a session; waits for ever while there is none.
+async fn next(session: Option<&mut Session>) -> Option<SessionEvent> {
+    match session {
+        Some(session) => session.event().await,
+        None => std::future::pending().await,
+    }
+}
