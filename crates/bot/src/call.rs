@@ -34,7 +34,7 @@ pub(crate) async fn run(
     let ended = task.answer_and_talk().await;
     match ended {
         Some(end) => {
-            tracing::info!(call = %id, cause = ?end.cause, code = end.code, subcode = end.subcode, "the call is over")
+            tracing::info!(call = %id, cause = ?end.cause, code = end.code, subcode = end.subcode, "the call is over");
         }
         None => tracing::warn!(call = %id, "the call was let go of"),
     }

@@ -2,7 +2,7 @@
 //! wishes to the playout, everything worth seeing to the observer.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use switchboard_media::event::{MediaEvent, PlayId};
 use switchboard_nlp::{Engine, Event, Features, Reply, SessionStart, Transient};
@@ -19,6 +19,26 @@ pub(crate) enum Wish {
     HangUp,
 }
 
+/// When media time began, as far as is known: events come late, never early, so
+/// the earliest beginning that one of them allows is the best estimate.
+#[derive(Debug, Default)]
+struct MediaClock(Option<Instant>);
+
+impl MediaClock {
+    /// An event about `t_ms` came at `now`.
+    fn heard(&mut self, now: Instant, t_ms: u64) {
+        if let Some(zero) = now.checked_sub(Duration::from_millis(t_ms)) {
+            self.0 = Some(self.0.map_or(zero, |known| known.min(zero)));
+        }
+    }
+
+    /// The moment of `t_ms`, at the latest `now`.
+    fn at(&self, now: Instant, t_ms: u64) -> Instant {
+        let moment = self.0.map(|zero| zero + Duration::from_millis(t_ms));
+        moment.map_or(now, |moment| moment.min(now))
+    }
+}
+
 /// One caller's conversation.
 pub(crate) struct Conversation {
     call: String,
@@ -28,6 +48,7 @@ pub(crate) struct Conversation {
     observer: Observer,
     playing: Option<(PlayId, PromptName)>,
     announced: Option<&'static str>,
+    clock: MediaClock,
 }
 
 impl Conversation {
@@ -45,6 +66,7 @@ impl Conversation {
             observer,
             playing: None,
             announced: None,
+            clock: MediaClock::default(),
         }
     }
 
@@ -95,11 +117,13 @@ impl Conversation {
                 None
             }
             MediaEvent::SpeechStart { start_ms } => {
-                self.observe(Observation::SpeechStart { start_ms });
+                let start = self.clock.at(now, start_ms);
+                self.observe(Observation::SpeechStart { start });
                 self.ask(now, &Event::SpeechStart { t_ms: start_ms }, session)
             }
             MediaEvent::SpeechEnd { start_ms, end_ms } => {
-                self.observe(Observation::SpeechEnd { start_ms, end_ms });
+                let (start, end) = (self.clock.at(now, start_ms), self.clock.at(now, end_ms));
+                self.observe(Observation::SpeechEnd { start, end });
                 let end = Event::SpeechEnd {
                     t_ms: end_ms,
                     duration_ms: end_ms.saturating_sub(start_ms),
@@ -107,6 +131,7 @@ impl Conversation {
                 self.ask(now, &end, session)
             }
             MediaEvent::Level { t_ms, dbov } => {
+                self.clock.heard(now, t_ms);
                 self.observe(Observation::Level { dbov });
                 let features = Features {
                     t_ms,
@@ -208,5 +233,22 @@ impl Conversation {
 
     fn observe(&self, observation: Observation) {
         (self.observer)(&self.call, observation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_time_is_placed_by_the_least_delayed_event() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        let mut clock = MediaClock::default();
+        assert_eq!(clock.at(start, 500), start, "nothing is known yet");
+        clock.heard(start + ms(190), 100);
+        clock.heard(start + ms(240), 200);
+        clock.heard(start + ms(400), 300);
+        assert_eq!(clock.at(start + ms(900), 300), start + ms(340));
+        assert_eq!(clock.at(start + ms(320), 300), start + ms(320));
     }
 }

@@ -1,6 +1,7 @@
 //! What people who watch a call get to see.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use switchboard_media::event::{Digit, DigitSource};
 
@@ -23,15 +24,15 @@ pub enum Observation {
     },
     /// The caller began to speak.
     SpeechStart {
-        /// When, in media time.
-        start_ms: u64,
+        /// When.
+        start: Instant,
     },
     /// The caller stopped speaking.
     SpeechEnd {
-        /// When it began, in media time.
-        start_ms: u64,
-        /// When it ended, in media time.
-        end_ms: u64,
+        /// When it began.
+        start: Instant,
+        /// When it ended.
+        end: Instant,
     },
     /// How loud the caller is.
     Level {

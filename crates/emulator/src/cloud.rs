@@ -105,6 +105,12 @@ impl Cloud {
         self.with_call(call, |cloud, call| cloud.show(call, event, now));
     }
 
+    /// Milliseconds from a call's creation to `at`; 0 before it, `None` when it is over.
+    pub(crate) fn call_time(&self, call: &str, at: Instant) -> Option<u64> {
+        let call = self.calls.get(call)?;
+        Some(at.saturating_duration_since(call.created).as_millis() as u64)
+    }
+
     /// Ends every call, for the emulator's own end.
     pub(crate) fn shut_down(&mut self, now: Instant) {
         let calls: Vec<_> = self.calls.keys().cloned().collect();

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Weak;
+use std::time::Instant;
 
 use serde::{Serialize, Serializer};
 use switchboard_media::event::{Digit, DigitSource};
@@ -160,6 +161,14 @@ impl Timeline {
         if let Some(hub) = self.hub.upgrade() {
             hub.apply(|cloud, now| cloud.publish(call, event, now));
         }
+    }
+
+    /// Where `at` lies on a call's own clock, in milliseconds since it was created;
+    /// `None` when the call is over.
+    pub fn call_time(&self, call: &str, at: Instant) -> Option<u64> {
+        self.hub
+            .upgrade()?
+            .apply(|cloud, _| cloud.call_time(call, at))
     }
 
     /// Every call's events from now on, until the emulator stops.

@@ -1,6 +1,7 @@
 //! From what the bot observes to what the emulator's timeline shows.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use switchboard_bot::{Observation, Observer, PromptProgress};
 use switchboard_emulator::{PromptState, Timeline, TimelineEvent};
@@ -8,11 +9,20 @@ use switchboard_emulator::{PromptState, Timeline, TimelineEvent};
 /// An observer that publishes to the emulator's timeline, from where it reaches
 /// the call's softphones and the demo's output.
 pub(crate) fn publish_to(timeline: Timeline) -> Observer {
-    Arc::new(move |call, observation| timeline.publish(call, event(observation)))
+    Arc::new(move |call, observation| {
+        let call_time = |at| timeline.call_time(call, at);
+        if let Some(event) = event(observation, call_time) {
+            timeline.publish(call, event);
+        }
+    })
 }
 
-fn event(observation: Observation) -> TimelineEvent {
-    match observation {
+/// `None` when the call is over meanwhile.
+fn event(
+    observation: Observation,
+    call_time: impl Fn(Instant) -> Option<u64>,
+) -> Option<TimelineEvent> {
+    Some(match observation {
         Observation::Digit {
             digit,
             source,
@@ -22,13 +32,13 @@ fn event(observation: Observation) -> TimelineEvent {
             source,
             duration_ms,
         },
-        Observation::SpeechStart { start_ms } => TimelineEvent::Speech {
-            start_ms,
+        Observation::SpeechStart { start } => TimelineEvent::Speech {
+            start_ms: call_time(start)?,
             end_ms: None,
         },
-        Observation::SpeechEnd { start_ms, end_ms } => TimelineEvent::Speech {
-            start_ms,
-            end_ms: Some(end_ms),
+        Observation::SpeechEnd { start, end } => TimelineEvent::Speech {
+            start_ms: call_time(start)?,
+            end_ms: Some(call_time(end)?),
         },
         Observation::Level { dbov } => TimelineEvent::Level { dbov },
         Observation::Prompt { name, progress } => TimelineEvent::Prompt {
@@ -42,5 +52,5 @@ fn event(observation: Observation) -> TimelineEvent {
         Observation::Next(next) => TimelineEvent::Bot {
             next: next.to_owned(),
         },
-    }
+    })
 }
