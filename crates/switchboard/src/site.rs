@@ -82,3 +82,6 @@ fn cloud_of(emulator: &Emulator) -> Cloud {
         openid_configuration: text(emulator.openid_configuration_url()),
     }
 }
+
+#[cfg(test)]
+mod tests;
