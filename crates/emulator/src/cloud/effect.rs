@@ -18,13 +18,14 @@ pub(crate) enum Operation {
     Answer(AnswerRequest),
     Reject(RejectRequest),
     Redirect(RedirectRequest),
-    Transfer(TransferRequest),
+    Transfer(Box<TransferRequest>),
     KeepAlive,
     Mute(ClientContextRequest),
     Unmute(ClientContextRequest),
     PlayPrompt(PlayPromptRequest),
     SubscribeToTone(ClientContextRequest),
-    GetOperation(String),
+    /// Read one of the call's operations.
+    Progress(String),
 }
 
 /// What Graph answers an operation with.

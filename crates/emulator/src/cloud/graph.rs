@@ -52,13 +52,13 @@ impl Cloud {
             Operation::Answer(request) => self.answer(call, request, now),
             Operation::Reject(request) => self.reject(call, &request, now),
             Operation::Redirect(request) => self.redirect(call, &request, now),
-            Operation::Transfer(request) => self.transfer(call, request, now),
+            Operation::Transfer(request) => self.transfer(call, *request, now),
             Operation::KeepAlive => self.keep_alive(call, now),
             Operation::Mute(request) => self.mute(call, request, true),
             Operation::Unmute(request) => self.mute(call, request, false),
             Operation::PlayPrompt(request) => self.play_prompt(call, request),
             Operation::SubscribeToTone(request) => self.subscribe_to_tone(call, request),
-            Operation::GetOperation(id) => Self::get_operation(call, &id),
+            Operation::Progress(id) => Self::get_operation(call, &id),
         }
     }
 
@@ -262,16 +262,16 @@ impl Cloud {
 }
 
 pub(super) fn incoming(call: &Conversation, operation: &str) -> Result<(), Fault> {
-    in_state(call, operation, CallState::Incoming)
+    in_state(call, operation, &CallState::Incoming)
 }
 
 pub(super) fn established(call: &Conversation, operation: &str) -> Result<(), Fault> {
-    in_state(call, operation, CallState::Established)
+    in_state(call, operation, &CallState::Established)
 }
 
-fn in_state(call: &Conversation, operation: &str, needed: CallState) -> Result<(), Fault> {
+fn in_state(call: &Conversation, operation: &str, needed: &CallState) -> Result<(), Fault> {
     let state = call.state();
-    if state == needed {
+    if state == *needed {
         return Ok(());
     }
     Err(Fault::conflict(operation, state.as_str(), needed.as_str()))

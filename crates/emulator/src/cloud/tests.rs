@@ -91,7 +91,7 @@ impl Scene {
         self.settle();
     }
 
-    fn established(media: Value) -> (Self, String) {
+    fn established(media: &Value) -> (Self, String) {
         let mut scene = Self::new();
         let call = scene.dial();
         scene.operate(&call, "answer", answer(media)).unwrap();
@@ -114,8 +114,6 @@ impl Scene {
     }
 
     fn states(&self) -> Vec<&str> {
-        let data = |n: &Value| n["resourceData"]["state"].as_str().map(str::to_owned);
-        let _ = data;
         self.notified
             .iter()
             .filter_map(|n| n["resourceData"]["state"].as_str())
@@ -178,7 +176,7 @@ fn service_media() -> Value {
     json!({"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"})
 }
 
-fn answer(media: Value) -> Value {
+fn answer(media: &Value) -> Value {
     json!({"mediaConfig": media, "acceptedModalities": ["audio"]})
 }
 
@@ -194,7 +192,7 @@ fn prompts(uri: &str) -> Value {
 /// A good body for each action.
 fn good(action: &str) -> Value {
     match action {
-        "answer" => answer(service_media()),
+        "answer" => answer(&service_media()),
         "redirect" => json!({"targets": [{"identity": {"user": {"id": "someone"}}}]}),
         "transfer" => to_agent(),
         "playPrompt" => prompts("http://127.0.0.1:3978/a.wav"),
@@ -204,7 +202,7 @@ fn good(action: &str) -> Value {
 
 #[test]
 fn an_answered_call_goes_through_the_documented_states() {
-    let (scene, call) = Scene::established(own_media());
+    let (scene, call) = Scene::established(&own_media());
     assert_eq!(scene.states(), ["incoming", "establishing", "established"]);
     let first = &scene.notified[0];
     assert_eq!(first["changeType"], "created");
@@ -269,7 +267,7 @@ fn each_operation_is_refused_in_the_states_that_do_not_allow_it() {
 /// A scene whose call is in a state.
 fn in_state(state: &CallState) -> (Scene, String) {
     if matches!(state, CallState::Established | CallState::Transferring) {
-        let (mut scene, call) = Scene::established(service_media());
+        let (mut scene, call) = Scene::established(&service_media());
         if *state == CallState::Transferring {
             scene.operate(&call, "transfer", to_agent()).unwrap();
         }
@@ -279,7 +277,7 @@ fn in_state(state: &CallState) -> (Scene, String) {
     let call = scene.dial();
     if *state == CallState::Establishing {
         scene
-            .operate(&call, "answer", answer(service_media()))
+            .operate(&call, "answer", answer(&service_media()))
             .unwrap();
     }
     (scene, call)
@@ -287,7 +285,7 @@ fn in_state(state: &CallState) -> (Scene, String) {
 
 #[test]
 fn unknown_calls_and_other_applications_calls_are_not_found() {
-    let (mut scene, call) = Scene::established(own_media());
+    let (mut scene, call) = Scene::established(&own_media());
     for action in ["get", "delete", "answer", "keepAlive"] {
         let fault = scene
             .operate("no-such-call", action, good(action))
@@ -322,10 +320,10 @@ fn requests_are_checked_before_anything_happens() {
             "acceptedModalities",
         ),
         (
-            answer(json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": "x"})),
+            answer(&json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": "x"})),
             "mediaConfig/blob",
         ),
-        (answer(foreign_blob), "mediaConfig/blob"),
+        (answer(&foreign_blob), "mediaConfig/blob"),
         (
             json!({"acceptedModalities": ["audio"], "mediaConfig": own_media(), "callbackUri": elsewhere}),
             "callbackUri",
@@ -341,13 +339,15 @@ fn requests_are_checked_before_anything_happens() {
         assert_eq!(fault.status.as_u16(), 400, "{body}");
         assert_eq!(fault.target.as_deref(), Some(target), "{body}");
         assert!(scene.media.is_empty());
-        scene.operate(&call, "answer", answer(own_media())).unwrap();
+        scene
+            .operate(&call, "answer", answer(&own_media()))
+            .unwrap();
     }
 }
 
 #[test]
 fn service_operations_need_service_hosted_media() {
-    let (mut scene, call) = Scene::established(own_media());
+    let (mut scene, call) = Scene::established(&own_media());
     for action in ["playPrompt", "subscribeToTone"] {
         let fault = scene.operate(&call, action, good(action)).unwrap_err();
         assert_eq!(fault.status.as_u16(), 400);
@@ -367,7 +367,7 @@ fn nobody_answers_within_fifteen_seconds() {
     assert_eq!(scene.states(), ["incoming", "terminated"]);
     assert_eq!(
         scene
-            .operate(&call, "answer", answer(own_media()))
+            .operate(&call, "answer", answer(&own_media()))
             .unwrap_err()
             .code,
         "8522"
@@ -376,7 +376,7 @@ fn nobody_answers_within_fifteen_seconds() {
 
 #[test]
 fn a_call_lives_while_it_is_kept_alive() {
-    let (mut scene, call) = Scene::established(own_media());
+    let (mut scene, call) = Scene::established(&own_media());
     scene.wait(44 * 60);
     scene.operate(&call, "keepAlive", json!({})).unwrap();
     scene.wait(44 * 60);
@@ -411,7 +411,7 @@ fn each_reason_to_reject_reaches_the_caller() {
 #[test]
 fn whoever_hangs_up_the_others_learn_it() {
     for who in ["caller", "tab", "bot"] {
-        let (mut scene, call) = Scene::established(own_media());
+        let (mut scene, call) = Scene::established(&own_media());
         let caller = scene.caller.clone();
         match who {
             "caller" => scene.say(&caller, PhoneCommand::Hangup { call: call.clone() }),
@@ -439,7 +439,7 @@ fn whoever_hangs_up_the_others_learn_it() {
 
 #[test]
 fn a_transferred_caller_and_the_agent_talk_without_the_bot() {
-    let (mut scene, call) = Scene::established(own_media());
+    let (mut scene, call) = Scene::established(&own_media());
     let (caller, agent) = (scene.caller.clone(), scene.agent.clone());
     scene.operate(&call, "transfer", to_agent()).unwrap();
     assert_eq!(scene.last_told(&agent)["reason"], "transfer");
@@ -511,7 +511,7 @@ fn a_transferred_caller_and_the_agent_talk_without_the_bot() {
 
 #[test]
 fn a_service_hosted_caller_is_transferred_without_a_new_offer() {
-    let (mut scene, call) = Scene::established(service_media());
+    let (mut scene, call) = Scene::established(&service_media());
     let agent = scene.agent.clone();
     scene.operate(&call, "transfer", to_agent()).unwrap();
     scene.say(
@@ -544,7 +544,7 @@ fn a_failed_transfer_leaves_the_caller_with_the_bot() {
         "agent's audio",
         "no new offer",
     ] {
-        let (mut scene, call) = Scene::established(own_media());
+        let (mut scene, call) = Scene::established(&own_media());
         let (caller, agent) = (scene.caller.clone(), scene.agent.clone());
         if how == "nobody" {
             scene.cloud.phone_gone(&agent, scene.now);
@@ -665,7 +665,7 @@ fn an_outgoing_call_rings_at_the_named_phone() {
 
 #[test]
 fn tones_are_reported_once_subscribed_and_in_order() {
-    let (mut scene, call) = Scene::established(service_media());
+    let (mut scene, call) = Scene::established(&service_media());
     let press = |key| MediaReport::Heard {
         leg: Leg::Caller,
         event: MediaEvent::DigitStart {
@@ -698,7 +698,7 @@ fn tones_are_reported_once_subscribed_and_in_order() {
 
 #[test]
 fn a_played_prompt_completes_its_operation() {
-    let (mut scene, call) = Scene::established(service_media());
+    let (mut scene, call) = Scene::established(&service_media());
     let Reply::Operation(operation) = scene
         .operate(&call, "playPrompt", good("playPrompt"))
         .unwrap()
@@ -734,7 +734,7 @@ fn a_played_prompt_completes_its_operation() {
 
 #[test]
 fn phones_cannot_touch_what_is_not_theirs() {
-    let (mut scene, call) = Scene::established(own_media());
+    let (mut scene, call) = Scene::established(&own_media());
     let agent = scene.agent.clone();
     for command in [
         PhoneCommand::Hangup { call: call.clone() },

@@ -130,7 +130,7 @@ async fn read_operation(
         &access,
         &ids,
         &call,
-        Ok(Operation::GetOperation(operation)),
+        Ok(Operation::Progress(operation)),
     )
 }
 
