@@ -1,0 +1,230 @@
+//! Transfers, redirects and calls that the bot places.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+#[test]
+fn a_transferred_caller_and_the_agent_talk_without_the_bot() {
+    let (mut scene, call) = Scene::established(&own_media());
+    let (caller, agent) = (scene.caller.clone(), scene.agent.clone());
+    scene.operate(&call, "transfer", to_agent()).unwrap();
+    assert_eq!(scene.last_told(&agent)["reason"], "transfer");
+    assert_eq!(scene.last_told(&caller)["state"], "transferring");
+    let sdp = || SDP.to_owned();
+    scene.say(
+        &agent,
+        PhoneCommand::Accept {
+            call: call.clone(),
+            sdp: sdp(),
+        },
+    );
+    scene.report(
+        &call,
+        MediaReport::Hosted {
+            leg: Leg::Agent,
+            sdp: "a".into(),
+        },
+    );
+    assert_eq!(scene.last_told(&caller)["type"], "renegotiate");
+    scene.say(
+        &caller,
+        PhoneCommand::Offer {
+            call: call.clone(),
+            sdp: sdp(),
+        },
+    );
+    scene.report(
+        &call,
+        MediaReport::Hosted {
+            leg: Leg::Caller,
+            sdp: "b".into(),
+        },
+    );
+    assert_eq!(
+        scene.media,
+        [
+            "OfferToBot",
+            "Host(Agent)",
+            "Host(Caller)",
+            "Bridge",
+            "LeaveBot"
+        ]
+    );
+    assert_eq!(
+        scene.states()[3..],
+        ["transferring", "transferAccepted", "terminated"]
+    );
+    let result = &scene.notified.last().unwrap()["resourceData"]["resultInfo"];
+    assert_eq!(
+        (&result["code"], &result["subcode"]),
+        (&json!(0), &json!(7015))
+    );
+    assert_eq!(scene.last_told(&caller)["with"]["name"], "Agent");
+    assert_eq!(scene.last_told(&agent)["with"]["name"], "Caller");
+    assert_eq!(
+        scene.operate(&call, "get", json!({})).unwrap_err().code,
+        "8522"
+    );
+    let notified = scene.notified.len();
+    scene.say(&agent, PhoneCommand::Hangup { call });
+    assert_eq!(
+        scene.last_told(&caller)["reason"]["message"],
+        "Agent hung up"
+    );
+    assert_eq!(scene.notified.len(), notified, "the bot has left");
+    assert_eq!(scene.cloud.counts().1, 0);
+}
+
+#[test]
+fn a_service_hosted_caller_is_transferred_without_a_new_offer() {
+    let (mut scene, call) = Scene::established(&service_media());
+    let agent = scene.agent.clone();
+    scene.operate(&call, "transfer", to_agent()).unwrap();
+    scene.say(
+        &agent,
+        PhoneCommand::Accept {
+            call: call.clone(),
+            sdp: SDP.into(),
+        },
+    );
+    scene.report(
+        &call,
+        MediaReport::Hosted {
+            leg: Leg::Agent,
+            sdp: "a".into(),
+        },
+    );
+    assert_eq!(
+        scene.media,
+        ["Host(Caller)", "Host(Agent)", "Bridge", "LeaveBot"]
+    );
+    assert!(!scene.types_told(&scene.caller).contains(&"renegotiate"));
+}
+
+#[test]
+fn a_failed_transfer_leaves_the_caller_with_the_bot() {
+    for how in [
+        "declined",
+        "unanswered",
+        "nobody",
+        "agent's audio",
+        "no new offer",
+    ] {
+        let (mut scene, call) = Scene::established(&own_media());
+        let (caller, agent) = (scene.caller.clone(), scene.agent.clone());
+        if how == "nobody" {
+            scene.cloud.phone_gone(&agent, scene.now);
+        }
+        scene.operate(&call, "transfer", to_agent()).unwrap();
+        let accept = PhoneCommand::Accept {
+            call: call.clone(),
+            sdp: SDP.into(),
+        };
+        match how {
+            "declined" => scene.say(&agent, PhoneCommand::Decline { call: call.clone() }),
+            "unanswered" => scene.wait(56),
+            "nobody" => {}
+            "agent's audio" => {
+                scene.say(&agent, accept);
+                let why = "no Opus".to_owned();
+                scene.report(
+                    &call,
+                    MediaReport::HostFailed {
+                        leg: Leg::Agent,
+                        why,
+                    },
+                );
+            }
+            _ => {
+                scene.say(&agent, accept);
+                scene.report(
+                    &call,
+                    MediaReport::Hosted {
+                        leg: Leg::Agent,
+                        sdp: "a".into(),
+                    },
+                );
+                scene.wait(21);
+            }
+        }
+        let last = &scene.notified.last().unwrap()["resourceData"];
+        assert_eq!(last["state"], "established", "{how}");
+        assert_eq!(last["resultInfo"]["code"], 500, "{how}");
+        assert_eq!(last["resultInfo"]["subcode"], 7000, "{how}");
+        assert_eq!(scene.last_told(&caller)["with"]["name"], BOT_NAME, "{how}");
+        assert!(
+            scene
+                .cloud
+                .phones
+                .get(&agent)
+                .is_none_or(|agent| agent.call.is_none()),
+            "{how}"
+        );
+        scene.operate(&call, "keepAlive", json!({})).unwrap();
+    }
+}
+
+#[test]
+fn a_redirected_caller_reaches_the_agent() {
+    let mut scene = Scene::new();
+    let call = scene.dial();
+    let agent = scene.agent.clone();
+    scene.operate(&call, "redirect", good("redirect")).unwrap();
+    assert_eq!(
+        scene.last_told(&agent)["reason"],
+        json!(IncomingReason::Redirect)
+    );
+    scene.say(
+        &agent,
+        PhoneCommand::Accept {
+            call: call.clone(),
+            sdp: SDP.into(),
+        },
+    );
+    scene.report(
+        &call,
+        MediaReport::Hosted {
+            leg: Leg::Agent,
+            sdp: "a".into(),
+        },
+    );
+    scene.report(
+        &call,
+        MediaReport::Hosted {
+            leg: Leg::Caller,
+            sdp: "b".into(),
+        },
+    );
+    assert_eq!(
+        scene.media,
+        ["Host(Agent)", "Host(Caller)", "Bridge", "LeaveBot"]
+    );
+    assert_eq!(scene.states(), ["incoming", "terminated"]);
+    assert_eq!(scene.cloud.counts().1, 1);
+}
+
+#[test]
+fn an_outgoing_call_rings_at_the_named_phone() {
+    let mut scene = Scene::new();
+    let caller = scene.caller.clone();
+    let request = json!({"callbackUri": "http://127.0.0.1:3978/api/calls", "mediaConfig": own_media(),
+        "requestedModalities": ["audio"], "targets": [{"identity": {"user": {"id": caller}}}]});
+    let request = serde_json::from_value(request).unwrap();
+    let Reply::Created(created) = scene.cloud.create(APP, request, scene.now).unwrap() else {
+        panic!()
+    };
+    scene.settle();
+    let call = created.id.unwrap();
+    assert_eq!(scene.last_told(&caller)["reason"], "call");
+    scene.say(
+        &caller,
+        PhoneCommand::Accept {
+            call: call.clone(),
+            sdp: SDP.into(),
+        },
+    );
+    scene.report(&call, MediaReport::BotAnswered { sdp: "a".into() });
+    assert_eq!(scene.states(), ["establishing", "established"]);
+    scene.say(&caller, PhoneCommand::Hangup { call });
+    assert_eq!(scene.states().last(), Some(&"terminated"));
+}

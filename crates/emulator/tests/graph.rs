@@ -1,0 +1,269 @@
+//! Identity, Graph's refusals, the socket and the start, over real HTTP.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use support::{CLIENT, Site, config, service_hosted, told, transport};
+use switchboard_emulator::{Emulator, EmulatorError, PhoneCommand, PhoneEvent, PhoneRole};
+use url::Url;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_given_and_refused_as_entra_does() {
+    let site = Site::start().await;
+    let (status, granted) = site.ask_token(&[]).await;
+    assert_eq!(
+        (status, &granted["token_type"]),
+        (StatusCode::OK, &json!("Bearer"))
+    );
+    assert_eq!(granted["expires_in"], 3599);
+    for (field, value, status, error, code) in [
+        ("client_secret", "guess", 401, "invalid_client", 7_000_215),
+        ("client_secret", "", 401, "invalid_client", 7_000_218),
+        ("client_id", "nobody", 400, "unauthorized_client", 700_016),
+        ("client_id", "", 400, "invalid_request", 900_144),
+        ("scope", "User.Read", 400, "invalid_scope", 1_002_012),
+        ("scope", "", 400, "invalid_request", 900_144),
+        (
+            "grant_type",
+            "password",
+            400,
+            "unsupported_grant_type",
+            70_003,
+        ),
+        ("grant_type", "", 400, "invalid_request", 900_144),
+    ] {
+        let (found, body) = site.ask_token(&[(field, value)]).await;
+        assert_eq!(found.as_u16(), status, "{field}={value}");
+        assert_eq!(body["error"], error, "{field}={value}");
+        assert_eq!(body["error_codes"], json!([code]), "{field}={value}");
+        assert!(!body.to_string().contains("s3cret"));
+    }
+    let mut other = site.emulator.token_url();
+    other.set_path("/no-such-tenant/oauth2/v2.0/token");
+    let form = [
+        ("client_id", CLIENT),
+        ("client_secret", "x"),
+        ("grant_type", "client_credentials"),
+        ("scope", "a/.default"),
+    ];
+    let response = site.http.post(other).form(&form).send().await.unwrap();
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["error_codes"], json!([90_002]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graph_opens_to_its_own_tokens_only() {
+    let site = Site::start().await;
+    let url = format!("{}/communications/calls/x", site.emulator.graph_url());
+    for header in [
+        "",
+        "Bearer",
+        "Bearer x.y.z",
+        "Basic abc",
+        "Bearer eyJhbGciOiJub25lIn0.e30.",
+    ] {
+        let request = site.http.get(&url).header("authorization", header);
+        let response = request
+            .header("client-request-id", "mine")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{header}");
+        assert!(response.headers().contains_key("www-authenticate"));
+        assert_eq!(response.headers()["client-request-id"], "mine");
+        let body: Value = response.json().await.unwrap();
+        assert_eq!(
+            body["error"]["code"], "InvalidAuthenticationToken",
+            "{header}"
+        );
+        assert_eq!(body["error"]["innerError"]["client-request-id"], "mine");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graph_refuses_in_its_own_words() {
+    let site = Site::start().await;
+    let (status, body) = site.graph("GET", "/no-such-call", None).await;
+    assert_eq!(
+        (status.as_u16(), &body["error"]["code"]),
+        (404, &json!("8522"))
+    );
+    let (status, body) = site.graph("PUT", "/no-such-call", None).await;
+    assert_eq!(
+        (status.as_u16(), &body["error"]["code"]),
+        (405, &json!("MethodNotAllowed"))
+    );
+    let (status, body) = site.post("/no-such-call/dance", json!({})).await;
+    assert_eq!(
+        (status.as_u16(), &body["error"]["code"]),
+        (400, &json!("BadRequest"))
+    );
+    let (status, _) = site.post("/no-such-call/answer", service_hosted()).await;
+    assert_eq!(status.as_u16(), 404);
+
+    let url = format!("{}/communications/calls", site.emulator.graph_url());
+    let token = site.token().await;
+    let send = async |content_type: &str, body: Vec<u8>| {
+        let request = site
+            .http
+            .post(&url)
+            .bearer_auth(&token)
+            .header("content-type", content_type);
+        let response = request.body(body).send().await.unwrap();
+        (
+            response.status().as_u16(),
+            response.json::<Value>().await.unwrap(),
+        )
+    };
+    for (content_type, body, status) in [
+        ("application/json", b"{".to_vec(), 400),
+        ("application/json", b"[]".to_vec(), 400),
+        ("application/json", b"{\"callbackUri\": 7}".to_vec(), 400),
+        ("application/json", b"\xff\xfe".to_vec(), 400),
+        ("text/plain", b"{}".to_vec(), 400),
+        ("application/json", b"{}".to_vec(), 400),
+        ("application/json", vec![b' '; 256 * 1024 + 1], 413),
+    ] {
+        let (found, refusal) = send(content_type, body).await;
+        assert_eq!(found, status, "{refusal}");
+        assert!(refusal["error"]["innerError"]["request-id"].is_string());
+    }
+    // None of it did any harm.
+    assert_eq!(
+        site.graph("GET", "/no-such-call", None).await.0.as_u16(),
+        404
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_states_and_foreign_addresses_are_refused() {
+    let site = Site::start().await;
+    let (mut phone, _offer, call) = site.dial().await;
+    site.bot.hears("incoming").await;
+    let (status, body) = site.post(&format!("/{call}/transfer"), json!({})).await;
+    assert_eq!(status.as_u16(), 409, "{body}");
+    let mut answer = service_hosted();
+    answer["callbackUri"] = json!("http://127.0.0.1:1/api/calls");
+    let (status, body) = site.post(&format!("/{call}/answer"), answer).await;
+    assert_eq!(
+        (status.as_u16(), &body["error"]["target"]),
+        (400, &json!("callbackUri"))
+    );
+    assert_eq!(
+        site.post(&format!("/{call}/answer"), service_hosted())
+            .await
+            .0
+            .as_u16(),
+        202
+    );
+    let (status, _) = site
+        .post(&format!("/{call}/answer"), service_hosted())
+        .await;
+    assert_eq!(status.as_u16(), 409, "a second answer");
+    phone
+        .commands
+        .send(PhoneCommand::Hangup { call })
+        .await
+        .unwrap();
+    told(&mut phone, |event| {
+        matches!(event, PhoneEvent::Ended { .. })
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_from_a_phone_is_told_to_the_phone() {
+    let site = Site::start().await;
+    let mut phone = site.emulator.phone("Caller", PhoneRole::Caller).await;
+    let oversized = format!("v=0\r\n{}", "a=x\r\n".repeat(20_000));
+    for sdp in ["", "garbage", "v=0\r\nm=video 9 x 0\r\n", &oversized] {
+        let dial = PhoneCommand::Dial {
+            target: "bot".to_owned(),
+            sdp: sdp.to_owned(),
+        };
+        phone.commands.send(dial).await.unwrap();
+        told(&mut phone, |event| {
+            matches!(event, PhoneEvent::Error { .. })
+        })
+        .await;
+    }
+    assert_eq!(site.emulator.counts().calls, 0);
+    // Well-formed enough to be let in, and a lie: the bot answers, media fails.
+    let lie = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=fingerprint:x\r\na=ice-ufrag:u\r\na=ice-pwd:p\r\n";
+    let dial = PhoneCommand::Dial {
+        target: "bot".to_owned(),
+        sdp: lie.to_owned(),
+    };
+    phone.commands.send(dial).await.unwrap();
+    let call = site.bot.hears("incoming").await.call();
+    site.post(&format!("/{call}/answer"), service_hosted())
+        .await;
+    let ended = told(&mut phone, |event| {
+        matches!(event, PhoneEvent::Ended { .. })
+    })
+    .await;
+    let PhoneEvent::Ended { reason, .. } = ended else {
+        unreachable!()
+    };
+    assert!(
+        reason.message.contains("Audio could not be set up"),
+        "{}",
+        reason.message
+    );
+    assert_eq!(site.emulator.counts().calls, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_start_refuses_what_would_not_work() {
+    let (_engine, transport) = transport();
+    let running = Emulator::start(config(transport.clone())).await.unwrap();
+    let port = running.page_url().port().unwrap();
+    let mut taken = config(transport.clone());
+    taken.listen.set_port(port);
+    let error = Emulator::start(taken).await.err().unwrap();
+    assert!(matches!(error, EmulatorError::PortInUse { .. }), "{error}");
+    let mut open = config(transport.clone());
+    open.listen = "0.0.0.0:0".parse().unwrap();
+    let error = Emulator::start(open.clone()).await.err().unwrap();
+    assert!(
+        matches!(error, EmulatorError::NotLoopback { .. }),
+        "{error}"
+    );
+    open.allow_remote = true;
+    Emulator::start(open).await.unwrap().stop().await;
+    let file = Url::parse("file:///etc/passwd").unwrap();
+    let error = running.set_webhook(CLIENT, file).unwrap_err();
+    assert!(matches!(error, EmulatorError::Webhook { .. }), "{error}");
+    let error = running
+        .set_webhook("nobody", running.page_url())
+        .unwrap_err();
+    assert!(matches!(error, EmulatorError::UnknownApp { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sites_cannot_open_the_softphones_socket() {
+    let site = Site::start().await;
+    let socket = site.emulator.page_url().join("/softphone/socket").unwrap();
+    let own = site.emulator.page_url();
+    let own = own.as_str().trim_end_matches('/').to_owned();
+    for (origin, status) in [
+        ("http://evil.example", 403),
+        ("null", 403),
+        (own.as_str(), 101),
+    ] {
+        let response = site
+            .http
+            .get(socket.clone())
+            .header("origin", origin)
+            .header("connection", "Upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), status, "{origin}");
+    }
+}
