@@ -65,6 +65,7 @@ pub(super) enum Purpose {
     KeepAlive,
     Delete,
     Work(CommandId),
+    CheckOperation(CommandId),
 }
 
 #[derive(Debug)]
@@ -302,6 +303,7 @@ impl CallMachine {
             let keep_alive = request::keep_alive(&id);
             self.send(now, Purpose::KeepAlive, Request::Plain(keep_alive));
         }
+        self.send_checks(now, &id);
         self.send_work(now);
     }
 
@@ -330,6 +332,7 @@ impl CallMachine {
             Purpose::KeepAlive => self.kept_alive(now, outcome),
             Purpose::Delete => self.deleted(now, outcome),
             Purpose::Work(command) => self.worked(now, command, outcome),
+            Purpose::CheckOperation(command) => self.operation_checked(now, command, outcome),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::command::CommandId;
-use crate::types::{CommsOperation, OperationStatus};
+use crate::types::{CommsOperation, OperationId, OperationStatus};
 
 /// What the application's own mute state becomes when an operation succeeds.
 pub(super) type Mutes = Option<bool>;
@@ -15,6 +15,8 @@ pub(super) struct Pending {
     pub(super) mutes: Mutes,
     context: String,
     id: Option<String>,
+    /// When to ask Graph how far it is; `None` while asking.
+    check_at: Option<Instant>,
     deadline: Instant,
 }
 
@@ -39,43 +41,57 @@ impl Operations {
             mutes,
             context,
             id: None,
+            check_at: None,
             deadline,
         });
     }
 
-    /// The request was answered: the operation has an id, and goes on or has ended.
+    /// A response told of an operation; it is returned if it has ended.
     pub(super) fn answered(
         &mut self,
+        now: Instant,
         command: CommandId,
         operation: &CommsOperation,
-        deadline: Instant,
     ) -> Option<Pending> {
         let at = self.find(|one| one.command == command)?;
-        if has_ended(operation) {
-            return Some(self.pending.remove(at));
-        }
-        self.pending[at].id.clone_from(&operation.id);
-        self.pending[at].deadline = deadline;
-        None
+        self.heard(now, at, operation)
     }
 
     /// A notification told of an operation; it is returned if it has ended.
-    pub(super) fn notified(
-        &mut self,
-        operation: &CommsOperation,
-        deadline: Instant,
-    ) -> Option<Pending> {
+    pub(super) fn notified(&mut self, now: Instant, operation: &CommsOperation) -> Option<Pending> {
         let same_id = |one: &Pending| one.id.is_some() && one.id == operation.id;
         let same_mark = |one: &Pending| {
             one.id.is_none() && operation.client_context.as_ref() == Some(&one.context)
         };
         let at = self.find(same_id).or_else(|| self.find(same_mark))?;
+        self.heard(now, at, operation)
+    }
+
+    fn heard(&mut self, now: Instant, at: usize, operation: &CommsOperation) -> Option<Pending> {
         if has_ended(operation) {
             return Some(self.pending.remove(at));
         }
-        self.pending[at].id.clone_from(&operation.id);
-        self.pending[at].deadline = deadline;
+        let pending = &mut self.pending[at];
+        pending.id = operation.id.clone().or(pending.id.take());
+        pending.check_at = Some(now + CHECK_EVERY);
+        pending.deadline = now + RESULT_LIMIT;
         None
+    }
+
+    /// One that Graph is to be asked about.
+    pub(super) fn check(&mut self, now: Instant) -> Option<(CommandId, OperationId)> {
+        let at = self.find(|one| one.check_at.is_some_and(|at| at <= now))?;
+        let pending = &mut self.pending[at];
+        pending.check_at = None;
+        let id = pending.id.as_ref()?.parse().ok()?;
+        Some((pending.command, id))
+    }
+
+    /// Graph couldn't be asked.
+    pub(super) fn check_failed(&mut self, now: Instant, command: CommandId) {
+        if let Some(at) = self.find(|one| one.command == command) {
+            self.pending[at].check_at = Some(now + CHECK_EVERY);
+        }
     }
 
     /// It isn't waited for any longer.
@@ -92,7 +108,8 @@ impl Operations {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.pending.iter().map(|one| one.deadline).min()
+        let times = |one: &Pending| [Some(one.deadline), one.check_at];
+        self.pending.iter().flat_map(times).flatten().min()
     }
 
     /// One whose result didn't come in time.
@@ -118,7 +135,9 @@ fn has_ended(operation: &CommsOperation) -> bool {
     )
 }
 
+/// How often Graph is asked about an operation that goes on without a sign.
+const CHECK_EVERY: Duration = Duration::from_secs(30);
 /// How long an operation may take before its result counts as lost, from the last sign of it.
-pub(super) const RESULT_LIMIT: Duration = Duration::from_secs(600);
+const RESULT_LIMIT: Duration = Duration::from_secs(600);
 /// The same while it isn't known whether it was begun.
 pub(super) const DOUBT_LIMIT: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use super::command::{Command, CommandError, CommandId};
 use super::event::{CallEvent, Failure};
 use super::exchange::{Request, Response};
 use super::machine::{CallMachine, Purpose};
-use super::operations::{DOUBT_LIMIT, Mutes, Pending, RESULT_LIMIT};
+use super::operations::{DOUBT_LIMIT, Mutes, Pending};
 use super::state::is_connected;
 use crate::error::{GraphError, Outcome};
 use crate::request::{self, GraphRequest};
@@ -123,11 +123,7 @@ impl CallMachine {
         }
         match outcome {
             Ok(Response::Operation(begun)) if operation => {
-                let deadline = now + RESULT_LIMIT;
-                let ended = self.operations.answered(command, &begun, deadline);
-                if let Some(ended) = ended {
-                    self.operation_ended(&ended, begun);
-                }
+                self.operation_answered(now, command, begun);
             }
             Ok(_) if operation => self.operations.doubt(command, now + DOUBT_LIMIT),
             Ok(_) => self.events.push_back(CallEvent::Accepted(command)),
@@ -162,8 +158,46 @@ impl CallMachine {
         }
     }
 
+    fn operation_answered(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        operation: Box<CommsOperation>,
+    ) {
+        if let Some(ended) = self.operations.answered(now, command, &operation) {
+            self.operation_ended(&ended, operation);
+        }
+    }
+
+    /// Asks about operations that go on without a sign: their end may have been lost.
+    pub(super) fn send_checks(&mut self, now: Instant, id: &CallId) {
+        while let Some((command, operation)) = self.operations.check(now) {
+            let request = request::get_operation(id, &operation);
+            let purpose = Purpose::CheckOperation(command);
+            self.send(now, purpose, Request::Operation(request));
+        }
+    }
+
+    pub(super) fn operation_checked(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        outcome: Result<Response, GraphError>,
+    ) {
+        match outcome {
+            Ok(Response::Operation(operation)) => self.operation_answered(now, command, operation),
+            Err(error) if error.is_gone() => {
+                self.reconciler.want(now);
+                if self.operations.drop(command).is_some() {
+                    self.fail(command, Failure::Lost);
+                }
+            }
+            _ => self.operations.check_failed(now, command),
+        }
+    }
+
     pub(super) fn operation_notified(&mut self, now: Instant, operation: &CommsOperation) {
-        let ended = self.operations.notified(operation, now + RESULT_LIMIT);
+        let ended = self.operations.notified(now, operation);
         if let Some(ended) = ended {
             self.operation_ended(&ended, Box::new(operation.clone()));
         }
