@@ -1,0 +1,111 @@
+"""Microsoft's own Graph SDK against the emulator; only address and credentials differ.
+
+Reads its settings from the environment and prints one JSON line for each step.
+"""
+
+import asyncio
+import json
+import os
+
+import httpx
+from kiota_abstractions.api_error import APIError
+from kiota_abstractions.authentication import (
+    AccessTokenProvider,
+    AllowedHostsValidator,
+    BaseBearerTokenAuthenticationProvider,
+)
+from msgraph import GraphRequestAdapter, GraphServiceClient
+from msgraph.generated.communications.calls.item.mute.mute_post_request_body import (
+    MutePostRequestBody,
+)
+from msgraph.generated.communications.calls.item.play_prompt.play_prompt_post_request_body import (
+    PlayPromptPostRequestBody,
+)
+from msgraph.generated.models.call import Call
+from msgraph.generated.models.identity import Identity
+from msgraph.generated.models.identity_set import IdentitySet
+from msgraph.generated.models.invitation_participant_info import InvitationParticipantInfo
+from msgraph.generated.models.media_info import MediaInfo
+from msgraph.generated.models.media_prompt import MediaPrompt
+from msgraph.generated.models.modality import Modality
+from msgraph.generated.models.service_hosted_media_config import ServiceHostedMediaConfig
+
+SETTINGS = os.environ
+
+
+def tell(step, **facts):
+    print(json.dumps({"step": step, **facts}), flush=True)
+
+
+class ClientCredentials(AccessTokenProvider):
+    """OAuth 2.0 client credentials against the emulator's token endpoint."""
+
+    async def get_authorization_token(self, uri, additional_authentication_context=None):
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": SETTINGS["CLIENT_ID"],
+            "client_secret": SETTINGS["CLIENT_SECRET"],
+            "scope": "https://graph.microsoft.com/.default",
+        }
+        async with httpx.AsyncClient() as http:
+            response = await http.post(SETTINGS["TOKEN_URL"], data=form)
+        response.raise_for_status()
+        return response.json()["access_token"]
+
+    def get_allowed_hosts_validator(self):
+        return AllowedHostsValidator([])
+
+
+def client():
+    adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(ClientCredentials()))
+    adapter.base_url = SETTINGS["GRAPH"]
+    return GraphServiceClient(request_adapter=adapter)
+
+
+def user(user_id):
+    return InvitationParticipantInfo(identity=IdentitySet(user=Identity(id=user_id)))
+
+
+async def established(calls, call_id):
+    for _ in range(300):
+        call = await calls.by_call_id(call_id).get()
+        if call.state.value == "established":
+            return call
+        await asyncio.sleep(0.1)
+    raise SystemExit("the call was never established")
+
+
+async def main():
+    graph = client()
+    calls = graph.communications.calls
+    created = await calls.post(
+        Call(
+            callback_uri=SETTINGS["CALLBACK"],
+            targets=[user(SETTINGS["USER"])],
+            requested_modalities=[Modality.Audio],
+            media_config=ServiceHostedMediaConfig(),
+            tenant_id=SETTINGS["TENANT"],
+        )
+    )
+    tell("created", id=created.id, state=created.state.value)
+    call = await established(calls, created.id)
+    tell("established", direction=call.direction.value)
+
+    prompt = MediaPrompt(media_info=MediaInfo(uri=SETTINGS["PROMPT"], resource_id="greeting"))
+    played = await calls.by_call_id(created.id).play_prompt.post(
+        PlayPromptPostRequestBody(prompts=[prompt], client_context="from-python")
+    )
+    tell("played", status=played.status.value, context=played.client_context)
+    muted = await calls.by_call_id(created.id).mute.post(MutePostRequestBody(client_context="m"))
+    tell("muted", status=muted.status.value)
+
+    try:
+        await calls.by_call_id("00000000-0000-0000-0000-000000000000").get()
+    except APIError as error:
+        tell("unknown", status=error.response_status_code, code=error.error.code)
+
+    await calls.by_call_id(created.id).delete()
+    tell("deleted")
+
+
+asyncio.run(main())

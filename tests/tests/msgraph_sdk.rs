@@ -1,0 +1,152 @@
+//! An independent client drives the emulator: Microsoft's own Python SDK.
+//!
+//! Runs where Python and the packages of `tests/python/requirements.txt` are there
+//! (`scripts/test` sees to it where it can), and says so where they are not.
+
+use std::env;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde_json::Value;
+use switchboard_emulator::{
+    App, Emulator, EmulatorConfig, Phone, PhoneCommand, PhoneEvent, PhoneRole,
+};
+use switchboard_media::engine::{Engine, EngineConfig};
+use switchboard_tests::{Failure, fixture};
+use switchboard_transport::{Session, Transport, TransportConfig};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use url::Url;
+
+const TENANT: &str = "7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10";
+const CLIENT: &str = "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70";
+const SECRET: &str = "not-a-secret";
+
+/// The interpreter to use: `SWITCHBOARD_PYTHON`, else what is in PATH.
+fn python() -> PathBuf {
+    env::var_os("SWITCHBOARD_PYTHON").map_or_else(|| "python3".into(), PathBuf::from)
+}
+
+/// Whether the SDK can be imported; says what is missing if not.
+#[allow(clippy::print_stderr)]
+async fn sdk_is_there() -> bool {
+    let import = Command::new(python())
+        .args(["-c", "import msgraph"])
+        .output()
+        .await;
+    let there = import.is_ok_and(|output| output.status.success());
+    if !there {
+        eprintln!(
+            "skipped: pip install -r tests/python/requirements.txt, and name the interpreter in SWITCHBOARD_PYTHON"
+        );
+    }
+    there
+}
+
+/// A bot's origin: a webhook that takes everything, and a prompt.
+async fn origin() -> Result<Url, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
+    let prompt = std::fs::read(fixture("speech/command-en.wav"))?;
+    let wav = || async { ([("content-type", "audio/wav")], prompt) };
+    let router = Router::new()
+        .route("/api/calls", post(|| async { StatusCode::ACCEPTED }))
+        .route("/prompt.wav", get(wav));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(url)
+}
+
+/// Takes the call that rings and stays in it until it ends.
+async fn answer(mut phone: Phone, transport: Transport) -> Result<(), Failure> {
+    let (mut offer, mut session): (_, Option<Session>) = (None, None);
+    while let Some(event) = phone.events.recv().await {
+        match event {
+            PhoneEvent::Incoming { call, .. } => {
+                let (pending, sdp) = transport.offer().await?;
+                offer = Some(pending);
+                phone
+                    .commands
+                    .send(PhoneCommand::Accept { call, sdp })
+                    .await?;
+            }
+            PhoneEvent::Answer { sdp, .. } => {
+                let pending = offer.take().ok_or("an answer without an offer")?;
+                session = Some(pending.accept(&sdp).await?);
+            }
+            PhoneEvent::Ended { .. } => break,
+            _ => {}
+        }
+    }
+    drop(session);
+    Ok(())
+}
+
+async fn run_client(emulator: &Emulator, origin: &Url, user: &str) -> Result<Output, Failure> {
+    let script = fixture("../tests/python/msgraph_client.py");
+    let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
+    let client = Command::new(python())
+        .arg(script)
+        .env("GRAPH", text(emulator.graph_url()))
+        .env("TOKEN_URL", text(emulator.token_url()))
+        .env("TENANT", TENANT)
+        .env("CLIENT_ID", CLIENT)
+        .env("CLIENT_SECRET", SECRET)
+        .env("CALLBACK", origin.join("api/calls")?.as_str())
+        .env("PROMPT", origin.join("prompt.wav")?.as_str())
+        .env("USER", user)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    Ok(client.await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn microsofts_own_client_places_a_call() -> Result<(), Failure> {
+    if !sdk_is_there().await {
+        return Ok(());
+    }
+    let transport = Transport::new(
+        Engine::start(EngineConfig::default())?,
+        TransportConfig::default(),
+    );
+    let origin = origin().await?;
+    let app = App {
+        tenant_id: TENANT.to_owned(),
+        client_id: CLIENT.to_owned(),
+        client_secret: SECRET.into(),
+        webhook: Some(origin.join("api/calls")?),
+    };
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let emulator =
+        Emulator::start(EmulatorConfig::new(listen, transport.clone()).with_app(app)).await?;
+    let phone = emulator.phone("Adele", PhoneRole::Agent).await;
+    let callee = tokio::spawn(answer(phone, transport));
+
+    let output = run_client(&emulator, &origin, "Adele").await?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    let steps: Vec<Value> = std::str::from_utf8(&output.stdout)?
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let step = |name: &str| {
+        steps
+            .iter()
+            .find(|step| step["step"] == name)
+            .cloned()
+            .unwrap_or_default()
+    };
+    assert_eq!(step("created")["state"], "establishing");
+    assert_eq!(step("established")["direction"], "outgoing");
+    assert_eq!(step("played")["context"], "from-python");
+    assert!(step("muted")["status"].is_string(), "{steps:?}");
+    assert_eq!(step("unknown")["status"], 404, "{steps:?}");
+    assert_eq!(step("deleted")["step"], "deleted", "{steps:?}");
+    callee.await??;
+    emulator.stop().await;
+    Ok(())
+}
