@@ -25,6 +25,7 @@ use url::Url;
 use crate::phone::{Named, PhoneCallState, PhoneEvent, PhoneInfo, PhoneRole};
 use crate::timeline::{CallEvent, TimelineEvent};
 
+pub(crate) use conversation::ANSWER_LIMIT;
 use conversation::{Conversation, Phase};
 pub(crate) use effect::{Effect, Leg, MediaAction, MediaReport, Notice, Operation, Reply};
 pub(crate) use fault::Fault;
@@ -41,6 +42,8 @@ pub(crate) struct Cloud {
     calls: BTreeMap<String, Conversation>,
     effects: VecDeque<Effect>,
     phones_changed: bool,
+    /// Calls that an application may have at once.
+    concurrent: usize,
 }
 
 /// What the cloud knows of an application.
@@ -65,7 +68,20 @@ impl Cloud {
             calls: BTreeMap::new(),
             effects: VecDeque::new(),
             phones_changed: false,
+            concurrent: usize::MAX,
         }
+    }
+
+    /// The same with a limit to each application's calls.
+    pub(crate) fn limited_to(mut self, concurrent: usize) -> Self {
+        self.concurrent = concurrent;
+        self
+    }
+
+    /// Whether an application has as many calls as it may have.
+    fn is_full(&self, app: &str) -> bool {
+        let own = |call: &&Conversation| call.bot.as_ref().is_some_and(|bot| bot.app == app);
+        self.calls.values().filter(own).count() >= self.concurrent
     }
 
     /// Adds an application, or changes its webhook; phones learn that a bot is there.

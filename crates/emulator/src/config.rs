@@ -1,5 +1,6 @@
 //! What the emulator is told at its start, and why it may not start.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use secrecy::SecretString;
@@ -34,8 +35,15 @@ pub struct EmulatorConfig {
     pub transport: Transport,
     /// The registered applications.
     pub apps: Vec<App>,
-    /// Makes ids reproducible.
+    /// Makes ids, and the chances of faults, reproducible.
     pub seed: Option<u64>,
+    /// Whether unknown properties in requests are overlooked. Graph doesn't.
+    pub lenient: bool,
+    /// The permissions (app roles) of applications, by client id; all permissions on
+    /// calls for those that aren't named.
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// Calls an application may have at once; Graph documents 100.
+    pub concurrent_calls: usize,
 }
 
 impl EmulatorConfig {
@@ -47,6 +55,9 @@ impl EmulatorConfig {
             transport,
             apps: Vec::new(),
             seed: None,
+            lenient: false,
+            roles: BTreeMap::new(),
+            concurrent_calls: 100,
         }
     }
 
@@ -61,6 +72,19 @@ impl EmulatorConfig {
     #[must_use]
     pub fn with_seed(mut self, seed: Option<u64>) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// The same with an application that has these permissions only, for example
+    /// `Calls.Initiate.All`.
+    #[must_use]
+    pub fn with_roles<R: Into<String>>(
+        mut self,
+        client_id: impl Into<String>,
+        roles: impl IntoIterator<Item = R>,
+    ) -> Self {
+        let roles = roles.into_iter().map(Into::into).collect();
+        self.roles.insert(client_id.into(), roles);
         self
     }
 }

@@ -13,9 +13,9 @@ use crate::cloud::{Cloud, Registration};
 use crate::config::{App, EmulatorConfig, EmulatorError};
 use crate::identity::{Identity, KeyRing};
 use crate::phone::{Phone, PhoneRole};
-use crate::shell::{Counts, Hub};
+use crate::shell::{Counts, Hub, Settings};
 use crate::timeline::Timeline;
-use crate::{graph, identity, page, shell};
+use crate::{admin, graph, identity, page, shell};
 
 /// Messages that may wait for an in-process phone.
 const PHONE_QUEUE: usize = 256;
@@ -52,12 +52,18 @@ impl Emulator {
         let seed = config
             .seed
             .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        let mut cloud = Cloud::new(seed);
+        let mut cloud = Cloud::new(seed).limited_to(config.concurrent_calls);
         for app in &config.apps {
             cloud.register_app(&app.client_id, registration(app)?);
         }
-        let identity = Identity::new(key, &config.apps);
-        let hub = Hub::new(cloud, identity, base.clone(), config.transport)?;
+        let identity = Identity::new(key, &config.apps, &config.roles);
+        let settings = Settings {
+            base: base.clone(),
+            transport: config.transport,
+            seed,
+            lenient: config.lenient,
+        };
+        let hub = Hub::new(cloud, identity, settings)?;
         tokio::spawn(Arc::clone(&hub).keep_time());
         let server = tokio::spawn(serve(listener, Arc::clone(&hub)));
         let tenant = config.apps.first().map_or("common", |app| &app.tenant_id);
@@ -201,6 +207,7 @@ async fn serve(listener: TcpListener, hub: Arc<Hub>) {
         .merge(page::router())
         .merge(shell::router())
         .merge(identity::router())
+        .merge(admin::router())
         .merge(graph::router(&hub));
     if let Err(error) = axum::serve(listener, router.with_state(hub)).await {
         tracing::error!(%error, "the emulator no longer answers");

@@ -3,7 +3,8 @@
 //! [`Emulator::start`] serves, on one TCP port:
 //! - identity: the OAuth token endpoint, OpenID configurations and the key set;
 //! - Graph: the operations of `/v1.0/communications/calls`, with Graph's errors;
-//! - the softphone page and its WebSocket.
+//! - the softphone page and its WebSocket;
+//! - `/admin`: faults on demand, the clock, key rollover, and what the judge saw.
 //!
 //! Notifications go to the application's webhook, signed as the Bot Framework
 //! channel signs them, with a key made at every start.
@@ -14,11 +15,14 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod cloud;
 mod config;
 mod emulator;
+mod faults;
 mod graph;
 mod identity;
+mod judge;
 mod page;
 mod phone;
 mod shell;

@@ -11,6 +11,7 @@ mod notifier;
 mod socket;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,11 +24,13 @@ use url::Url;
 
 use crate::cloud::{Cloud, Effect, MediaAction, Notice};
 use crate::config::EmulatorError;
+use crate::faults::Faults;
 use crate::identity::Identity;
+use crate::judge::Judge;
 use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole};
 use crate::timeline::{CallEvent, TimelineEvent};
 
-pub(crate) use socket::router;
+pub(crate) use socket::{from_our_page, router};
 
 /// Events that may wait for a phone, notifications for a bot, actions for media.
 const QUEUE: usize = 256;
@@ -40,13 +43,24 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Hub {
     inner: Mutex<Inner>,
     identity: Identity,
-    base: Url,
-    transport: Transport,
+    settings: Settings,
+    faults: Mutex<Faults>,
+    judge: Mutex<Judge>,
+    /// How far the clock was moved forward, in milliseconds.
+    advanced: AtomicU64,
     whip: WhipClient,
     http: reqwest::Client,
     runtime: Handle,
     wake: Notify,
     stopping: watch::Sender<bool>,
+}
+
+/// What does not change while the emulator runs.
+pub(crate) struct Settings {
+    pub(crate) base: Url,
+    pub(crate) transport: Transport,
+    pub(crate) seed: u64,
+    pub(crate) lenient: bool,
 }
 
 struct Inner {
@@ -77,8 +91,7 @@ impl Hub {
     pub(crate) fn new(
         cloud: Cloud,
         identity: Identity,
-        base: Url,
-        transport: Transport,
+        settings: Settings,
     ) -> Result<Arc<Self>, EmulatorError> {
         let client = |error: &dyn std::fmt::Display| EmulatorError::Client(error.to_string());
         let http = reqwest::Client::builder()
@@ -99,8 +112,10 @@ impl Hub {
                 finished: Some(finished),
             }),
             identity,
-            base,
-            transport,
+            faults: Mutex::new(Faults::new(settings.seed)),
+            judge: Mutex::default(),
+            advanced: AtomicU64::new(0),
+            settings,
             whip: WhipClient::new().map_err(|error| client(&error))?,
             http,
             runtime: Handle::current(),
@@ -112,7 +127,7 @@ impl Hub {
     /// Runs one step of the cloud and carries its effects out.
     pub(crate) fn apply<R>(self: &Arc<Self>, step: impl FnOnce(&mut Cloud, Instant) -> R) -> R {
         let mut inner = self.lock();
-        let result = step(&mut inner.cloud, Instant::now());
+        let result = step(&mut inner.cloud, self.now());
         self.perform_all(&mut inner);
         drop(inner);
         self.wake.notify_one();
@@ -124,7 +139,7 @@ impl Hub {
             if let Err(Stuck(phone)) = self.perform(inner, effect) {
                 tracing::warn!("a phone does not read its messages and is dropped");
                 inner.phones.remove(&phone);
-                inner.cloud.phone_gone(&phone, Instant::now());
+                inner.cloud.phone_gone(&phone, self.now());
             }
         }
     }
@@ -147,6 +162,8 @@ impl Hub {
 
     fn enqueue(self: &Arc<Self>, inner: &mut Inner, notice: Notice) {
         let (call, last) = (notice.call.clone(), notice.last);
+        let now = self.now();
+        self.judge(|judge| judge.notified(&call, &notice.kind, now));
         let queue = inner.notices.entry(call.clone()).or_insert_with(|| {
             let (sender, notices) = mpsc::channel(QUEUE);
             let task = notifier::deliver(Arc::clone(self), notices, inner.at_work.clone());
@@ -219,13 +236,52 @@ impl Hub {
     /// Lets time do its part until the emulator stops.
     pub(crate) async fn keep_time(self: Arc<Self>) {
         loop {
+            // Deadlines are on the emulator's clock, sleep is not.
             let due = self.lock().cloud.poll_timeout();
+            let wait = due.map(|due| due.saturating_duration_since(self.now()));
             tokio::select! {
-                () = sleep_until(due) => self.apply(|cloud, now| cloud.handle_timeout(now)),
+                () = sleep(wait) => self.time_passed(),
                 () = self.wake.notified() => {}
                 () = self.stopped() => return,
             }
         }
+    }
+
+    fn time_passed(self: &Arc<Self>) {
+        self.judge(|judge| judge.look(self.now()));
+        self.apply(|cloud, now| cloud.handle_timeout(now));
+    }
+
+    /// The emulator's clock.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::now() + self.advanced()
+    }
+
+    /// How far it was moved forward.
+    pub(crate) fn advanced(&self) -> Duration {
+        Duration::from_millis(self.advanced.load(Ordering::Acquire))
+    }
+
+    /// Moves it forward; what is due by then happens.
+    pub(crate) fn advance(self: &Arc<Self>, by: Duration) {
+        self.advanced
+            .fetch_add(by.as_millis() as u64, Ordering::AcqRel);
+        self.time_passed();
+    }
+
+    /// Acts on the rules for faults.
+    pub(crate) fn faults<R>(&self, act: impl FnOnce(&mut Faults) -> R) -> R {
+        act(&mut self.faults.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells the judge, or asks it.
+    pub(crate) fn judge<R>(&self, act: impl FnOnce(&mut Judge) -> R) -> R {
+        act(&mut self.judge.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether unknown properties are overlooked.
+    pub(crate) fn is_lenient(&self) -> bool {
+        self.settings.lenient
     }
 
     /// Ends all calls, waits a little for what that causes, and lets all tasks go.
@@ -283,12 +339,12 @@ impl Hub {
 
     /// The time that tokens are made and checked with.
     pub(crate) fn wall_clock(&self) -> SystemTime {
-        SystemTime::now()
+        SystemTime::now() + self.advanced()
     }
 
     /// An address of the emulator.
     pub(crate) fn address(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        format!("{}{path}", self.settings.base)
     }
 
     /// Steps of the cloud don't panic half-way on purpose; if one did, the others'
@@ -324,9 +380,9 @@ fn is_level(event: &PhoneEvent) -> bool {
     matches!(event.event, TimelineEvent::Level { .. })
 }
 
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
         None => std::future::pending().await,
     }
 }

@@ -2,8 +2,9 @@
 
 use switchboard_media::event::MediaEvent;
 use switchboard_signaling::types::{
-    AnswerRequest, Call, ClientContextRequest, CommsNotifications, CommsOperation,
+    AnswerRequest, Call, ClientContextRequest, CommsNotifications, CommsOperation, Participant,
     PlayPromptRequest, RedirectRequest, RejectRequest, TransferRequest,
+    UpdateRecordingStatusRequest,
 };
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
@@ -26,6 +27,11 @@ pub(crate) enum Operation {
     SubscribeToTone(ClientContextRequest),
     /// Read one of the call's operations.
     Progress(String),
+    ListOperations,
+    ListParticipants,
+    GetParticipant(String),
+    CancelMediaProcessing(ClientContextRequest),
+    UpdateRecordingStatus(UpdateRecordingStatusRequest),
 }
 
 /// What Graph answers an operation with.
@@ -43,6 +49,12 @@ pub(crate) enum Reply {
     Created(Box<Call>),
     /// `200`, with the operation's `Location`
     Operation(Box<CommsOperation>),
+    /// `200`
+    Operations(Vec<CommsOperation>),
+    /// `200`
+    Participants(Vec<Participant>),
+    /// `200`
+    Participant(Box<Participant>),
 }
 
 /// Something the shell is to do.
@@ -60,6 +72,8 @@ pub(crate) enum Effect {
 /// A notification on its way to an application.
 pub(crate) struct Notice {
     pub(crate) call: String,
+    /// What it is about: a state such as `established`, `tone` or `operation`.
+    pub(crate) kind: String,
     /// The application (client) id, which the token is for.
     pub(crate) app: String,
     pub(crate) tenant: String,
@@ -102,6 +116,8 @@ pub(crate) enum MediaAction {
         operation: String,
         prompts: Vec<Url>,
     },
+    /// Stop what is played and forget what waits to be.
+    StopPlaying,
     /// The call is over.
     End,
 }

@@ -52,6 +52,12 @@ impl Fault {
         }
     }
 
+    /// The application has all the calls it may have (Graph: 100 at once).
+    pub(crate) fn too_many_calls() -> Self {
+        let message = "The application has reached its limit of concurrent calls.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message)
+    }
+
     /// The operation needs media in the service's hands.
     pub(crate) fn not_service_hosted(operation: &str) -> Self {
         let message = format!(

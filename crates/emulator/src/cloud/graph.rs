@@ -59,6 +59,11 @@ impl Cloud {
             Operation::PlayPrompt(request) => self.play_prompt(call, request),
             Operation::SubscribeToTone(request) => self.subscribe_to_tone(call, request),
             Operation::Progress(id) => Self::get_operation(call, &id),
+            Operation::ListOperations => Self::list_operations(call),
+            Operation::ListParticipants => Ok(Reply::Participants(self.roster(call))),
+            Operation::GetParticipant(id) => self.participant(call, &id),
+            Operation::CancelMediaProcessing(request) => self.cancel_media(call, request),
+            Operation::UpdateRecordingStatus(request) => self.recording_status(call, request),
         }
     }
 
@@ -183,6 +188,9 @@ impl Cloud {
     ) -> Result<Reply, Fault> {
         let registration = self.apps.get(app).ok_or_else(Fault::no_call)?.clone();
         let tenant = registration.tenant.clone();
+        if self.is_full(app) {
+            return Err(Fault::too_many_calls());
+        }
         check_tenant(&request, &tenant)?;
         let Some(callback) = request.callback_uri.as_deref() else {
             return Err(Fault::property("callbackUri", "a new call needs one"));

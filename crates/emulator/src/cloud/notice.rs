@@ -117,8 +117,16 @@ pub(crate) fn about_call(
     data: &Call,
 ) -> Notice {
     let last = change == ChangeType::Deleted;
+    let kind = match (&data.tone_info, &data.state) {
+        (Some(_), _) => "tone",
+        (None, Some(state)) => state.as_str(),
+        (None, None) => "call",
+    };
     let path = call_path(&call.id);
-    notice(call, bot, message, change, path, data, last)
+    let mut notice = notice(call, bot, message, change, path, data);
+    notice.kind = kind.to_owned();
+    notice.last = last;
+    notice
 }
 
 /// A notification about one of its operations, which then is over.
@@ -130,15 +138,7 @@ pub(crate) fn about_operation(
 ) -> Notice {
     let id = operation.id.as_deref().unwrap_or_default();
     let path = format!("{}/operations/{id}", call_path(&call.id));
-    notice(
-        call,
-        bot,
-        message,
-        ChangeType::Deleted,
-        path,
-        operation,
-        false,
-    )
+    notice(call, bot, message, ChangeType::Deleted, path, operation)
 }
 
 fn notice(
@@ -148,7 +148,6 @@ fn notice(
     change: ChangeType,
     path: String,
     data: &impl serde::Serialize,
-    last: bool,
 ) -> Notice {
     // Our own types always serialise: string keys and plain numbers.
     let mut data = serde_json::to_value(data).unwrap_or(Value::Null);
@@ -161,6 +160,7 @@ fn notice(
     };
     Notice {
         call: call.id.clone(),
+        kind: "operation".to_owned(),
         app: bot.app.clone(),
         tenant: bot.tenant.clone(),
         to: bot.callback.clone(),
@@ -173,6 +173,6 @@ fn notice(
             scenario: bot.scenario.clone(),
             message,
         },
-        last,
+        last: false,
     }
 }

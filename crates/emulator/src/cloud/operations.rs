@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use switchboard_signaling::types::{
-    ClientContextRequest, CommsOperation, OperationKind, OperationStatus, PlayPromptRequest, Prompt,
+    ClientContextRequest, CommsOperation, Identity, IdentitySet, MediaDirection, MediaStream,
+    Modality, OperationKind, OperationStatus, Participant, ParticipantInfo, PlayPromptRequest,
+    Prompt, RecordingStatus, UpdateRecordingStatusRequest,
 };
 use url::Url;
 
@@ -128,6 +130,87 @@ impl Cloud {
         Ok(Reply::Operation(Box::new(operation.clone())))
     }
 
+    pub(super) fn list_operations(call: &Conversation) -> Result<Reply, Fault> {
+        let bot = call.bot.as_ref().ok_or_else(Fault::no_call)?;
+        Ok(Reply::Operations(
+            bot.operations.values().cloned().collect(),
+        ))
+    }
+
+    /// Stops prompts; each ends with a notification that says so.
+    pub(super) fn cancel_media(
+        &mut self,
+        call: &mut Conversation,
+        request: ClientContextRequest,
+    ) -> Result<Reply, Fault> {
+        established(call, "cancelMediaProcessing")?;
+        if !call.service_hosted() {
+            return Err(Fault::not_service_hosted("cancelMediaProcessing"));
+        }
+        check_context(request.client_context.as_deref())?;
+        self.media(call, MediaAction::StopPlaying);
+        let kind = OperationKind::CancelMediaProcessing;
+        self.begin(
+            call,
+            kind,
+            OperationStatus::Completed,
+            request.client_context,
+        )
+    }
+
+    /// The application says whether it records.
+    pub(super) fn recording_status(
+        &mut self,
+        call: &mut Conversation,
+        request: UpdateRecordingStatusRequest,
+    ) -> Result<Reply, Fault> {
+        established(call, "updateRecordingStatus")?;
+        check_context(request.client_context.as_deref())?;
+        let known = [
+            RecordingStatus::NotRecording,
+            RecordingStatus::Recording,
+            RecordingStatus::Failed,
+        ];
+        if !request.status.is_some_and(|status| known.contains(&status)) {
+            let rule = "it must be notRecording, recording or failed";
+            return Err(Fault::property("status", rule));
+        }
+        let kind = OperationKind::UpdateRecordingStatus;
+        self.begin(
+            call,
+            kind,
+            OperationStatus::Completed,
+            request.client_context,
+        )
+    }
+
+    /// Who is in the call: the application, and the caller once there is one.
+    pub(super) fn roster(&self, call: &Conversation) -> Vec<Participant> {
+        let Some(bot) = &call.bot else {
+            return Vec::new();
+        };
+        let application = IdentitySet::application(Identity::new(&bot.app));
+        let mut roster = vec![participant(&bot.participant, application)];
+        if let Some((id, phone)) = call
+            .caller
+            .as_ref()
+            .and_then(|id| self.phones.get_key_value(id))
+        {
+            roster.push(participant(id, notice::user(id, &phone.name, &bot.tenant)));
+        }
+        roster
+    }
+
+    pub(super) fn participant(&self, call: &Conversation, id: &str) -> Result<Reply, Fault> {
+        let own = |participant: &Participant| participant.id.as_deref() == Some(id);
+        let found = self.roster(call).into_iter().find(own);
+        let not_found = || Fault {
+            message: "Participant not found.".to_owned(),
+            ..Fault::no_operation()
+        };
+        Ok(Reply::Participant(Box::new(found.ok_or_else(not_found)?)))
+    }
+
     fn begin(
         &mut self,
         call: &mut Conversation,
@@ -140,6 +223,25 @@ impl Cloud {
         let bot = call.bot.as_mut().ok_or_else(Fault::no_call)?;
         bot.operations.insert(id, operation.clone());
         Ok(Reply::Operation(Box::new(operation)))
+    }
+}
+
+fn participant(id: &str, identity: IdentitySet) -> Participant {
+    Participant {
+        id: Some(id.to_owned()),
+        info: Some(ParticipantInfo {
+            identity: Some(identity),
+            ..ParticipantInfo::default()
+        }),
+        is_in_lobby: Some(false),
+        is_muted: Some(false),
+        media_streams: Some(vec![MediaStream {
+            media_type: Some(Modality::Audio),
+            direction: Some(MediaDirection::SendReceive),
+            server_muted: Some(false),
+            ..MediaStream::default()
+        }]),
+        ..Participant::default()
     }
 }
 

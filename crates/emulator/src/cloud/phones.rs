@@ -128,6 +128,9 @@ impl Cloud {
         let bot = self
             .bot_leg(target, now)
             .ok_or("No bot is registered under that name.")?;
+        if self.is_full(&bot.app) {
+            return Err("The bot has as many calls as it may have.".to_owned());
+        }
         let call = Conversation {
             id: self.ids.guid(),
             created: now,

@@ -150,6 +150,7 @@ fn name(action: &MediaAction) -> &'static str {
         MediaAction::Bridge => "Bridge",
         MediaAction::LeaveBot => "LeaveBot",
         MediaAction::Play { .. } => "Play",
+        MediaAction::StopPlaying => "StopPlaying",
         MediaAction::End => "End",
     }
 }
@@ -166,6 +167,12 @@ fn operation(action: &str, body: Value) -> Operation {
         "mute" => Operation::Mute(serde_json::from_value(body).unwrap()),
         "unmute" => Operation::Unmute(serde_json::from_value(body).unwrap()),
         "playPrompt" => Operation::PlayPrompt(serde_json::from_value(body).unwrap()),
+        "cancelMediaProcessing" => {
+            Operation::CancelMediaProcessing(serde_json::from_value(body).unwrap())
+        }
+        "updateRecordingStatus" => {
+            Operation::UpdateRecordingStatus(serde_json::from_value(body).unwrap())
+        }
         "subscribeToTone" => Operation::SubscribeToTone(serde_json::from_value(body).unwrap()),
         other => panic!("{other}"),
     }
@@ -200,6 +207,7 @@ fn good(action: &str) -> Value {
         "answer" => answer(&service_media()),
         "redirect" => json!({"targets": [{"identity": {"user": {"id": "someone"}}}]}),
         "transfer" => to_agent(),
+        "updateRecordingStatus" => json!({"status": "recording"}),
         "playPrompt" => prompts("http://127.0.0.1:3978/a.wav"),
         _ => json!({}),
     }

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Extension, Json, Router};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use switchboard_signaling::types::Call;
-use uuid::Uuid;
 
-use super::refuse::{CLIENT_REQUEST_ID, Ids, refuse, with_ids};
+use super::oversee::authorize;
+use super::refuse::{Ids, refuse};
+use super::shape;
 use crate::cloud::{Fault, Operation, Reply};
-use crate::identity::{Access, AccessError};
+use crate::identity::Access;
 use crate::shell::Hub;
 
 /// Graph's requests for calls are far smaller.
@@ -29,7 +31,10 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
     let calls = Router::new()
         .route("/", post(create))
         .route("/{call}", get(read).delete(hang_up))
+        .route("/{call}/operations", get(list_operations))
         .route("/{call}/operations/{operation}", get(read_operation))
+        .route("/{call}/participants", get(list_participants))
+        .route("/{call}/participants/{participant}", get(read_participant))
         .route("/{call}/{action}", post(act))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed);
@@ -39,38 +44,6 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
         .route("/v1.0/{*rest}", any(unknown))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(hub), authorize))
-}
-
-/// Nothing is looked at before the token is good.
-async fn authorize(State(hub): State<Arc<Hub>>, mut request: Request, next: Next) -> Response {
-    let (ids, access) = admit(&hub, request.headers());
-    let response = match access {
-        Ok(access) => {
-            request.extensions_mut().insert(access);
-            request.extensions_mut().insert(ids.clone());
-            next.run(request).await
-        }
-        Err(error) => {
-            let mut response = refuse(&error.into(), &ids);
-            let challenge = HeaderValue::from_static("Bearer realm=\"\"");
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, challenge);
-            response
-        }
-    };
-    with_ids(response, &ids)
-}
-
-fn admit(hub: &Hub, headers: &HeaderMap) -> (Ids, Result<Access, AccessError>) {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let client = header(CLIENT_REQUEST_ID).filter(|id| id.len() <= 64);
-    let ids = Ids {
-        request: Uuid::new_v4().to_string(),
-        client: client.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned),
-    };
-    let authorization = header(header::AUTHORIZATION);
-    (ids, hub.identity().check(authorization, hub.wall_clock()))
 }
 
 async fn unknown(Extension(ids): Extension<Ids>, request: Request) -> Response {
@@ -96,7 +69,8 @@ async fn create(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let created = json::<Call>(&headers, body)
+    let created = Payload::new(&hub, "create", &headers, body)
+        .read::<Call>()
         .and_then(|call| hub.apply(|cloud, now| cloud.create(&access.app, call, now)));
     reply(&hub, "", created, &ids)
 }
@@ -134,6 +108,34 @@ async fn read_operation(
     )
 }
 
+async fn list_operations(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path(call): Path<String>,
+) -> Response {
+    operate(&hub, &access, &ids, &call, Ok(Operation::ListOperations))
+}
+
+async fn list_participants(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path(call): Path<String>,
+) -> Response {
+    operate(&hub, &access, &ids, &call, Ok(Operation::ListParticipants))
+}
+
+async fn read_participant(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path((call, participant)): Path<(String, String)>,
+) -> Response {
+    let operation = Ok(Operation::GetParticipant(participant));
+    operate(&hub, &access, &ids, &call, operation)
+}
+
 async fn act(
     State(hub): State<Arc<Hub>>,
     Extension(access): Extension<Access>,
@@ -142,7 +144,8 @@ async fn act(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let operation = parse_action(&action, &headers, body);
+    let action = action.strip_prefix("microsoft.graph.").unwrap_or(&action);
+    let operation = parse_action(action, Payload::new(&hub, action, &headers, body));
     operate(&hub, &access, &ids, &call, operation)
 }
 
@@ -160,61 +163,85 @@ fn operate(
 }
 
 /// An action with its body. Names may be qualified, as OData allows.
-fn parse_action(
-    action: &str,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Operation, Fault> {
-    let action = action.strip_prefix("microsoft.graph.").unwrap_or(action);
+fn parse_action(action: &str, body: Payload<'_>) -> Result<Operation, Fault> {
     Ok(match action {
-        "answer" => Operation::Answer(json(headers, body)?),
-        "reject" => Operation::Reject(json(headers, body)?),
-        "redirect" => Operation::Redirect(json(headers, body)?),
-        "transfer" => Operation::Transfer(json(headers, body)?),
+        "answer" => Operation::Answer(body.read()?),
+        "reject" => Operation::Reject(body.read()?),
+        "redirect" => Operation::Redirect(body.read()?),
+        "transfer" => Operation::Transfer(body.read()?),
         "keepAlive" => Operation::KeepAlive,
-        "mute" => Operation::Mute(optional(headers, body)?),
-        "unmute" => Operation::Unmute(optional(headers, body)?),
-        "playPrompt" => Operation::PlayPrompt(json(headers, body)?),
-        "subscribeToTone" => Operation::SubscribeToTone(optional(headers, body)?),
+        "mute" => Operation::Mute(body.optional()?),
+        "unmute" => Operation::Unmute(body.optional()?),
+        "playPrompt" => Operation::PlayPrompt(body.read()?),
+        "subscribeToTone" => Operation::SubscribeToTone(body.optional()?),
+        "cancelMediaProcessing" => Operation::CancelMediaProcessing(body.optional()?),
+        "updateRecordingStatus" => Operation::UpdateRecordingStatus(body.read()?),
         other => {
             let other: String = other.chars().take(64).collect();
             let message = format!("Resource not found for the segment '{other}'.");
-            return Err(Fault::new(StatusCode::BAD_REQUEST, "BadRequest", message));
+            return Err(bad(message));
         }
     })
 }
 
-/// A body that may be left out.
-fn optional<T: DeserializeOwned + Default>(
-    headers: &HeaderMap,
+/// A request's body with what is needed to judge it.
+struct Payload<'a> {
+    operation: &'a str,
+    lenient: bool,
+    headers: &'a HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<T, Fault> {
-    match body {
-        Ok(body) if body.is_empty() => Ok(T::default()),
-        body => json(headers, body),
+}
+
+impl<'a> Payload<'a> {
+    fn new(
+        hub: &Hub,
+        operation: &'a str,
+        headers: &'a HeaderMap,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Self {
+        Self {
+            operation,
+            lenient: hub.is_lenient(),
+            headers,
+            body,
+        }
+    }
+
+    /// A body that may be left out.
+    fn optional<T: DeserializeOwned + Default>(self) -> Result<T, Fault> {
+        match &self.body {
+            Ok(body) if body.is_empty() => Ok(T::default()),
+            _ => self.read(),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(self) -> Result<T, Fault> {
+        let body = self.body.map_err(|rejection| {
+            let message = "The request's body is larger than 256 KiB or was cut short.";
+            Fault::new(rejection.status(), "RequestEntityTooLarge", message)
+        })?;
+        let unreadable = || {
+            bad(
+                "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
+            )
+        };
+        if !is_json(self.headers) {
+            return Err(unreadable());
+        }
+        let value: Value = serde_json::from_slice(&body).map_err(|_| unreadable())?;
+        if !value.is_object() {
+            return Err(unreadable());
+        }
+        if !self.lenient {
+            shape::check(self.operation, &value)?;
+        }
+        // serde's own text may quote the value, which may hold a media token.
+        T::deserialize(value).map_err(|_| bad("A property of the request has the wrong type."))
     }
 }
 
-fn json<T: DeserializeOwned>(
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<T, Fault> {
-    let body = body.map_err(|rejection| {
-        let message = "The request's body is larger than 256 KiB or was cut short.";
-        Fault::new(rejection.status(), "RequestEntityTooLarge", message)
-    })?;
-    let unreadable = "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.";
-    let bad = |message: String| Fault::new(StatusCode::BAD_REQUEST, "BadRequest", message);
-    if !is_json(headers) {
-        return Err(bad(unreadable.to_owned()));
-    }
-    let value: Value = serde_json::from_slice(&body).map_err(|_| bad(unreadable.to_owned()))?;
-    if !value.is_object() {
-        return Err(bad(unreadable.to_owned()));
-    }
-    // serde's own text may quote the value, which may hold a media token.
-    T::deserialize(value)
-        .map_err(|_| bad("A property of the request has the wrong type.".to_owned()))
+fn bad(message: impl Into<String>) -> Fault {
+    Fault::new(StatusCode::BAD_REQUEST, "BadRequest", message)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -247,6 +274,16 @@ fn reply(hub: &Hub, call: &str, reply: Result<Reply, Fault>, ids: &Ids) -> Respo
             let location = hub.address(&format!("{calls}/{call}/operations/{id}"));
             ([(header::LOCATION, location)], Json(operation)).into_response()
         }
+        Ok(Reply::Operations(operations)) => list("operations", call, &operations),
+        Ok(Reply::Participants(participants)) => list("participants", call, &participants),
+        Ok(Reply::Participant(participant)) => Json(participant).into_response(),
         Err(fault) => refuse(&fault, ids),
     }
+}
+
+/// An OData collection.
+fn list(what: &str, call: &str, items: &impl Serialize) -> Response {
+    let context =
+        format!("https://graph.microsoft.com/v1.0/$metadata#communications/calls('{call}')/{what}");
+    Json(json!({"@odata.context": context, "value": items})).into_response()
 }

@@ -61,14 +61,18 @@ impl KeyRing {
         &self.verifying
     }
 
-    /// The key set (RFC 7517), with the endorsement the Teams channel's key carries.
-    pub(crate) fn jwks(&self) -> Value {
-        json!({"keys": [{
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The public key (RFC 7517), with the endorsement the Teams channel's key carries.
+    pub(crate) fn jwk(&self) -> Value {
+        json!({
             "kty": "RSA", "use": "sig", "alg": "RS256",
             "kid": self.id, "x5t": self.id,
             "n": self.modulus, "e": self.exponent,
             "endorsements": ["msteams", "skype"],
-        }]})
+        })
     }
 }
 

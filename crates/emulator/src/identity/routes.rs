@@ -63,7 +63,7 @@ async fn tenant_configuration(
 }
 
 async fn keys(State(hub): State<Arc<Hub>>) -> Json<Value> {
-    Json(hub.identity().keys().jwks())
+    Json(hub.identity().jwks())
 }
 
 /// RFC 6749 §4.4, with Entra's errors.

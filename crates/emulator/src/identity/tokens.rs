@@ -2,15 +2,17 @@
 //! notifications.
 
 use std::collections::BTreeMap;
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use jsonwebtoken::{Algorithm, Validation};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::keys::KeyRing;
-use crate::config::App;
+use crate::config::{App, EmulatorError};
 
 /// Graph, as the audience of access tokens.
 const GRAPH: &str = "https://graph.microsoft.com";
@@ -20,6 +22,8 @@ const GRAPH_APP: &str = "00000003-0000-0000-c000-000000000000";
 const NOTIFIER: &str = "https://api.botframework.com";
 /// Entra's usual lifetime, a second short of the hour.
 pub(crate) const ACCESS_LIFETIME: Duration = Duration::from_secs(3599);
+/// Published keys: the one that signs and those it took over from.
+const MAX_KEYS: usize = 3;
 const NOTIFICATION_LIFETIME: Duration = Duration::from_secs(3600);
 /// Tokens are good from a little before they were made: clocks differ.
 const BACKDATED: Duration = Duration::from_secs(300);
@@ -35,13 +39,17 @@ pub(crate) const ROLES: [&str; 5] = [
 
 /// Applications with their secrets, and the key that signs.
 pub(crate) struct Identity {
-    keys: KeyRing,
+    /// The newest signs; older ones stay published for a while.
+    keys: RwLock<Vec<KeyRing>>,
+    /// A key that was never published.
+    stranger: OnceLock<Option<KeyRing>>,
     apps: BTreeMap<String, Credentials>,
 }
 
 struct Credentials {
     tenant: String,
     secret: SecretString,
+    roles: Vec<String>,
 }
 
 /// Why an application gets no token.
@@ -109,22 +117,64 @@ struct NotificationClaims<'a> {
 }
 
 impl Identity {
-    pub(crate) fn new(keys: KeyRing, apps: &[App]) -> Self {
+    pub(crate) fn new(key: KeyRing, apps: &[App], roles: &BTreeMap<String, Vec<String>>) -> Self {
+        let all = || ROLES.map(str::to_owned).to_vec();
         let credentials = |app: &App| {
             let credentials = Credentials {
                 tenant: app.tenant_id.clone(),
                 secret: app.client_secret.clone(),
+                roles: roles.get(&app.client_id).cloned().unwrap_or_else(all),
             };
             (app.client_id.clone(), credentials)
         };
         Self {
-            keys,
+            keys: RwLock::new(vec![key]),
+            stranger: OnceLock::new(),
             apps: apps.iter().map(credentials).collect(),
         }
     }
 
-    pub(crate) fn keys(&self) -> &KeyRing {
-        &self.keys
+    /// The published keys (RFC 7517).
+    pub(crate) fn jwks(&self) -> Value {
+        let keys: Vec<Value> = self.keys().iter().map(KeyRing::jwk).collect();
+        json!({"keys": keys})
+    }
+
+    /// Signs with a new key from now on and returns its id.
+    pub(crate) fn rotate(&self) -> Result<String, EmulatorError> {
+        let key = KeyRing::generate()?;
+        let id = key.id().to_owned();
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() == MAX_KEYS {
+            keys.remove(0);
+        }
+        keys.push(key);
+        Ok(id)
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Vec<KeyRing>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sign(&self, claims: &impl Serialize) -> Option<String> {
+        self.keys().last()?.sign(claims)
+    }
+
+    /// The claims of a token that one of our keys signed for Graph.
+    fn claims(&self, token: &str) -> Result<AccessClaims, AccessError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| AccessError::Malformed)?;
+        let keys = self.keys();
+        let signed_with = |key: &&KeyRing| header.kid.as_deref() == Some(key.id());
+        let key = keys
+            .iter()
+            .find(signed_with)
+            .ok_or(AccessError::Signature)?;
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_audience(&[GRAPH]);
+        // Times are checked against the emulator's clock, which may be moved.
+        validation.validate_exp = false;
+        let decoded = jsonwebtoken::decode::<AccessClaims>(token, key.verifying(), &validation);
+        Ok(decoded.map_err(|error| refusal(error.kind()))?.claims)
     }
 
     /// An access token for an application that proves who it is.
@@ -152,8 +202,8 @@ impl Identity {
         if !is_graph_scope(scope) {
             return Err(Denial::WrongScope);
         }
-        let claims = access_claims(client_id, &app.tenant, seconds(now));
-        self.keys.sign(&claims).ok_or(Denial::Signing)
+        let claims = access_claims(client_id, &app.tenant, &app.roles, seconds(now));
+        self.sign(&claims).ok_or(Denial::Signing)
     }
 
     /// What an `Authorization` header is worth.
@@ -163,14 +213,7 @@ impl Identity {
         now: SystemTime,
     ) -> Result<Access, AccessError> {
         let token = authorization.and_then(bearer).ok_or(AccessError::Empty)?;
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.set_audience(&[GRAPH]);
-        // Times are checked against the emulator's clock, which may be moved.
-        validation.validate_exp = false;
-        let key = self.keys.verifying();
-        let claims = jsonwebtoken::decode::<AccessClaims>(token, key, &validation)
-            .map_err(|error| refusal(error.kind()))?
-            .claims;
+        let claims = self.claims(token)?;
         if claims.exp <= seconds(now) {
             return Err(AccessError::Expired);
         }
@@ -191,20 +234,42 @@ impl Identity {
         service: &str,
         now: SystemTime,
     ) -> Option<String> {
-        let issued = seconds(now);
-        self.keys.sign(&NotificationClaims {
-            aud: app,
-            iss: NOTIFIER,
-            iat: issued,
-            nbf: issued.saturating_sub(BACKDATED.as_secs()),
-            exp: issued + NOTIFICATION_LIFETIME.as_secs(),
-            tid: tenant,
-            serviceurl: service,
-        })
+        self.sign(&notification_claims(app, tenant, service, now))
+    }
+
+    /// The same, signed with a key that nobody can know.
+    pub(crate) fn foreign_token(
+        &self,
+        app: &str,
+        tenant: &str,
+        service: &str,
+        now: SystemTime,
+    ) -> Option<String> {
+        let stranger = self.stranger.get_or_init(|| KeyRing::generate().ok());
+        let claims = notification_claims(app, tenant, service, now);
+        stranger.as_ref()?.sign(&claims)
     }
 }
 
-fn access_claims(client_id: &str, tenant: &str, issued: u64) -> AccessClaims {
+fn notification_claims<'a>(
+    app: &'a str,
+    tenant: &'a str,
+    service: &'a str,
+    now: SystemTime,
+) -> NotificationClaims<'a> {
+    let issued = seconds(now);
+    NotificationClaims {
+        aud: app,
+        iss: NOTIFIER,
+        iat: issued,
+        nbf: issued.saturating_sub(BACKDATED.as_secs()),
+        exp: issued + NOTIFICATION_LIFETIME.as_secs(),
+        tid: tenant,
+        serviceurl: service,
+    }
+}
+
+fn access_claims(client_id: &str, tenant: &str, roles: &[String], issued: u64) -> AccessClaims {
     AccessClaims {
         aud: GRAPH.to_owned(),
         iss: format!("https://sts.windows.net/{tenant}/"),
@@ -217,7 +282,7 @@ fn access_claims(client_id: &str, tenant: &str, issued: u64) -> AccessClaims {
         oid: client_id.to_owned(),
         sub: client_id.to_owned(),
         idtyp: "app".to_owned(),
-        roles: ROLES.map(str::to_owned).to_vec(),
+        roles: roles.to_vec(),
         ver: "1.0".to_owned(),
     }
 }
@@ -274,7 +339,7 @@ mod tests {
             client_secret: "s3cret".to_owned().into(),
             webhook: None,
         };
-        Identity::new(KeyRing::generate().unwrap(), &[app])
+        Identity::new(KeyRing::generate().unwrap(), &[app], &BTreeMap::new())
     });
     const SCOPE: &str = "https://graph.microsoft.com/.default";
 
@@ -333,13 +398,13 @@ mod tests {
             check(Some(&format!("Bearer {notification}"))),
             AccessError::Malformed
         );
-        let other = Identity::new(KeyRing::generate().unwrap(), &[]);
-        let claims = access_claims("app-1", "tenant-1", seconds(now));
-        let forged = format!("Bearer {}", other.keys.sign(&claims).unwrap());
+        let other = Identity::new(KeyRing::generate().unwrap(), &[], &BTreeMap::new());
+        let claims = access_claims("app-1", "tenant-1", &[], seconds(now));
+        let forged = format!("Bearer {}", other.sign(&claims).unwrap());
         assert_eq!(check(Some(&forged)), AccessError::Signature);
-        let mut elsewhere = access_claims("app-1", "tenant-1", seconds(now));
+        let mut elsewhere = access_claims("app-1", "tenant-1", &[], seconds(now));
         elsewhere.aud = "https://vault.azure.net".into();
-        let elsewhere = format!("Bearer {}", IDENTITY.keys.sign(&elsewhere).unwrap());
+        let elsewhere = format!("Bearer {}", IDENTITY.sign(&elsewhere).unwrap());
         assert_eq!(check(Some(&elsewhere)), AccessError::Audience);
     }
 
@@ -349,7 +414,7 @@ mod tests {
         let token = IDENTITY
             .notification_token("app-1", "tenant-1", "s", now)
             .unwrap();
-        let keys = KeySet::from_jwks(IDENTITY.keys.jwks().to_string().as_bytes()).unwrap();
+        let keys = KeySet::from_jwks(IDENTITY.jwks().to_string().as_bytes()).unwrap();
         let policy = |app| {
             TokenPolicy::new(app)
                 .unwrap()
@@ -362,5 +427,25 @@ mod tests {
         assert_eq!(validated.tenant.as_deref(), Some("tenant-1"));
         let other = TokenValidator::new(policy("app-2"));
         assert!(other.validate(&token, &keys, now).is_err());
+    }
+
+    #[test]
+    fn a_new_key_signs_and_the_former_is_still_believed() {
+        let now = SystemTime::now();
+        let identity = Identity::new(KeyRing::generate().unwrap(), &[], &BTreeMap::new());
+        let old = identity.notification_token("app-1", "t", "s", now).unwrap();
+        identity.rotate().unwrap();
+        let new = identity.notification_token("app-1", "t", "s", now).unwrap();
+        let foreign = identity.foreign_token("app-1", "t", "s", now).unwrap();
+        let keys = KeySet::from_jwks(identity.jwks().to_string().as_bytes()).unwrap();
+        let validator = TokenValidator::new(TokenPolicy::new("app-1").unwrap());
+        assert!(validator.validate(&old, &keys, now).is_ok());
+        assert!(validator.validate(&new, &keys, now).is_ok());
+        assert!(validator.validate(&foreign, &keys, now).is_err());
+        for _ in 0..MAX_KEYS {
+            identity.rotate().unwrap();
+        }
+        let keys = KeySet::from_jwks(identity.jwks().to_string().as_bytes()).unwrap();
+        assert!(validator.validate(&old, &keys, now).is_err(), "retired");
     }
 }

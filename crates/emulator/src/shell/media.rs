@@ -16,6 +16,9 @@ use super::Hub;
 use super::fetch::{self, FetchError, Fetched};
 use crate::cloud::{Leg, MediaAction, MediaReport};
 
+/// The result of prompts that were stopped.
+const CANCELLED: &str = "The operation was canceled.";
+
 /// Runs a call's media until its queue is closed or the emulator stops.
 pub(super) async fn run(
     hub: Arc<Hub>,
@@ -68,6 +71,7 @@ struct Playing {
     operation: String,
     prompts: VecDeque<Fetched>,
     current: Option<String>,
+    cancelled: bool,
 }
 
 impl CallMedia {
@@ -93,7 +97,7 @@ impl CallMedia {
         match action {
             MediaAction::OfferToBot { blob, sdp } => self.offer_to_bot(blob, sdp),
             MediaAction::Host { leg, sdp } => {
-                let transport = self.hub.transport.clone();
+                let transport = self.hub.settings.transport.clone();
                 self.jobs
                     .spawn(async move { Job::Hosted(leg, transport.answer(&sdp).await) });
             }
@@ -114,6 +118,7 @@ impl CallMedia {
                 self.waiting.push_back((operation, prompts));
                 self.play_next_operation();
             }
+            MediaAction::StopPlaying => self.stop_playing(),
             MediaAction::End => {}
         }
     }
@@ -188,6 +193,7 @@ impl CallMedia {
             operation,
             prompts: VecDeque::new(),
             current: None,
+            cancelled: false,
         });
         let hub = Arc::clone(&self.hub);
         self.jobs.spawn(async move {
@@ -206,6 +212,9 @@ impl CallMedia {
         let Some(playing) = &mut self.playing else {
             return;
         };
+        if playing.cancelled {
+            return self.played(Err(CANCELLED.to_owned()));
+        }
         let Some(next) = playing.prompts.pop_front() else {
             return self.played(Ok(()));
         };
@@ -227,6 +236,20 @@ impl CallMedia {
         if let Some(name) = current {
             self.report(MediaReport::PromptEnded { name, interrupted });
             self.play_next_prompt();
+        }
+    }
+
+    fn stop_playing(&mut self) {
+        for (operation, _) in std::mem::take(&mut self.waiting) {
+            let outcome = Err(CANCELLED.to_owned());
+            self.report(MediaReport::Played { operation, outcome });
+        }
+        if let Some(playing) = &mut self.playing {
+            playing.cancelled = true;
+        }
+        // Its end is reported by the session.
+        if let Some(session) = &mut self.caller {
+            session.stop();
         }
     }
 

@@ -1,20 +1,23 @@
-//! Delivery of one call's notifications, in order.
+//! Delivery of one call's notifications, in order, unless a fault says otherwise.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{StatusCode, Url};
+use reqwest::{RequestBuilder, StatusCode, Url};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Hub;
 use crate::cloud::Notice;
+use crate::faults::Mischief;
 
 /// A webhook that takes longer than this doesn't answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Pauses before further attempts; after the last the notification is given up.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+/// Longer than any token lives.
+const LONG_AGO: Duration = Duration::from_secs(2 * 3600);
 
 /// What became of one attempt.
 enum Attempt {
@@ -28,27 +31,62 @@ enum Attempt {
 /// Posts what comes, one after the other, until the call's last notification.
 pub(super) async fn deliver(
     hub: Arc<Hub>,
-    mut notices: mpsc::Receiver<Notice>,
+    notices: mpsc::Receiver<Notice>,
     at_work: Option<mpsc::Sender<()>>,
 ) {
-    let work = async {
-        while let Some(notice) = notices.recv().await {
-            if !post(&hub, &notice).await {
-                hub.apply(|cloud, now| cloud.undelivered(&notice.call, now));
-            }
-        }
-    };
     tokio::select! {
-        () = work => {}
+        () = deliver_all(&hub, notices) => {}
         () = hub.stopped() => {}
     }
     drop(at_work);
 }
 
+async fn deliver_all(hub: &Arc<Hub>, mut notices: mpsc::Receiver<Notice>) {
+    let mut overtaken = None;
+    while let Some(notice) = notices.recv().await {
+        let kind = format!("notification:{}", notice.kind);
+        let mischief = hub.faults(|faults| faults.strike(&kind, &notice.call));
+        match mischief {
+            Some(Mischief::Reorder) if overtaken.is_none() => overtaken = Some(notice),
+            mischief => {
+                deliver_one(hub, &notice, mischief.as_ref()).await;
+                if let Some(late) = overtaken.take() {
+                    deliver_one(hub, &late, None).await;
+                }
+            }
+        }
+    }
+    if let Some(late) = overtaken {
+        deliver_one(hub, &late, None).await;
+    }
+}
+
+async fn deliver_one(hub: &Arc<Hub>, notice: &Notice, mischief: Option<&Mischief>) {
+    match mischief {
+        Some(Mischief::Lose) => return,
+        Some(Mischief::Delay { ms }) => tokio::time::sleep(Duration::from_millis(*ms)).await,
+        Some(Mischief::Empty | Mischief::WrongKey | Mischief::Expired) => {
+            // What the bot makes of it is its own affair.
+            let _ = attempt(hub, notice, mischief).await;
+            return;
+        }
+        _ => {}
+    }
+    let copies = match mischief {
+        Some(Mischief::Duplicate { copies }) => *copies,
+        _ => 1,
+    };
+    for _ in 0..copies {
+        if !post(hub, notice).await {
+            hub.apply(|cloud, now| cloud.undelivered(&notice.call, now));
+        }
+    }
+}
+
 /// Whether the webhook took it.
 async fn post(hub: &Hub, notice: &Notice) -> bool {
     for pause in PAUSES.into_iter().map(Some).chain([None]) {
-        match (attempt(hub, notice).await, pause) {
+        match (attempt(hub, notice, None).await, pause) {
             (Attempt::Delivered, _) => return true,
             (Attempt::Later, Some(pause)) => tokio::time::sleep(pause).await,
             (Attempt::Later, None) | (Attempt::Refused, _) => break,
@@ -58,15 +96,30 @@ async fn post(hub: &Hub, notice: &Notice) -> bool {
     false
 }
 
-async fn attempt(hub: &Hub, notice: &Notice) -> Attempt {
-    let service = hub.address("");
-    let now = hub.wall_clock();
-    let Some(token) = hub
-        .identity()
-        .notification_token(&notice.app, &notice.tenant, &service, now)
-    else {
+async fn attempt(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Attempt {
+    let Some(request) = request(hub, notice, mischief) else {
         return Attempt::Refused;
     };
+    let begun = Instant::now();
+    let response = request.send().await;
+    if mischief.is_none() {
+        let status = response
+            .as_ref()
+            .ok()
+            .map(|response| response.status().as_u16());
+        hub.judge(|judge| judge.webhook(&notice.call, status, begun.elapsed()));
+    }
+    match response {
+        Ok(response) => judge(response.status()),
+        Err(error) => {
+            tracing::debug!(error = %error.without_url(), "a notification could not be posted");
+            Attempt::Later
+        }
+    }
+}
+
+fn request(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Option<RequestBuilder> {
+    let token = token(hub, notice, mischief)?;
     let correlation = &notice.correlation;
     let request = hub
         .http
@@ -77,14 +130,22 @@ async fn attempt(hub: &Hub, notice: &Notice) -> Attempt {
         .header("X-Microsoft-Skype-Chain-ID", &correlation.chain)
         .header("X-Microsoft-Skype-Message-ID", &correlation.message)
         .header("Scenario-Id", &correlation.scenario)
-        .header("Client-Request-Id", Uuid::new_v4().to_string())
-        .json(&notice.body);
-    match request.send().await {
-        Ok(response) => judge(response.status()),
-        Err(error) => {
-            tracing::debug!(error = %error.without_url(), "a notification could not be posted");
-            Attempt::Later
+        .header("Client-Request-Id", Uuid::new_v4().to_string());
+    Some(match mischief {
+        Some(Mischief::Empty) => request.body(""),
+        _ => request.json(&notice.body),
+    })
+}
+
+fn token(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Option<String> {
+    let (identity, service) = (hub.identity(), hub.address(""));
+    let (app, tenant, now) = (&notice.app, &notice.tenant, hub.wall_clock());
+    match mischief {
+        Some(Mischief::WrongKey) => identity.foreign_token(app, tenant, &service, now),
+        Some(Mischief::Expired) => {
+            identity.notification_token(app, tenant, &service, now - LONG_AGO)
         }
+        _ => identity.notification_token(app, tenant, &service, now),
     }
 }
 

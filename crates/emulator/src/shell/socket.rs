@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use tokio::sync::mpsc;
-use url::Url;
+use url::{Host, Url};
 
 use super::{Hub, QUEUE};
 use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole};
@@ -50,7 +50,7 @@ async fn connect(
 
 /// Browsers say which page opens a socket; another site's must not reach the
 /// phones (RFC 6455 §10.2). Programs say nothing.
-fn from_our_page(headers: &HeaderMap) -> bool {
+pub(crate) fn from_our_page(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return true;
     };
@@ -64,7 +64,16 @@ fn from_our_page(headers: &HeaderMap) -> bool {
     let (Some(host), Some(origin)) = (host, origin) else {
         return false;
     };
-    Url::parse(&format!("http://{host}")).is_ok_and(|own| own.origin() == origin.origin())
+    let Ok(own) = Url::parse(&format!("http://{host}")) else {
+        return false;
+    };
+    // A name that someone else lets point here would be its own origin.
+    let no_foreign_name = match own.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(_) => true,
+        None => false,
+    };
+    no_foreign_name && own.origin() == origin.origin()
 }
 
 async fn serve(hub: Arc<Hub>, mut socket: WebSocket) {

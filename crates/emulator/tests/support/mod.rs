@@ -44,6 +44,10 @@ pub struct Bot {
     pub notifications: Mutex<mpsc::Receiver<Heard>>,
     /// The status that the webhook answers with.
     pub status: watch::Sender<StatusCode>,
+    /// How many notifications were not believed.
+    pub refused: watch::Receiver<usize>,
+    /// How many had no body.
+    pub empty: watch::Receiver<usize>,
     /// What `/prompt.wav` holds.
     pub prompt: watch::Sender<Vec<u8>>,
 }
@@ -76,6 +80,8 @@ impl Heard {
 struct Webhook {
     authenticator: Arc<Authenticator>,
     heard: mpsc::Sender<Heard>,
+    refused: watch::Sender<usize>,
+    empty: watch::Sender<usize>,
     status: watch::Receiver<StatusCode>,
     prompt: watch::Receiver<Vec<u8>>,
 }
@@ -105,8 +111,13 @@ pub fn transport() -> (Engine, Transport) {
 
 impl Site {
     pub async fn start() -> Self {
+        Self::start_with(|config| config).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(EmulatorConfig) -> EmulatorConfig) -> Self {
         let (engine, transport) = transport();
-        let emulator = Emulator::start(config(transport.clone())).await.unwrap();
+        let config = change(config(transport.clone()));
+        let emulator = Emulator::start(config).await.unwrap();
         let bot = Bot::start(&emulator, transport.clone()).await;
         emulator.set_webhook(CLIENT, bot.webhook()).unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -168,6 +179,38 @@ impl Site {
         self.graph("POST", path, Some(body)).await
     }
 
+    /// A request to the emulator's own API.
+    pub async fn admin(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let url = format!("{}{path}", self.emulator.admin_url());
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.http.request(method, url);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Adds a fault.
+    pub async fn fault(&self, rule: Value) {
+        let (status, body) = self.admin("POST", "/faults", Some(rule)).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+    }
+
+    /// The rules that the judge found broken.
+    pub async fn verdicts(&self) -> Vec<String> {
+        let (_, verdicts) = self.admin("GET", "/judge", None).await;
+        let rule = |verdict: &Value| verdict["rule"].as_str().unwrap().to_owned();
+        verdicts.as_array().unwrap().iter().map(rule).collect()
+    }
+
     /// A phone that dials the bot with a real offer, and the call's id.
     pub async fn dial(&self) -> (Phone, switchboard_transport::Offer, String) {
         let mut phone = self.emulator.phone("Caller", PhoneRole::Caller).await;
@@ -216,9 +259,12 @@ impl Bot {
         let webhook = Webhook {
             authenticator: Arc::new(Authenticator::new(TokenValidator::new(policy), keys)),
             heard,
+            refused: watch::Sender::new(0),
+            empty: watch::Sender::new(0),
             status: status.subscribe(),
             prompt: prompt.subscribe(),
         };
+        let (refused, empty) = (webhook.refused.subscribe(), webhook.empty.subscribe());
         let router = Router::new()
             .route("/api/calls", post(notified))
             .route(
@@ -236,6 +282,8 @@ impl Bot {
             base,
             whip,
             notifications: Mutex::new(notifications),
+            refused,
+            empty,
             status,
             prompt,
         }
@@ -268,8 +316,18 @@ async fn notified(State(hook): State<Webhook>, headers: HeaderMap, body: Bytes) 
     let authorization = headers
         .get("authorization")
         .and_then(|value| value.to_str().ok());
-    if let Err(error) = hook.authenticator.authenticate(authorization).await {
-        panic!("the emulator signed a notification that is not believed: {error}");
+    if hook
+        .authenticator
+        .authenticate(authorization)
+        .await
+        .is_err()
+    {
+        hook.refused.send_modify(|refused| *refused += 1);
+        return StatusCode::UNAUTHORIZED;
+    }
+    if body.is_empty() {
+        hook.empty.send_modify(|empty| *empty += 1);
+        return StatusCode::ACCEPTED;
     }
     let status = *hook.status.borrow();
     if status.is_success() {

@@ -107,3 +107,66 @@ fn phones_cannot_touch_what_is_not_theirs() {
     assert_eq!(scene.last_told(&caller)["type"], "error");
     assert_eq!(scene.cloud.counts().1, 1);
 }
+
+#[test]
+fn the_roster_shows_both_and_operations_are_listed() {
+    let (mut scene, call) = Scene::established(&service_media());
+    let Reply::Participants(roster) = scene
+        .cloud
+        .operate(APP, &call, Operation::ListParticipants, scene.now)
+        .unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!(roster.len(), 2);
+    assert_eq!(roster[1].id.as_deref(), Some(scene.caller.as_str()));
+    scene
+        .operate(&call, "playPrompt", good("playPrompt"))
+        .unwrap();
+    scene
+        .operate(&call, "cancelMediaProcessing", json!({}))
+        .unwrap();
+    assert_eq!(scene.media[1..], ["Play", "StopPlaying"]);
+    let Reply::Operations(operations) = scene
+        .cloud
+        .operate(APP, &call, Operation::ListOperations, scene.now)
+        .unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!(operations.len(), 2);
+}
+
+#[test]
+fn an_application_has_only_as_many_calls_as_it_may() {
+    let mut scene = Scene::new();
+    scene.cloud.concurrent = 1;
+    scene.dial();
+    let agent = scene.agent.clone();
+    let dial = PhoneCommand::Dial {
+        target: "bot".into(),
+        sdp: SDP.into(),
+    };
+    scene.say(&agent, dial);
+    assert_eq!(scene.last_told(&agent)["type"], "error");
+    let fault = scene
+        .cloud
+        .create(APP, Call::default(), scene.now)
+        .unwrap_err();
+    assert_eq!(fault.status.as_u16(), 429);
+}
+
+/// The bodies as they go over the wire; ids follow from the seed.
+#[test]
+fn notifications_have_the_documented_form() {
+    let (mut scene, call) = Scene::established(&service_media());
+    scene
+        .operate(&call, "playPrompt", good("playPrompt"))
+        .unwrap();
+    let operation = scene.cloud.calls[&call].bot.as_ref().unwrap();
+    let operation = operation.operations.keys().next().cloned().unwrap();
+    let outcome = Err("the media file is larger than 10 MB".to_owned());
+    scene.report(&call, MediaReport::Played { operation, outcome });
+    scene.operate(&call, "delete", json!({})).unwrap();
+    insta::assert_json_snapshot!(scene.notified);
+}

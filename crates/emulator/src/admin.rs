@@ -1,0 +1,127 @@
+//! The emulator's own REST API: faults, the clock, the keys, and what the judge saw.
+//!
+//! | Request | Meaning |
+//! |---|---|
+//! | `GET /admin/faults` | the rules, with how often each fitted and struck |
+//! | `POST /admin/faults` | adds a rule: `201` with its `id` |
+//! | `DELETE /admin/faults`, `/admin/faults/{id}` | removes all rules (and rewinds chance), or one |
+//! | `GET /admin/clock`, `POST /admin/clock` | the clock; `{"advanceMs": n}` moves it forward |
+//! | `POST /admin/keys/rotate` | signs with a new key; the former stays published |
+//! | `GET /admin/judge` | what production would punish |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::faults::Rule;
+use crate::shell::{Hub, from_our_page};
+
+const MAX_BODY: usize = 64 * 1024;
+/// The clock moves forward by a week at most at a time.
+const MAX_ADVANCE_MS: u64 = 7 * 24 * 3600 * 1000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Advance {
+    advance_ms: u64,
+}
+
+pub(crate) fn router() -> Router<Arc<Hub>> {
+    Router::new()
+        .route(
+            "/admin/faults",
+            get(list_faults).post(add_fault).delete(clear_faults),
+        )
+        .route("/admin/faults/{id}", axum::routing::delete(remove_fault))
+        .route("/admin/clock", get(read_clock).post(advance_clock))
+        .route("/admin/keys/rotate", post(rotate_keys))
+        .route("/admin/judge", get(verdicts))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(own_pages_only))
+}
+
+/// A page of another site must not reach this API, under whatever name it resolves
+/// this machine (DNS rebinding shows in `Host`, other origins in `Origin`).
+async fn own_pages_only(request: Request, next: Next) -> Response {
+    if from_our_page(request.headers()) {
+        return next.run(request).await;
+    }
+    let text = "this API is for programs and for the emulator's own page";
+    (StatusCode::FORBIDDEN, text).into_response()
+}
+
+async fn list_faults(State(hub): State<Arc<Hub>>) -> Response {
+    Json(hub.faults(|faults| faults.list().to_vec())).into_response()
+}
+
+async fn add_fault(State(hub): State<Arc<Hub>>, body: Bytes) -> Response {
+    let rule: Rule = match read(&body) {
+        Ok(rule) => rule,
+        Err(error) => return bad(&error),
+    };
+    match hub.faults(|faults| faults.add(rule)) {
+        Ok(id) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
+        Err(error) => bad(&error.to_string()),
+    }
+}
+
+async fn remove_fault(State(hub): State<Arc<Hub>>, Path(id): Path<u64>) -> StatusCode {
+    if hub.faults(|faults| faults.remove(id)) {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
+    }
+}
+
+async fn clear_faults(State(hub): State<Arc<Hub>>) -> StatusCode {
+    hub.faults(crate::faults::Faults::reset);
+    StatusCode::NO_CONTENT
+}
+
+async fn read_clock(State(hub): State<Arc<Hub>>) -> Response {
+    let advanced = hub.advanced().as_millis() as u64;
+    Json(json!({"advancedMs": advanced})).into_response()
+}
+
+async fn advance_clock(State(hub): State<Arc<Hub>>, body: Bytes) -> Response {
+    let advance: Advance = match read(&body) {
+        Ok(advance) => advance,
+        Err(error) => return bad(&error),
+    };
+    if advance.advance_ms > MAX_ADVANCE_MS {
+        return bad("advanceMs must be at most a week, 604800000");
+    }
+    hub.advance(Duration::from_millis(advance.advance_ms));
+    read_clock(State(hub)).await
+}
+
+async fn rotate_keys(State(hub): State<Arc<Hub>>) -> Response {
+    let rotation = Arc::clone(&hub);
+    let rotated = tokio::task::spawn_blocking(move || rotation.identity().rotate()).await;
+    match rotated {
+        Ok(Ok(kid)) => Json(json!({"kid": kid})).into_response(),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn verdicts(State(hub): State<Arc<Hub>>) -> Response {
+    Json(hub.judge(|judge| judge.verdicts().to_vec())).into_response()
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+fn bad(message: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({"error": message}))).into_response()
+}

@@ -1,0 +1,369 @@
+//! Faults on demand: rules that say which request or notification goes wrong, how
+//! often, and how. Without IO; chance comes from the seed, so that a failure can be
+//! had again.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Most rules at once.
+const MAX_RULES: usize = 256;
+/// Longest that a response or notification is held back.
+const MAX_DELAY_MS: u64 = 120_000;
+/// Most copies of one notification.
+const MAX_COPIES: u32 = 10;
+
+/// When something goes wrong, and what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Rule {
+    /// An operation such as `answer`, or a notification such as
+    /// `notification:established`; `*` ends a prefix.
+    pub(crate) operation: String,
+    /// Only for this call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) call: Option<String>,
+    /// Only the n-th time that it fits, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nth: Option<u64>,
+    /// How likely it is then, 0 to 1; certain if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) probability: Option<f64>,
+    /// How many times at most; without end if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) times: Option<u64>,
+    /// What happens.
+    pub(crate) fault: Mischief,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) enum Mischief {
+    /// Graph answers with this status, without doing what was asked.
+    Status {
+        /// 400 to 599.
+        status: u16,
+        /// Seconds for `Retry-After`.
+        #[serde(
+            default,
+            rename = "retryAfter",
+            skip_serializing_if = "Option::is_none"
+        )]
+        retry_after: Option<u64>,
+    },
+    /// What was asked is done, and the connection breaks before the answer.
+    Reset,
+    /// What was asked is done, and the answer comes late; or a notification does.
+    Delay {
+        /// In milliseconds.
+        ms: u64,
+    },
+    /// A notification is not sent.
+    Lose,
+    /// A notification is sent this many times.
+    Duplicate {
+        /// 2 to 10.
+        copies: u32,
+    },
+    /// A notification is sent after the next one.
+    Reorder,
+    /// A notification has no body.
+    Empty,
+    /// A notification is signed with a key nobody knows.
+    WrongKey,
+    /// A notification's token has expired.
+    Expired,
+}
+
+/// Why a rule is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RuleError {
+    #[error("fault.status must be 400 to 599")]
+    Status,
+    #[error("fault.ms must be at most 120000")]
+    Delay,
+    #[error("fault.copies must be 2 to 10")]
+    Copies,
+    #[error("probability must be 0 to 1")]
+    Probability,
+    #[error("nth counts from 1")]
+    Nth,
+    #[error("{0} concerns notifications: operation must begin with notification:")]
+    NotificationOnly(&'static str),
+    #[error("{0} concerns requests: operation must not begin with notification:")]
+    RequestOnly(&'static str),
+    #[error("there are 256 rules already")]
+    TooMany,
+}
+
+impl Rule {
+    fn check(&self) -> Result<(), RuleError> {
+        if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+            return Err(RuleError::Probability);
+        }
+        if self.nth == Some(0) {
+            return Err(RuleError::Nth);
+        }
+        match self.fault {
+            Mischief::Status { status, .. } if !(400..600).contains(&status) => {
+                Err(RuleError::Status)
+            }
+            Mischief::Delay { ms } if ms > MAX_DELAY_MS => Err(RuleError::Delay),
+            Mischief::Duplicate { copies } if !(2..=MAX_COPIES).contains(&copies) => {
+                Err(RuleError::Copies)
+            }
+            _ => self.check_side(),
+        }
+    }
+
+    fn check_side(&self) -> Result<(), RuleError> {
+        let of_notifications = self.operation.starts_with("notification:");
+        let (name, for_requests) = match self.fault {
+            Mischief::Delay { .. } => return Ok(()),
+            Mischief::Status { .. } => ("status", true),
+            Mischief::Reset => ("reset", true),
+            Mischief::Lose => ("lose", false),
+            Mischief::Duplicate { .. } => ("duplicate", false),
+            Mischief::Reorder => ("reorder", false),
+            Mischief::Empty => ("empty", false),
+            Mischief::WrongKey => ("wrongKey", false),
+            Mischief::Expired => ("expired", false),
+        };
+        match (for_requests, of_notifications) {
+            (true, true) => Err(RuleError::RequestOnly(name)),
+            (false, false) => Err(RuleError::NotificationOnly(name)),
+            _ => Ok(()),
+        }
+    }
+
+    fn fits(&self, operation: &str, call: &str) -> bool {
+        let named = match self.operation.strip_suffix('*') {
+            Some(prefix) => operation.starts_with(prefix),
+            None => self.operation == operation,
+        };
+        named && self.call.as_deref().is_none_or(|own| own == call)
+    }
+}
+
+/// A rule with what it has done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Listed {
+    pub(crate) id: u64,
+    /// How many times it fitted.
+    pub(crate) seen: u64,
+    /// How many times it struck.
+    pub(crate) struck: u64,
+    #[serde(flatten)]
+    pub(crate) rule: Rule,
+}
+
+/// All rules, in the order they were added; the first that strikes counts.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    rules: Vec<Listed>,
+    next_id: u64,
+    seed: u64,
+    chance: u64,
+}
+
+impl Faults {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            rules: Vec::new(),
+            next_id: 1,
+            seed,
+            chance: seed,
+        }
+    }
+
+    /// Adds a rule and returns its id.
+    pub(crate) fn add(&mut self, rule: Rule) -> Result<u64, RuleError> {
+        rule.check()?;
+        if self.rules.len() >= MAX_RULES {
+            return Err(RuleError::TooMany);
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        self.rules.push(Listed {
+            id,
+            seen: 0,
+            struck: 0,
+            rule,
+        });
+        Ok(id)
+    }
+
+    pub(crate) fn list(&self) -> &[Listed] {
+        &self.rules
+    }
+
+    /// Whether there was such a rule.
+    pub(crate) fn remove(&mut self, id: u64) -> bool {
+        let before = self.rules.len();
+        self.rules.retain(|listed| listed.id != id);
+        self.rules.len() < before
+    }
+
+    /// Back to the seed: no rules, and chance begins anew.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.seed);
+    }
+
+    /// What goes wrong with this request or notification, if anything does.
+    pub(crate) fn strike(&mut self, operation: &str, call: &str) -> Option<Mischief> {
+        for index in 0..self.rules.len() {
+            if !self.rules[index].rule.fits(operation, call) {
+                continue;
+            }
+            self.rules[index].seen += 1;
+            if self.hits(index) {
+                self.rules[index].struck += 1;
+                return Some(self.rules[index].rule.fault.clone());
+            }
+        }
+        None
+    }
+
+    fn hits(&mut self, index: usize) -> bool {
+        let Listed {
+            seen, struck, rule, ..
+        } = &self.rules[index];
+        let due = rule.nth.is_none_or(|nth| nth == *seen)
+            && rule.times.is_none_or(|times| *struck < times);
+        let probability = rule.probability;
+        due && probability.is_none_or(|probability| self.chance() < probability)
+    }
+
+    /// Uniform in 0..1 (SplitMix64, 53 bits).
+    fn chance(&mut self) -> f64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.chance;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+impl Mischief {
+    /// For how long something is held back.
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        match self {
+            Self::Delay { ms } => Some(Duration::from_millis(*ms)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rule(json: serde_json::Value) -> Rule {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_rule_strikes_when_it_says() {
+        let mut faults = Faults::new(1);
+        let fault = json!({"kind": "status", "status": 429, "retryAfter": 2});
+        faults
+            .add(rule(
+                json!({"operation": "answer", "nth": 2, "fault": fault}),
+            ))
+            .unwrap();
+        let fault = json!({"kind": "lose"});
+        faults
+            .add(rule(
+                json!({"operation": "notification:*", "call": "c", "times": 1, "fault": fault}),
+            ))
+            .unwrap();
+        assert_eq!(faults.strike("answer", "c"), None);
+        let throttled = Mischief::Status {
+            status: 429,
+            retry_after: Some(2),
+        };
+        assert_eq!(faults.strike("answer", "c"), Some(throttled));
+        assert_eq!(faults.strike("answer", "c"), None);
+        assert_eq!(faults.strike("notification:established", "other"), None);
+        assert_eq!(
+            faults.strike("notification:established", "c"),
+            Some(Mischief::Lose)
+        );
+        assert_eq!(faults.strike("notification:terminated", "c"), None);
+        let struck: Vec<_> = faults
+            .list()
+            .iter()
+            .map(|listed| (listed.seen, listed.struck))
+            .collect();
+        assert_eq!(struck, [(3, 1), (2, 1)]);
+    }
+
+    #[test]
+    fn chance_follows_from_the_seed() {
+        let run = |seed| {
+            let mut faults = Faults::new(seed);
+            let rule =
+                rule(json!({"operation": "*", "probability": 0.3, "fault": {"kind": "reset"}}));
+            faults.add(rule.clone()).unwrap();
+            let strikes = |faults: &mut Faults| -> Vec<bool> {
+                (0..1000)
+                    .map(|_| faults.strike("get", "").is_some())
+                    .collect()
+            };
+            let first = strikes(&mut faults);
+            faults.reset();
+            faults.add(rule).unwrap();
+            assert_eq!(strikes(&mut faults), first, "reset goes back to the seed");
+            first
+        };
+        assert_eq!(run(7), run(7));
+        assert_ne!(run(7), run(8));
+        let hits = run(7).iter().filter(|hit| **hit).count();
+        assert!((250..350).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn rules_that_make_no_sense_are_refused() {
+        let mut faults = Faults::new(1);
+        for (json, error) in [
+            (
+                json!({"operation": "get", "fault": {"kind": "status", "status": 200}}),
+                RuleError::Status,
+            ),
+            (
+                json!({"operation": "get", "fault": {"kind": "delay", "ms": 120_001}}),
+                RuleError::Delay,
+            ),
+            (
+                json!({"operation": "get", "fault": {"kind": "lose"}}),
+                RuleError::NotificationOnly("lose"),
+            ),
+            (
+                json!({"operation": "notification:*", "fault": {"kind": "reset"}}),
+                RuleError::RequestOnly("reset"),
+            ),
+            (
+                json!({"operation": "notification:*", "fault": {"kind": "duplicate", "copies": 1}}),
+                RuleError::Copies,
+            ),
+            (
+                json!({"operation": "get", "probability": 2.0, "fault": {"kind": "reset"}}),
+                RuleError::Probability,
+            ),
+            (
+                json!({"operation": "get", "nth": 0, "fault": {"kind": "reset"}}),
+                RuleError::Nth,
+            ),
+        ] {
+            assert_eq!(faults.add(rule(json)), Err(error));
+        }
+        let misspelt = json!({"operation": "get", "fault": {"kind": "reset"}, "nht": 1});
+        assert!(serde_json::from_value::<Rule>(misspelt).is_err());
+        assert!(faults.list().is_empty());
+    }
+}

@@ -1,0 +1,124 @@
+//! What a request asks for, from its method and path alone, and which permissions
+//! that takes.
+
+use axum::http::{Method, StatusCode};
+
+use crate::cloud::Fault;
+use crate::identity::Access;
+
+/// An operation by its name in the API reference, and the call it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// `create`, `get`, `delete`, `answer`, …
+    pub(crate) operation: String,
+    /// Empty if it is about none yet.
+    pub(crate) call: String,
+}
+
+impl Asked {
+    pub(crate) fn read(method: &Method, path: &str) -> Self {
+        let below = ["/v1.0/communications/calls", "/v1.0/app/calls"]
+            .iter()
+            .find_map(|calls| path.strip_prefix(calls))
+            .unwrap_or_default();
+        let mut segments = below.split('/').filter(|segment| !segment.is_empty());
+        let call = segments.next().unwrap_or_default().to_owned();
+        let operation = match (segments.next(), method) {
+            (None, &Method::GET) => "get",
+            (None, &Method::DELETE) => "delete",
+            (None, _) => "create",
+            (Some(part), &Method::GET) => part,
+            (Some(action), _) => action.strip_prefix("microsoft.graph.").unwrap_or(action),
+        };
+        Self {
+            operation: operation.chars().take(64).collect(),
+            call,
+        }
+    }
+
+    /// Any one of these permissions is enough (API reference, "Permissions"); none
+    /// are needed if there are none.
+    fn permissions(&self) -> &'static [&'static str] {
+        const INITIATE: &str = "Calls.Initiate.All";
+        const GROUP: &str = "Calls.InitiateGroupCall.All";
+        const MEDIA: &str = "Calls.AccessMedia.All";
+        const JOIN: &str = "Calls.JoinGroupCall.All";
+        const GUEST: &str = "Calls.JoinGroupCallAsGuest.All";
+        match self.operation.as_str() {
+            "create" => &[INITIATE, GROUP, JOIN, GUEST],
+            "answer" => &[MEDIA, INITIATE],
+            "redirect" | "transfer" => &[INITIATE],
+            "mute" | "unmute" | "playPrompt" => &[INITIATE, GROUP, JOIN, GUEST, MEDIA],
+            "subscribeToTone" | "cancelMediaProcessing" => &[MEDIA, INITIATE],
+            "updateRecordingStatus" => &[MEDIA, JOIN, GUEST],
+            "participants" => &[JOIN, GUEST, INITIATE, GROUP],
+            _ => &[],
+        }
+    }
+
+    /// Refuses an application that lacks every permission that would do.
+    pub(crate) fn permitted(&self, access: &Access) -> Result<(), Fault> {
+        let needed = self.permissions();
+        let granted = |role: &&str| access.roles.iter().any(|own| own == role);
+        if needed.is_empty() || needed.iter().any(granted) {
+            return Ok(());
+        }
+        let message = format!(
+            "Insufficient enterprise tenant permissions, cannot access this API. It takes one of: {}.",
+            needed.join(", ")
+        );
+        Err(Fault::new(StatusCode::FORBIDDEN, "7504", message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_read_from_method_and_path() {
+        for (method, path, operation, call) in [
+            (Method::POST, "/v1.0/communications/calls", "create", ""),
+            (Method::POST, "/v1.0/communications/calls/", "create", ""),
+            (Method::GET, "/v1.0/communications/calls/1", "get", "1"),
+            (Method::DELETE, "/v1.0/app/calls/1", "delete", "1"),
+            (
+                Method::POST,
+                "/v1.0/communications/calls/1/answer",
+                "answer",
+                "1",
+            ),
+            (
+                Method::POST,
+                "/v1.0/communications/calls/1/microsoft.graph.mute",
+                "mute",
+                "1",
+            ),
+            (
+                Method::GET,
+                "/v1.0/communications/calls/1/operations/2",
+                "operations",
+                "1",
+            ),
+            (Method::GET, "/v1.0/me", "get", ""),
+        ] {
+            let asked = Asked::read(&method, path);
+            let found = (asked.operation.as_str(), asked.call.as_str());
+            assert_eq!(found, (operation, call), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_application_without_the_permission_is_refused() {
+        let asked = Asked::read(&Method::POST, "/v1.0/communications/calls/1/transfer");
+        let access = |role: &str| Access {
+            app: "app".to_owned(),
+            roles: vec![role.to_owned()],
+        };
+        assert!(asked.permitted(&access("Calls.Initiate.All")).is_ok());
+        let fault = asked.permitted(&access("Calls.AccessMedia.All")).err();
+        assert_eq!(fault.map(|fault| fault.code), Some("7504"));
+        let free = Asked::read(&Method::POST, "/v1.0/communications/calls/1/reject");
+        assert!(free.permitted(&access("none")).is_ok());
+    }
+}

@@ -1,0 +1,310 @@
+//! Which properties request bodies may have. Graph ignores nothing: a misspelt
+//! property is an error with a pointer to it.
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use crate::cloud::Fault;
+
+/// The properties of a type and what they hold.
+struct Shape {
+    name: &'static str,
+    properties: &'static [(&'static str, Holds)],
+}
+
+#[derive(Clone, Copy)]
+enum Holds {
+    /// Anything; its own type is checked where it is read.
+    Value,
+    /// An object, or a list of such objects.
+    Of(&'static Shape),
+}
+
+use Holds::{Of, Value as Plain};
+
+const IDENTITY: Shape = Shape {
+    name: "identity",
+    properties: &[
+        ("id", Plain),
+        ("displayName", Plain),
+        ("tenantId", Plain),
+        ("identityProvider", Plain),
+        ("hidden", Plain),
+        ("applicationType", Plain),
+        ("email", Plain),
+        ("azureCommunicationServicesResourceId", Plain),
+    ],
+};
+
+const IDENTITY_SET: Shape = Shape {
+    name: "identitySet",
+    properties: &[
+        ("application", Of(&IDENTITY)),
+        ("applicationInstance", Of(&IDENTITY)),
+        ("assertedIdentity", Of(&IDENTITY)),
+        ("azureCommunicationServicesUser", Of(&IDENTITY)),
+        ("device", Of(&IDENTITY)),
+        ("encrypted", Of(&IDENTITY)),
+        ("endpointType", Plain),
+        ("guest", Of(&IDENTITY)),
+        ("onPremises", Of(&IDENTITY)),
+        ("phone", Of(&IDENTITY)),
+        ("user", Of(&IDENTITY)),
+    ],
+};
+
+/// `invitationParticipantInfo`; the examples of transfers to phones also have a
+/// language and a region.
+const INVITATION: Shape = Shape {
+    name: "invitationParticipantInfo",
+    properties: &[
+        ("identity", Of(&IDENTITY_SET)),
+        ("endpointType", Plain),
+        ("hidden", Plain),
+        ("participantId", Plain),
+        ("removeFromDefaultAudioRoutingGroup", Plain),
+        ("replacesCallId", Plain),
+        ("languageId", Plain),
+        ("region", Plain),
+        ("id", Plain),
+    ],
+};
+
+const PARTICIPANT_INFO: Shape = Shape {
+    name: "participantInfo",
+    properties: &[
+        ("identity", Of(&IDENTITY_SET)),
+        ("countryCode", Plain),
+        ("endpointType", Plain),
+        ("languageId", Plain),
+        ("participantId", Plain),
+        ("region", Plain),
+    ],
+};
+
+const MEDIA_INFO: Shape = Shape {
+    name: "mediaInfo",
+    properties: &[("uri", Plain), ("resourceId", Plain)],
+};
+
+const PROMPT: Shape = Shape {
+    name: "mediaPrompt",
+    properties: &[("mediaInfo", Of(&MEDIA_INFO)), ("loop", Plain)],
+};
+
+const MEDIA_CONFIG: Shape = Shape {
+    name: "mediaConfig",
+    properties: &[
+        ("blob", Plain),
+        ("preFetchMedia", Of(&MEDIA_INFO)),
+        ("removeFromDefaultAudioGroup", Plain),
+    ],
+};
+
+const CALL_OPTIONS: Shape = Shape {
+    name: "callOptions",
+    properties: &[
+        ("hideBotAfterEscalation", Plain),
+        ("isContentSharingNotificationEnabled", Plain),
+        ("isDeltaRosterEnabled", Plain),
+        ("isInteractiveRosterEnabled", Plain),
+    ],
+};
+
+const CALL: Shape = Shape {
+    name: "call",
+    properties: &[
+        ("callbackUri", Plain),
+        ("callChainId", Plain),
+        ("callOptions", Of(&CALL_OPTIONS)),
+        ("chatInfo", Plain),
+        ("direction", Plain),
+        ("id", Plain),
+        ("mediaConfig", Of(&MEDIA_CONFIG)),
+        ("meetingInfo", Plain),
+        ("requestedModalities", Plain),
+        ("ringingTimeoutInSeconds", Plain),
+        ("source", Of(&PARTICIPANT_INFO)),
+        ("subject", Plain),
+        ("targets", Of(&INVITATION)),
+        ("tenantId", Plain),
+    ],
+};
+
+const ANSWER: Shape = Shape {
+    name: "answer",
+    properties: &[
+        ("callbackUri", Plain),
+        ("mediaConfig", Of(&MEDIA_CONFIG)),
+        ("acceptedModalities", Plain),
+        ("participantCapacity", Plain),
+        ("callOptions", Of(&CALL_OPTIONS)),
+    ],
+};
+
+const REJECT: Shape = Shape {
+    name: "reject",
+    properties: &[("reason", Plain), ("callbackUri", Plain)],
+};
+
+const REDIRECT: Shape = Shape {
+    name: "redirect",
+    properties: &[
+        ("targets", Of(&INVITATION)),
+        ("timeout", Plain),
+        ("maskCallee", Plain),
+        ("maskCaller", Plain),
+        ("callbackUri", Plain),
+        ("routingPolicies", Plain),
+        ("targetDisposition", Plain),
+    ],
+};
+
+const TRANSFER: Shape = Shape {
+    name: "transfer",
+    properties: &[
+        ("transferTarget", Of(&INVITATION)),
+        ("transferee", Of(&PARTICIPANT_INFO)),
+        ("clientContext", Plain),
+    ],
+};
+
+const PLAY_PROMPT: Shape = Shape {
+    name: "playPrompt",
+    properties: &[
+        ("prompts", Of(&PROMPT)),
+        ("loop", Plain),
+        ("clientContext", Plain),
+    ],
+};
+
+const MARK: Shape = Shape {
+    name: "action",
+    properties: &[("clientContext", Plain), ("status", Plain)],
+};
+
+/// Refuses the first property that the operation's body doesn't have.
+pub(super) fn check(operation: &str, body: &Value) -> Result<(), Fault> {
+    let shape = match operation {
+        "create" => &CALL,
+        "answer" => &ANSWER,
+        "reject" => &REJECT,
+        "redirect" => &REDIRECT,
+        "transfer" => &TRANSFER,
+        "playPrompt" => &PLAY_PROMPT,
+        _ => &MARK,
+    };
+    walk(shape, body, "")
+}
+
+fn walk(shape: &Shape, value: &Value, path: &str) -> Result<(), Fault> {
+    match value {
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| walk(shape, item, &join(path, &index.to_string()))),
+        Value::Object(properties) => properties.iter().try_for_each(|(name, value)| {
+            // Annotations (`@odata.type`, `user@odata.bind`) are no properties.
+            if name.contains('@') {
+                return Ok(());
+            }
+            let known = shape.properties.iter().find(|(known, _)| known == name);
+            match known {
+                None => Err(unknown(shape, &join(path, name), name)),
+                Some((_, Holds::Value)) => Ok(()),
+                Some((_, Holds::Of(inner))) => walk(inner, value, &join(path, name)),
+            }
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}/{name}")
+    }
+}
+
+fn unknown(shape: &Shape, path: &str, name: &str) -> Fault {
+    let name: String = name.chars().take(64).collect();
+    let message = format!(
+        "The property '{name}' does not exist on type 'microsoft.graph.{}'. Make sure to only use property names that are defined by the type.",
+        shape.name
+    );
+    Fault {
+        target: Some(path.chars().take(256).collect()),
+        ..Fault::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+    use switchboard_signaling::types::{
+        AnswerRequest, AppHostedMediaConfig, Call, CallOptions, Identity, IdentitySet,
+        InvitationParticipantInfo, MediaConfig, MediaPrompt, PlayPromptRequest, Prompt,
+        TransferRequest,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_misspelt_property_is_pointed_at() {
+        for (operation, body, target) in [
+            ("answer", json!({"callbackURI": "x"}), "callbackURI"),
+            (
+                "answer",
+                json!({"mediaConfig": {"blub": "x"}}),
+                "mediaConfig/blub",
+            ),
+            (
+                "transfer",
+                json!({"transferTarget": {"identity": {"user": {"name": "x"}}}}),
+                "transferTarget/identity/user/name",
+            ),
+            (
+                "playPrompt",
+                json!({"prompts": [{}, {"mediaInfo": {"url": "x"}}]}),
+                "prompts/1/mediaInfo/url",
+            ),
+            ("mute", json!({"context": "x"}), "context"),
+        ] {
+            let fault = check(operation, &body).unwrap_err();
+            assert_eq!(fault.target.as_deref(), Some(target));
+            assert_eq!(fault.status.as_u16(), 400);
+        }
+    }
+
+    #[test]
+    fn what_our_own_types_write_is_known() {
+        let user = IdentitySet::user(Identity::new("id").named("name"));
+        let target = InvitationParticipantInfo::new(user);
+        let media = MediaConfig::AppHosted(AppHostedMediaConfig::new("blob"));
+        let answer = AnswerRequest {
+            callback_uri: Some("x".into()),
+            media_config: Some(media.clone()),
+            call_options: Some(CallOptions::incoming()),
+            ..AnswerRequest::default()
+        };
+        check("answer", &serde_json::to_value(answer).unwrap()).unwrap();
+        let call = Call {
+            media_config: Some(media),
+            targets: Some(vec![target.clone()]),
+            ..Call::default()
+        };
+        check("create", &serde_json::to_value(call).unwrap()).unwrap();
+        let transfer = TransferRequest {
+            transfer_target: Some(target),
+            ..TransferRequest::default()
+        };
+        check("transfer", &serde_json::to_value(transfer).unwrap()).unwrap();
+        let play = PlayPromptRequest {
+            prompts: Some(vec![Prompt::Media(MediaPrompt::new("x", None))]),
+            ..PlayPromptRequest::default()
+        };
+        check("playPrompt", &serde_json::to_value(play).unwrap()).unwrap();
+    }
+}

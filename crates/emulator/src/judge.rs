@@ -1,0 +1,242 @@
+//! Watches bots and notes what the real service would punish, or what a caller would
+//! suffer from. Without IO; it knows operations, states and times, nothing of media.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::cloud::ANSWER_LIMIT;
+
+/// Verdicts that are kept; a bot with more has been told enough.
+const MAX_VERDICTS: usize = 1000;
+/// Calls that are over and still known, for operations that come too late.
+const MAX_ENDED: usize = 1000;
+/// A webhook should be quicker than this.
+const SLOW_WEBHOOK: Duration = Duration::from_secs(1);
+/// keepAlive is advised this often; twice that is close to the end.
+const KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
+
+/// One thing a bot did wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Verdict {
+    /// Which rule was broken.
+    pub(crate) rule: Offence,
+    /// In which call; empty if in none.
+    pub(crate) call: String,
+    /// What happened.
+    pub(crate) detail: String,
+}
+
+/// The rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Offence {
+    /// A call was not answered, rejected or redirected in time.
+    LateAnswer,
+    /// A throttled request came again before `Retry-After`.
+    EarlyRetry,
+    /// A call went long without keepAlive.
+    MissingKeepAlive,
+    /// The webhook took more than a second.
+    SlowWebhook,
+    /// The webhook refused a notification.
+    WebhookRefused,
+    /// An operation on a call that is over.
+    AfterTheEnd,
+}
+
+/// What it knows, and what it found.
+#[derive(Debug, Default)]
+pub(crate) struct Judge {
+    calls: BTreeMap<String, Watched>,
+    ended: std::collections::VecDeque<String>,
+    throttled: BTreeMap<(String, String), Instant>,
+    verdicts: Vec<Verdict>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    begun: Instant,
+    alive: Instant,
+    answered: bool,
+    established: bool,
+    warned: bool,
+}
+
+impl Judge {
+    pub(crate) fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
+    }
+
+    /// A notification of a call's state was sent.
+    pub(crate) fn notified(&mut self, call: &str, state: &str, now: Instant) {
+        if state == "terminated" {
+            self.over(call, now);
+            if self.ended.len() == MAX_ENDED {
+                self.ended.pop_front();
+            }
+            self.ended.push_back(call.to_owned());
+            return;
+        }
+        let watched = self.calls.entry(call.to_owned()).or_insert(Watched {
+            begun: now,
+            alive: now,
+            answered: false,
+            established: false,
+            warned: false,
+        });
+        watched.answered |= state != "incoming";
+        if state == "established" && !watched.established {
+            watched.established = true;
+            watched.alive = now;
+        }
+    }
+
+    fn over(&mut self, call: &str, now: Instant) {
+        let late = self.calls.remove(call).is_some_and(|watched| {
+            !watched.answered && now.saturating_duration_since(watched.begun) >= ANSWER_LIMIT
+        });
+        if late {
+            let detail = "the call was not answered, rejected or redirected within 15 s";
+            self.find(Offence::LateAnswer, call, detail.to_owned());
+        }
+    }
+
+    /// The webhook took a notification, or not.
+    pub(crate) fn webhook(&mut self, call: &str, status: Option<u16>, took: Duration) {
+        match status {
+            Some(status) if (200..300).contains(&status) => {}
+            Some(status) => {
+                let detail = format!("the webhook answered {status}");
+                self.find(Offence::WebhookRefused, call, detail);
+            }
+            None => {
+                let detail = "the webhook gave no answer".to_owned();
+                self.find(Offence::WebhookRefused, call, detail);
+            }
+        }
+        if took > SLOW_WEBHOOK {
+            let detail = format!("the webhook took {} ms", took.as_millis());
+            self.find(Offence::SlowWebhook, call, detail);
+        }
+    }
+
+    /// A request came in and was, or will be, answered.
+    pub(crate) fn asked(&mut self, app: &str, operation: &str, call: &str, now: Instant) {
+        let key = (app.to_owned(), format!("{operation} {call}"));
+        if let Some(until) = self.throttled.remove(&key)
+            && now < until
+        {
+            let early = (until - now).as_millis();
+            let detail = format!("{operation} came {early} ms before Retry-After allowed it");
+            self.find(Offence::EarlyRetry, call, detail);
+        }
+        if self.ended.iter().any(|ended| ended == call) && !matches!(operation, "get" | "delete") {
+            let detail = format!("{operation} on a call that is over");
+            self.find(Offence::AfterTheEnd, call, detail);
+        }
+        if let Some(watched) = self.calls.get_mut(call)
+            && operation == "keepAlive"
+        {
+            watched.alive = now;
+            watched.warned = false;
+        }
+    }
+
+    /// A request was throttled.
+    pub(crate) fn throttled(&mut self, app: &str, operation: &str, call: &str, until: Instant) {
+        let key = (app.to_owned(), format!("{operation} {call}"));
+        self.throttled.insert(key, until);
+    }
+
+    /// Looks for what did not happen.
+    pub(crate) fn look(&mut self, now: Instant) {
+        let forgotten: Vec<_> = self
+            .calls
+            .iter_mut()
+            .filter(|(_, call)| call.established && !call.warned)
+            .filter(|(_, call)| now.saturating_duration_since(call.alive) > KEEP_ALIVE)
+            .map(|(id, call)| {
+                call.warned = true;
+                id.clone()
+            })
+            .collect();
+        for call in forgotten {
+            let detail = "no keepAlive for 30 minutes; the call ends after 45".to_owned();
+            self.find(Offence::MissingKeepAlive, &call, detail);
+        }
+    }
+
+    fn find(&mut self, rule: Offence, call: &str, detail: String) {
+        if self.verdicts.len() < MAX_VERDICTS {
+            let call = call.to_owned();
+            self.verdicts.push(Verdict { rule, call, detail });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn rules(judge: &Judge) -> Vec<Offence> {
+        judge
+            .verdicts()
+            .iter()
+            .map(|verdict| verdict.rule)
+            .collect()
+    }
+
+    #[test]
+    fn a_good_bot_is_left_in_peace() {
+        let (mut judge, start) = (Judge::default(), Instant::now());
+        judge.notified("c", "incoming", start);
+        judge.webhook("c", Some(202), SECOND / 2);
+        judge.asked("app", "answer", "c", start + SECOND);
+        judge.notified("c", "established", start + SECOND);
+        for quarter in 1..8 {
+            let now = start + 15 * 60 * SECOND * quarter;
+            judge.asked("app", "keepAlive", "c", now);
+            judge.look(now + SECOND);
+        }
+        judge.asked("app", "delete", "c", start);
+        judge.notified("c", "terminated", start);
+        judge.asked("app", "get", "c", start);
+        assert_eq!(rules(&judge), []);
+    }
+
+    #[test]
+    fn each_offence_is_found_once() {
+        let (mut judge, start) = (Judge::default(), Instant::now());
+        judge.notified("a", "incoming", start);
+        judge.notified("a", "terminated", start + ANSWER_LIMIT);
+        judge.webhook("b", Some(500), SECOND);
+        judge.webhook("b", Some(202), SECOND * 2);
+        judge.webhook("b", None, SECOND);
+        judge.throttled("app", "transfer", "c", start + SECOND * 5);
+        judge.asked("app", "transfer", "c", start + SECOND * 2);
+        judge.throttled("app", "transfer", "c", start + SECOND * 5);
+        judge.asked("app", "transfer", "c", start + SECOND * 5);
+        judge.notified("d", "established", start);
+        judge.look(start + 31 * 60 * SECOND);
+        judge.look(start + 32 * 60 * SECOND);
+        judge.notified("d", "terminated", start);
+        judge.asked("app", "playPrompt", "d", start);
+        assert_eq!(
+            rules(&judge),
+            [
+                Offence::LateAnswer,
+                Offence::WebhookRefused,
+                Offence::SlowWebhook,
+                Offence::WebhookRefused,
+                Offence::EarlyRetry,
+                Offence::MissingKeepAlive,
+                Offence::AfterTheEnd,
+            ]
+        );
+    }
+}

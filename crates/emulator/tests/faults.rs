@@ -1,0 +1,300 @@
+//! Faults on demand, strictness, permissions, the clock and the judge, over real HTTP.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use support::{CLIENT, LIMIT, Site, service_hosted, told};
+use switchboard_emulator::PhoneEvent;
+use tokio::time::timeout;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_fail_as_the_rules_say() {
+    let site = Site::start().await;
+    site.fault(json!({"operation": "get", "nth": 1,
+        "fault": {"kind": "status", "status": 429, "retryAfter": 60}}))
+        .await;
+    site.fault(json!({"operation": "get", "nth": 1, "fault": {"kind": "reset"}}))
+        .await;
+    let url = format!("{}/communications/calls/x", site.emulator.graph_url());
+    let token = site.token().await;
+    let get = async || site.http.get(&url).bearer_auth(&token).send().await;
+    let throttled = get().await.unwrap();
+    assert_eq!(throttled.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(throttled.headers()["retry-after"], "60");
+    let body: Value = throttled.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "TooManyRequests");
+    // The first rule is past its time, so the second strikes: no whole answer.
+    let reset = match get().await {
+        Ok(response) => response.bytes().await.map(drop),
+        Err(error) => Err(error),
+    };
+    assert!(reset.is_err());
+    assert_eq!(get().await.unwrap().status(), StatusCode::NOT_FOUND);
+    let (_, rules) = site.admin("GET", "/faults", None).await;
+    assert_eq!(
+        (&rules[0]["seen"], &rules[0]["struck"]),
+        (&json!(3), &json!(1))
+    );
+    assert!(site.verdicts().await.contains(&"earlyRetry".to_owned()));
+
+    assert_eq!(
+        site.admin("DELETE", "/faults/1", None).await.0,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(
+        site.admin("DELETE", "/faults/1", None).await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        site.admin("DELETE", "/faults", None).await.0,
+        StatusCode::NO_CONTENT
+    );
+    for rule in [
+        json!({}),
+        json!({"operation": "get", "fault": {"kind": "dance"}}),
+        json!({"operation": "get", "fault": {"kind": "lose"}}),
+    ] {
+        let (status, body) = site.admin("POST", "/faults", Some(rule)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(body["error"].is_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_fail_as_the_rules_say() {
+    let site = Site::start().await;
+    site.fault(
+        json!({"operation": "notification:incoming", "fault": {"kind": "duplicate", "copies": 2}}),
+    )
+    .await;
+    site.fault(json!({"operation": "notification:establishing", "fault": {"kind": "reorder"}}))
+        .await;
+    site.fault(json!({"operation": "notification:operation", "nth": 1, "fault": {"kind": "lose"}}))
+        .await;
+    site.fault(
+        json!({"operation": "notification:operation", "nth": 1, "fault": {"kind": "wrongKey"}}),
+    )
+    .await;
+    site.fault(
+        json!({"operation": "notification:operation", "nth": 1, "fault": {"kind": "expired"}}),
+    )
+    .await;
+    site.fault(
+        json!({"operation": "notification:operation", "nth": 1, "fault": {"kind": "empty"}}),
+    )
+    .await;
+    let (mut phone, offer, call) = site.dial().await;
+    let first = site.bot.hears("incoming").await;
+    let again = site.bot.hears("incoming").await;
+    let id = "x-microsoft-skype-message-id";
+    assert_eq!(first.headers[id], again.headers[id]);
+    site.post(&format!("/{call}/answer"), service_hosted())
+        .await;
+    let event = told(&mut phone, |event| {
+        matches!(event, PhoneEvent::Answer { .. })
+    })
+    .await;
+    let PhoneEvent::Answer { sdp, .. } = event else {
+        unreachable!()
+    };
+    let _session = offer.accept(&sdp).await.unwrap();
+    site.bot.hears("established").await;
+    site.bot.hears("establishing").await;
+
+    // Five prompts that can't be fetched: five notifications, four of them spoilt.
+    for _ in 0..5 {
+        let body = support::play(&site.bot.url("/not-there.wav"));
+        assert_eq!(
+            site.post(&format!("/{call}/playPrompt"), body).await.0,
+            StatusCode::OK
+        );
+    }
+    let last = site.bot.heard().await;
+    assert_eq!(last.first()["resourceData"]["status"], "failed");
+    let (mut refused, mut empty) = (site.bot.refused.clone(), site.bot.empty.clone());
+    timeout(LIMIT, refused.wait_for(|refused| *refused == 2))
+        .await
+        .unwrap()
+        .unwrap();
+    timeout(LIMIT, empty.wait_for(|empty| *empty == 1))
+        .await
+        .unwrap()
+        .unwrap();
+    // What the emulator spoilt itself is not the bot's offence.
+    assert_eq!(site.verdicts().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clock_can_be_moved_and_keys_replaced() {
+    let site = Site::start().await;
+    let (mut phone, offer, call) = site.dial().await;
+    site.bot.hears("incoming").await;
+    site.post(&format!("/{call}/answer"), service_hosted())
+        .await;
+    let event = told(&mut phone, |event| {
+        matches!(event, PhoneEvent::Answer { .. })
+    })
+    .await;
+    let PhoneEvent::Answer { sdp, .. } = event else {
+        unreachable!()
+    };
+    let _session = offer.accept(&sdp).await.unwrap();
+    site.bot.hears("establishing").await;
+    site.bot.hears("established").await;
+
+    let advance = async |minutes: u64| {
+        let body = json!({"advanceMs": minutes * 60_000});
+        site.admin("POST", "/clock", Some(body)).await
+    };
+    let (status, clock) = advance(44).await;
+    assert_eq!(
+        (status, &clock["advancedMs"]),
+        (StatusCode::OK, &json!(44 * 60_000))
+    );
+    assert_eq!(site.verdicts().await, ["missingKeepAlive"]);
+    let kept = site
+        .graph("POST", &format!("/{call}/keepAlive"), None)
+        .await;
+    assert_eq!(kept.0, StatusCode::OK);
+    advance(44).await;
+    assert_eq!(site.emulator.counts().calls, 1);
+    // A token of the emulator's clock's past has expired by now.
+    let old = site.token().await;
+    advance(61).await;
+    let url = format!("{}/communications/calls/{call}", site.emulator.graph_url());
+    let response = site.http.get(&url).bearer_auth(old).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        site.graph("GET", &format!("/{call}"), None).await.0,
+        StatusCode::NOT_FOUND
+    );
+    told(&mut phone, |event| {
+        matches!(event, PhoneEvent::Ended { .. })
+    })
+    .await;
+    assert_eq!(advance(60 * 24 * 8).await.0, StatusCode::BAD_REQUEST);
+
+    let before = site.token().await;
+    assert_eq!(
+        site.admin("POST", "/keys/rotate", None).await.0,
+        StatusCode::OK
+    );
+    let keys: Value = site
+        .http
+        .get(
+            site.emulator
+                .page_url()
+                .join("/v1/.well-known/keys")
+                .unwrap(),
+        )
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 2);
+    let response = site
+        .http
+        .get(&url)
+        .bearer_auth(before)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        response.status(),
+        StatusCode::NOT_FOUND,
+        "the former key's tokens are still good"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_misbehaves_is_found_out() {
+    let site = Site::start().await;
+    let (mut phone, _offer, call) = site.dial().await;
+    site.bot.hears("incoming").await;
+    site.bot
+        .status
+        .send_replace(StatusCode::INTERNAL_SERVER_ERROR);
+    site.admin("POST", "/clock", Some(json!({"advanceMs": 15_000})))
+        .await;
+    told(&mut phone, |event| {
+        matches!(event, PhoneEvent::Ended { .. })
+    })
+    .await;
+    site.post(&format!("/{call}/answer"), service_hosted())
+        .await;
+    let found = async {
+        loop {
+            let verdicts = site.verdicts().await;
+            if verdicts.iter().any(|rule| rule == "webhookRefused") {
+                return verdicts;
+            }
+        }
+    };
+    let verdicts = timeout(LIMIT, found).await.unwrap();
+    for rule in ["lateAnswer", "afterTheEnd", "webhookRefused"] {
+        assert!(
+            verdicts.iter().any(|found| found == rule),
+            "{rule}: {verdicts:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strictness_and_permissions_are_settings() {
+    let misspelt = json!({"acceptedModalities": ["audio"], "mediaconfig": {}});
+    let strict =
+        Site::start_with(|config| config.with_roles(CLIENT, ["Calls.AccessMedia.All"])).await;
+    let (status, body) = strict.post("/x/answer", misspelt.clone()).await;
+    assert_eq!(
+        (status, &body["error"]["target"]),
+        (StatusCode::BAD_REQUEST, &json!("mediaconfig"))
+    );
+    let (status, body) = strict.post("/x/transfer", json!({})).await;
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (StatusCode::FORBIDDEN, &json!("7504"))
+    );
+    let lenient = Site::start_with(|mut config| {
+        config.lenient = true;
+        config
+    })
+    .await;
+    let (status, body) = lenient.post("/x/answer", misspelt).await;
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (StatusCode::NOT_FOUND, &json!("8522"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_others_cannot_reach_the_admin_api() {
+    let site = Site::start().await;
+    let url = format!("{}/faults", site.emulator.admin_url());
+    let port = site.emulator.page_url().port().unwrap();
+    let own = format!("http://127.0.0.1:{port}");
+    let rebound = format!("http://rebound.example:{port}");
+    for (origin, host, status) in [
+        (own.as_str(), None, 204),
+        ("http://evil.example", None, 403),
+        ("null", None, 403),
+        (
+            rebound.as_str(),
+            Some(format!("rebound.example:{port}")),
+            403,
+        ),
+    ] {
+        let mut request = site.http.delete(&url).header("origin", origin);
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        assert_eq!(
+            request.send().await.unwrap().status().as_u16(),
+            status,
+            "{origin}"
+        );
+    }
+}
