@@ -55,25 +55,10 @@ impl<const BLOCK: usize> Convolution<BLOCK> {
         input: &[[f32; IN]; FRAMES],
         output: &mut [[f32; N]; OUT],
     ) {
-        let stride = FRAMES / OUT;
-        let input: [&[f32]; FRAMES] = std::array::from_fn(|frame| &input[frame][..self.inputs]);
+        let input = std::array::from_fn(|frame| &input[frame][..self.inputs]);
         let blocks = self.weights.chunks_exact(self.inputs).zip(&self.bias);
         for (block, (weights, bias)) in blocks.enumerate() {
-            let mut sums = [std::array::from_fn::<_, BLOCK, _>(|v| bias[v].load(simd)); OUT];
-            for (n, taps) in weights.iter().enumerate() {
-                for (out, sums) in sums.iter_mut().enumerate() {
-                    for (tap, weights) in taps.iter().enumerate() {
-                        // Frame −1 and the one after the last are zeros.
-                        let frame = (out * stride + tap).wrapping_sub(1);
-                        if frame < FRAMES {
-                            let x = f32x16::splat(simd, input[frame][n]);
-                            for (sum, weight) in sums.iter_mut().zip(weights) {
-                                *sum = weight.load(simd).mul_add(x, *sum);
-                            }
-                        }
-                    }
-                }
-            }
+            let sums = sums::<S, BLOCK, FRAMES, OUT>(simd, weights, bias, &input);
             for (sums, output) in sums.iter().zip(output.iter_mut()) {
                 let place = &mut output[block * BLOCK * LANES..][..BLOCK * LANES];
                 for (sum, place) in sums.iter().zip(place.chunks_exact_mut(LANES)) {
@@ -82,4 +67,31 @@ impl<const BLOCK: usize> Convolution<BLOCK> {
             }
         }
     }
+}
+
+/// The sums of one block, at all frames of the output.
+#[inline(always)]
+fn sums<S: Simd, const BLOCK: usize, const FRAMES: usize, const OUT: usize>(
+    simd: S,
+    weights: &[[[Lanes; BLOCK]; TAPS]],
+    bias: &[Lanes; BLOCK],
+    input: &[&[f32]; FRAMES],
+) -> [[f32x16<S>; BLOCK]; OUT] {
+    let stride = FRAMES / OUT;
+    let mut sums = [std::array::from_fn(|vector| bias[vector].load(simd)); OUT];
+    for (n, taps) in weights.iter().enumerate() {
+        for (out, sums) in sums.iter_mut().enumerate() {
+            for (tap, weights) in taps.iter().enumerate() {
+                // Frame −1 and the one after the last are zeros.
+                let frame = (out * stride + tap).wrapping_sub(1);
+                if frame < FRAMES {
+                    let x = f32x16::splat(simd, input[frame][n]);
+                    for (sum, weight) in sums.iter_mut().zip(weights) {
+                        *sum = weight.load(simd).mul_add(x, *sum);
+                    }
+                }
+            }
+        }
+    }
+    sums
 }
