@@ -1,10 +1,13 @@
 //! What our detector and earshot make of WAV files at 8 or 16 kHz, for
 //! `scripts/evaluate-vad`: a JSON line for each, with their frames'
-//! probabilities. It hears what a call's path hears: everything at 16 kHz;
+//! probabilities and the spans of speech, [told at, start] and [told at, end]
+//! in milliseconds. It hears what a call's path hears: everything at 16 kHz;
 //! `narrow` is the 8 kHz network's.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+use switchboard_media::analysis::{Analyzer, AnalyzerConfig};
+use switchboard_media::event::MediaEvent;
 use switchboard_media::resample;
 use switchboard_media::silero::{Rate, Silero};
 use switchboard_media::wav;
@@ -21,6 +24,20 @@ fn earshot(samples: &[f32]) -> Vec<f32> {
     frames.map(|frame| detector.predict_f32(frame)).collect()
 }
 
+/// When spans were told of, in pieces of 20 ms, and where they are.
+fn spans(samples: &[f32]) -> (Vec<[u64; 2]>, Vec<[u64; 2]>) {
+    let (mut starts, mut ends) = (Vec::new(), Vec::new());
+    let mut analyzer = Analyzer::new(AnalyzerConfig::default());
+    for (piece, now_ms) in samples.chunks(320).zip((20..).step_by(20)) {
+        analyzer.process(piece, &mut |event| match event {
+            MediaEvent::SpeechStart { start_ms } => starts.push([now_ms, start_ms]),
+            MediaEvent::SpeechEnd { end_ms, .. } => ends.push([now_ms, end_ms]),
+            _ => {}
+        });
+    }
+    (starts, ends)
+}
+
 fn main() {
     for path in std::env::args().skip(1) {
         let wav = wav::read(&std::fs::read(&path).unwrap()).unwrap();
@@ -30,8 +47,9 @@ fn main() {
             8_000 => silero(Rate::Hz8000, &heard),
             _ => Vec::new(),
         };
+        let (starts, ends) = spans(&wide);
         println!(
-            "{{\"file\":{path:?},\"silero\":{:?},\"earshot\":{:?},\"narrow\":{narrow:?}}}",
+            "{{\"file\":{path:?},\"starts\":{starts:?},\"ends\":{ends:?},\"silero\":{:?},\"earshot\":{:?},\"narrow\":{narrow:?}}}",
             silero(Rate::Hz16000, &wide),
             earshot(&wide),
         );

@@ -21,7 +21,7 @@ use fearless_simd::{Level, dispatch};
 use zeroize::Zeroize;
 
 use network::{Activations, Network};
-use spectrum::Spectrum;
+use spectrum::Memory;
 
 /// Samples of a frame at 16 kHz.
 pub const FRAME_16K: usize = 512;
@@ -55,7 +55,7 @@ impl Rate {
 /// One call's detector.
 pub struct Silero {
     network: &'static Network,
-    spectrum: Spectrum,
+    transform: Memory,
     level: Level,
     /// Context, frame, and room for the mirrored end.
     input: Box<[f32]>,
@@ -71,12 +71,11 @@ impl Silero {
     }
 
     fn with_level(rate: Rate, level: Level) -> Self {
-        let frame = rate.frame();
-        let spectrum = Spectrum::new(frame / 2);
+        let (frame, network) = (rate.frame(), Network::shared(rate));
         Self {
-            network: Network::shared(rate),
-            input: vec![0.0; spectrum.span()].into(),
-            spectrum,
+            network,
+            input: vec![0.0; network.transform.span()].into(),
+            transform: network.transform.memory(),
             level,
             filled: frame / 8,
             frame,
@@ -87,6 +86,7 @@ impl Silero {
     /// Forgets all it has heard.
     pub fn reset(&mut self) {
         self.input.zeroize();
+        self.transform.zeroize();
         self.filled = self.frame / 8;
         self.activations.zeroize();
     }
@@ -118,8 +118,11 @@ impl Silero {
     /// The probability for the frame that is complete, and room for the next.
     fn hear(&mut self) -> f32 {
         let (network, activations) = (self.network, &mut *self.activations);
-        self.spectrum
-            .magnitudes(&mut self.input, &mut activations.magnitudes);
+        network.transform.magnitudes(
+            &mut self.transform,
+            &mut self.input,
+            &mut activations.magnitudes,
+        );
         let probability = dispatch!(self.level, simd => network.run(simd, activations));
         self.input
             .copy_within(self.frame..self.frame + self.frame / 8, 0);

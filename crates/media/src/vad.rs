@@ -12,6 +12,10 @@ use segment::Segmenter;
 
 /// Duration of a frame of probability in milliseconds.
 pub const FRAME_MS: u64 = frames::FRAME as u64 * 1000 / crate::codec::RATE as u64;
+/// Samples of a slice, in which levels are taken: half a frame.
+const SLICE: usize = frames::FRAME / 2;
+/// Duration of a slice in milliseconds.
+const SLICE_MS: u64 = FRAME_MS / 2;
 
 /// What a stretch of audio holds besides what may be speech.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +76,10 @@ impl Vad {
             let t_ms = *count * FRAME_MS;
             *count += 1;
             sink(VadEvent::Frame { t_ms, p });
-            if let Some(event) = segmenter.push(p, ear.frame(frame), mask) {
-                sink(VadEvent::Speech(event));
+            for slice in frame.as_chunks::<SLICE>().0 {
+                if let Some(event) = segmenter.push(p, ear.slice(slice), mask) {
+                    sink(VadEvent::Speech(event));
+                }
             }
         });
     }

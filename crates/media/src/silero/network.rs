@@ -10,6 +10,7 @@ use super::Rate;
 use super::convolution::Convolution;
 use super::lstm::{Lstm, UNITS};
 use super::math::{LANES, sigmoid};
+use super::spectrum::Transform;
 
 /// Spectra of a frame.
 pub(super) const FRAMES: usize = 4;
@@ -48,6 +49,7 @@ impl Default for Activations {
 /// The weights of one rate. Blocks are such that the sums of every layer fill
 /// eight vector registers of 256 bits.
 pub(super) struct Network {
+    pub(super) transform: Transform,
     first: Convolution<1>,
     second: Convolution<2>,
     third: Convolution<4>,
@@ -84,6 +86,7 @@ impl Network {
     fn new(bins: usize, encoder: &[u8], decoder: &[u8]) -> Self {
         let (mut encoder, mut decoder) = (Tensors::new(encoder), Tensors::new(decoder));
         Self {
+            transform: Transform::new(2 * (bins - 1)),
             first: encoder.convolution(bins, 128),
             second: encoder.convolution(128, 64),
             third: encoder.convolution(64, 64),

@@ -6,10 +6,10 @@ use std::f32::consts::PI;
 
 use zeroize::Zeroize;
 
-use super::frames::FRAME;
+use super::SLICE;
 
-/// Frames over which the quietest is the floor: some 2.5 s.
-const REMEMBERED: usize = 40_000 / FRAME;
+/// Slices over which the quietest is the floor: some 2.5 s.
+const REMEMBERED: usize = 40_000 / SLICE;
 /// Digital silence is no floor: what is below is not heard anyway.
 const MIN_FLOOR: f32 = -65.0;
 /// Decimation of the band in which tones are looked for: 4 kHz.
@@ -25,7 +25,7 @@ const ORDER: usize = 4;
 /// Part of the power that such a prediction leaves over of tones.
 const MAX_TONAL: f32 = 0.003;
 
-/// What is known of a frame.
+/// What is known of a slice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cues {
     /// Its level in dBov.
@@ -40,7 +40,7 @@ pub(super) struct Ear {
     levels: Box<[f32; REMEMBERED]>,
     at: usize,
     taps: [f32; TAPS],
-    /// The end of the last frame, for the decimator.
+    /// The end of the last slice, for the decimator.
     tail: Box<[f32; TAPS]>,
     slow: Box<[f32; WINDOW + ORDER]>,
 }
@@ -56,13 +56,13 @@ impl Ear {
         }
     }
 
-    pub(super) fn frame(&mut self, frame: &[f32; FRAME]) -> Cues {
-        let power = frame.iter().map(|x| x * x).sum::<f32>() / FRAME as f32;
+    pub(super) fn slice(&mut self, slice: &[f32; SLICE]) -> Cues {
+        let power = slice.iter().map(|x| x * x).sum::<f32>() / SLICE as f32;
         let level = 10.0 * (power + 1e-13).log10();
         self.levels[self.at] = level.max(MIN_FLOOR);
         self.at = (self.at + 1) % REMEMBERED;
         let floor = self.levels.iter().copied().fold(f32::INFINITY, f32::min);
-        self.decimate(frame);
+        self.decimate(slice);
         Cues {
             level,
             above: level - floor,
@@ -70,20 +70,20 @@ impl Ear {
         }
     }
 
-    fn decimate(&mut self, frame: &[f32; FRAME]) {
+    fn decimate(&mut self, slice: &[f32; SLICE]) {
         for (n, slow) in self.slow.iter_mut().rev().enumerate() {
-            let end = FRAME - n * STEP;
+            let end = SLICE - n * STEP;
             let mut sum = 0.0;
             for (back, tap) in self.taps.iter().enumerate() {
                 sum += tap
                     * match end.checked_sub(back + 1) {
-                        Some(at) => frame[at],
+                        Some(at) => slice[at],
                         None => self.tail[TAPS + end - back - 1],
                     };
             }
             *slow = sum;
         }
-        self.tail.copy_from_slice(&frame[FRAME - TAPS..]);
+        self.tail.copy_from_slice(&slice[SLICE - TAPS..]);
     }
 }
 

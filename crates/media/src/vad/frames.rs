@@ -1,14 +1,14 @@
-//! Frames of audio, and the probability of speech in each by earshot's small
-//! network.
+//! Frames of audio, and the probability of speech in each by Silero's network.
 
-use earshot::Detector;
 use zeroize::Zeroize;
 
-/// Samples of a frame: 16 ms.
-pub(super) const FRAME: usize = 256;
+use crate::silero::{FRAME_16K, Rate, Silero};
+
+/// Samples of a frame: 32 ms.
+pub(super) const FRAME: usize = FRAME_16K;
 
 pub(super) struct Frames {
-    network: Box<Detector>,
+    network: Silero,
     frame: Box<[f32; FRAME]>,
     filled: usize,
 }
@@ -16,7 +16,7 @@ pub(super) struct Frames {
 impl Frames {
     pub(super) fn new() -> Self {
         Self {
-            network: Detector::default_boxed(),
+            network: Silero::new(Rate::Hz16000),
             frame: Box::new([0.0; FRAME]),
             filled: 0,
         }
@@ -36,14 +36,14 @@ impl Frames {
             samples = rest;
             if self.filled == FRAME {
                 self.filled = 0;
-                let p = self.network.predict_f32(&self.frame[..]);
-                sink(&self.frame, p.clamp(0.0, 1.0));
+                let Self { network, frame, .. } = self;
+                network.push(&frame[..], &mut |p| sink(frame, p));
             }
         }
     }
 }
 
-/// The network knows nothing beyond full scale.
+/// Nothing heard is beyond full scale.
 fn audio(sample: f32) -> f32 {
     if sample.is_finite() {
         sample.clamp(-1.0, 1.0)
@@ -55,9 +55,5 @@ fn audio(sample: f32) -> f32 {
 impl Drop for Frames {
     fn drop(&mut self) {
         self.frame.zeroize();
-        self.network.reset();
-        // Its scratch memory is wiped by working on silence.
-        self.network.predict_f32(&self.frame[..]);
-        self.network.reset();
     }
 }

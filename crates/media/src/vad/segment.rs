@@ -6,13 +6,11 @@
 use thiserror::Error;
 
 use super::cues::Cues;
-use super::{FRAME_MS, Mask};
+use super::{Mask, SLICE_MS};
 
-/// Frames this probable begin speech.
-const LIKELY: f32 = 0.45;
-/// So many of them.
-const AGREEING: u32 = 2;
-/// A frame this probable, or more, is speech that goes on.
+/// Slices this probable begin speech.
+const LIKELY: f32 = 0.5;
+/// A slice this probable, or more, is speech that goes on.
 const GOES_ON: f32 = 0.35;
 /// Speech begins at least this much above the floor, and goes on this much
 /// above it, in dB.
@@ -20,8 +18,8 @@ const MIN_RISE: f32 = 6.0;
 const MIN_ABOVE: f32 = 3.0;
 /// What is so much quieter than the loudest is no part of the speech, in dB.
 const RANGE: f32 = 32.0;
-/// Frames in which the beginning of the sound is looked for: half a second.
-const LOOK_BACK: usize = 500 / FRAME_MS as usize;
+/// Slices in which the beginning of the sound is looked for: half a second.
+const LOOK_BACK: usize = 500 / SLICE_MS as usize;
 
 /// How spans are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,20 +74,18 @@ pub enum SpeechEvent {
 #[derive(Clone, Copy)]
 struct Span {
     start_ms: u64,
-    /// Where its last frame ended.
+    /// Where its last slice ended.
     end_ms: u64,
-    /// Level of its loudest frame in dBov.
+    /// Level of its loudest slice in dBov.
     loudest: f32,
 }
 
 pub(super) struct Segmenter {
     config: SpeechConfig,
     span: Option<Span>,
-    /// Likely frames in a row.
-    agreeing: u32,
-    /// Levels of the last frames; those no speech may begin in are −∞.
+    /// Levels of the last slices; those no speech may begin in are −∞.
     levels: [f32; LOOK_BACK],
-    /// Where the last frame ended.
+    /// Where the last slice ended.
     now_ms: u64,
 }
 
@@ -98,15 +94,14 @@ impl Segmenter {
         Self {
             config,
             span: None,
-            agreeing: 0,
             levels: [f32::NEG_INFINITY; LOOK_BACK],
             now_ms: 0,
         }
     }
 
-    /// Takes the next frame.
+    /// Takes the next slice.
     pub(super) fn push(&mut self, p: f32, cues: Cues, mask: Mask) -> Option<SpeechEvent> {
-        self.now_ms += FRAME_MS;
+        self.now_ms += SLICE_MS;
         let voice = mask != Mask::Closed && !cues.tonal;
         self.levels.rotate_left(1);
         self.levels[LOOK_BACK - 1] = if voice && cues.above >= MIN_ABOVE {
@@ -115,27 +110,21 @@ impl Segmenter {
             f32::NEG_INFINITY
         };
         match self.span {
-            None if !voice => {
-                self.agreeing = 0;
-                None
-            }
-            None => self.quiet(p, cues, mask),
+            None if voice && mask == Mask::Open => self.quiet(p, cues),
+            None => None,
             Some(span) => self.speech(span, p, cues, voice),
         }
     }
 
-    fn quiet(&mut self, p: f32, cues: Cues, mask: Mask) -> Option<SpeechEvent> {
-        let likely = p >= LIKELY && cues.above >= MIN_RISE;
-        self.agreeing = if likely { self.agreeing + 1 } else { 0 };
-        if self.agreeing < AGREEING || mask != Mask::Open {
+    fn quiet(&mut self, p: f32, cues: Cues) -> Option<SpeechEvent> {
+        if p < LIKELY || cues.above < MIN_RISE {
             return None;
         }
-        self.agreeing = 0;
         let loudest = self.levels.iter().copied().fold(cues.level, f32::max);
         let sound = |level: &f32| *level >= loudest - RANGE;
         let first = self.levels.iter().position(sound);
-        let frames = LOOK_BACK - first.unwrap_or(LOOK_BACK - 1);
-        let start_ms = self.now_ms.saturating_sub(frames as u64 * FRAME_MS);
+        let slices = LOOK_BACK - first.unwrap_or(LOOK_BACK - 1);
+        let start_ms = self.now_ms.saturating_sub(slices as u64 * SLICE_MS);
         self.span = Some(Span {
             start_ms,
             end_ms: self.now_ms,
