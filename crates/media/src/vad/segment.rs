@@ -10,6 +10,9 @@ use super::{Mask, SLICE_MS};
 
 /// Slices this probable begin speech.
 const LIKELY: f32 = 0.5;
+/// Slices this probable are speech even where its level tells nothing, in noise
+/// as loud as itself.
+const SURE: f32 = 0.8;
 /// A slice this probable, or more, is speech that goes on.
 const GOES_ON: f32 = 0.35;
 /// Speech begins at least this much above the floor, and goes on this much
@@ -117,7 +120,7 @@ impl Segmenter {
     }
 
     fn quiet(&mut self, p: f32, cues: Cues) -> Option<SpeechEvent> {
-        if p < LIKELY || cues.above < MIN_RISE {
+        if p < SURE && (p < LIKELY || cues.above < MIN_RISE) {
             return None;
         }
         let loudest = self.levels.iter().copied().fold(cues.level, f32::max);
@@ -134,8 +137,8 @@ impl Segmenter {
     }
 
     fn speech(&mut self, mut span: Span, p: f32, cues: Cues, voice: bool) -> Option<SpeechEvent> {
-        let loud = cues.above >= MIN_ABOVE && cues.level >= span.loudest - RANGE;
-        if voice && loud && p >= GOES_ON {
+        let heard = p >= SURE || p >= GOES_ON && cues.above >= MIN_ABOVE;
+        if voice && heard && cues.level >= span.loudest - RANGE {
             span.end_ms = self.now_ms;
             span.loudest = span.loudest.max(cues.level);
         }
@@ -154,5 +157,93 @@ impl Segmenter {
         // What is over can't be the beginning of the next.
         self.levels = [f32::NEG_INFINITY; LOOK_BACK];
         Some(SpeechEvent::End { start_ms, end_ms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Slices `(how many, probability, level, above the floor)` one after another.
+    fn hear(slices: &[(usize, f32, f32, f32)], mask: Mask) -> Vec<(u64, SpeechEvent)> {
+        let mut segmenter = Segmenter::new(SpeechConfig::with_pause_ms(320).unwrap());
+        let (mut heard, mut now_ms) = (Vec::new(), 0);
+        for &(count, p, level, above) in slices {
+            for _ in 0..count {
+                now_ms += SLICE_MS;
+                let cues = Cues {
+                    level,
+                    above,
+                    tonal: false,
+                };
+                let event = segmenter.push(p, cues, mask);
+                heard.extend(event.map(|event| (now_ms, event)));
+            }
+        }
+        heard
+    }
+
+    fn start(start_ms: u64) -> SpeechEvent {
+        SpeechEvent::Start { start_ms }
+    }
+
+    fn end(start_ms: u64, end_ms: u64) -> SpeechEvent {
+        SpeechEvent::End { start_ms, end_ms }
+    }
+
+    #[test]
+    fn one_likely_slice_begins_speech_where_its_sound_began() {
+        let heard = hear(
+            &[
+                (10, 0.1, -60.0, 0.0),
+                (2, 0.3, -40.0, 20.0),
+                (1, 0.6, -30.0, 30.0),
+            ],
+            Mask::Open,
+        );
+        assert_eq!(heard, [(208, start(160))]);
+    }
+
+    #[test]
+    fn a_pause_ends_speech_and_a_shorter_one_does_not() {
+        let speech = (10, 0.9, -30.0, 30.0);
+        let quiet = |count| (count, 0.05, -60.0, 0.0);
+        let heard = hear(&[speech, quiet(19), speech, quiet(20)], Mask::Open);
+        assert_eq!(heard, [(16, start(0)), (944, end(0, 624))]);
+    }
+
+    #[test]
+    fn less_goes_on_than_begins() {
+        let doubtful = (30, 0.4, -35.0, 25.0);
+        assert_eq!(hear(&[doubtful], Mask::Open), []);
+        let heard = hear(&[(1, 0.9, -30.0, 30.0), doubtful], Mask::Open);
+        assert_eq!(heard, [(16, start(0))]);
+    }
+
+    #[test]
+    fn in_noise_as_loud_as_speech_its_probability_decides() {
+        let (noise, speech) = ((30, 0.1, -30.0, 1.0), (30, 0.9, -29.0, 2.0));
+        let heard = hear(&[noise, speech, noise], Mask::Open);
+        assert_eq!(heard, [(496, start(480)), (1280, end(480, 960))]);
+    }
+
+    #[test]
+    fn what_rings_on_in_the_network_ends_with_its_sound() {
+        let heard = hear(
+            &[
+                (10, 0.9, -30.0, 30.0),
+                (6, 0.9, -65.0, 0.0),
+                (14, 0.1, -65.0, 0.0),
+            ],
+            Mask::Open,
+        );
+        assert_eq!(heard, [(16, start(0)), (480, end(0, 160))]);
+    }
+
+    #[test]
+    fn no_speech_begins_while_a_key_is_or_may_be_pressed() {
+        for mask in [Mask::Closed, Mask::Doubtful] {
+            assert_eq!(hear(&[(50, 0.9, -30.0, 30.0)], mask), []);
+        }
     }
 }
