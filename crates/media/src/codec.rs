@@ -6,7 +6,10 @@ mod g722;
 
 pub use g711::{alaw, mulaw, to_alaw, to_mulaw};
 pub use g722::{G722Decoder, G722Encoder, SAMPLES_PER_BYTE as G722_SAMPLES_PER_BYTE};
-use opus::{Application, Bitrate, Channels, ErrorCode};
+use switchboard_opus::Redundancy;
+
+/// libopus' verdict on a packet or a call.
+pub use switchboard_opus::Error as OpusError;
 
 /// Rate everything is analysed at, in Hz.
 pub const RATE: u32 = 16_000;
@@ -20,19 +23,27 @@ pub const OPUS_CLOCK: u32 = 48_000;
 /// flag set (RFC 6716 §4.3).
 pub const OPUS_SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
 
-/// libopus decoder, mono at [`RATE`]; allocates only in [`new`](Self::new).
+/// libopus' complexity from which it conceals losses by its neural network and
+/// uses deep redundancy. Packets that come are decoded the same at all.
+const NEURAL: u8 = 5;
+
+/// libopus decoder, mono at [`RATE`]; allocates only in [`new`](Self::new), and
+/// its memory is wiped on drop.
 pub struct Decoder {
-    inner: opus::Decoder,
+    inner: switchboard_opus::Decoder,
+    redundancy: Redundancy,
 }
 
 impl Decoder {
     /// A decoder in its initial state.
     ///
     /// # Errors
-    /// libopus has no memory.
-    pub fn new() -> Result<Self, opus::Error> {
-        let inner = opus::Decoder::new(RATE, Channels::Mono)?;
-        Ok(Self { inner })
+    /// libopus lacks what it was built with.
+    pub fn new() -> Result<Self, OpusError> {
+        let mut inner = switchboard_opus::Decoder::new(RATE)?;
+        inner.set_complexity(NEURAL)?;
+        let redundancy = Redundancy::new()?;
+        Ok(Self { inner, redundancy })
     }
 
     /// Decodes one packet into `out` (at least [`MAX_FRAME`] samples) and gives
@@ -40,8 +51,8 @@ impl Decoder {
     ///
     /// # Errors
     /// The packet is malformed, or `out` is too short for it.
-    pub fn decode(&mut self, packet: &[u8], out: &mut [f32]) -> Result<usize, opus::Error> {
-        self.inner.decode_float(packet, out, false)
+    pub fn decode(&mut self, packet: &[u8], out: &mut [f32]) -> Result<usize, OpusError> {
+        self.inner.decode(packet, out)
     }
 
     /// Fills `out` with what the lost packet before `next` held, from `next`'s
@@ -50,8 +61,8 @@ impl Decoder {
     ///
     /// # Errors
     /// The packet is malformed or the length not a multiple of 2.5 ms.
-    pub fn recover(&mut self, next: &[u8], out: &mut [f32]) -> Result<usize, opus::Error> {
-        self.inner.decode_float(next, out, true)
+    pub fn recover(&mut self, next: &[u8], out: &mut [f32]) -> Result<usize, OpusError> {
+        self.inner.recover(next, out)
     }
 
     /// Fills `out` by concealment; a multiple of 40 samples, at most
@@ -59,27 +70,34 @@ impl Decoder {
     ///
     /// # Errors
     /// The length is not a multiple of 2.5 ms.
-    pub fn conceal(&mut self, out: &mut [f32]) -> Result<usize, opus::Error> {
-        self.inner.decode_float(&[], out, false)
+    pub fn conceal(&mut self, out: &mut [f32]) -> Result<usize, OpusError> {
+        self.inner.conceal(out)
+    }
+
+    /// Reads `next`'s deep redundancy (DRED) of up to `most` samples before it;
+    /// gives how far it reaches, 0 where there is none.
+    pub fn read_redundancy(&mut self, next: &[u8], most: usize) -> usize {
+        self.redundancy.read(next, most, RATE).unwrap_or(0)
+    }
+
+    /// Fills `out` (a multiple of 40 samples) from the redundancy last read,
+    /// beginning `ahead` samples before the packet it was read from.
+    ///
+    /// # Errors
+    /// The length is not a multiple of 2.5 ms.
+    pub fn restore(&mut self, ahead: usize, out: &mut [f32]) -> Result<usize, OpusError> {
+        self.inner.restore(&self.redundancy, ahead, out)
     }
 
     /// Forgets everything heard, as if new.
     pub fn reset(&mut self) {
-        // libopus cannot refuse this on a valid decoder.
-        let _ = self.inner.reset_state();
-    }
-}
-
-impl Drop for Decoder {
-    /// The reset wipes the signal history libopus keeps before it is freed.
-    fn drop(&mut self) {
-        self.reset();
+        self.inner.reset();
     }
 }
 
 /// libopus encoder for speech: mono, 48 kHz, 32 kbit/s with in-band FEC.
 pub struct Encoder {
-    inner: opus::Encoder,
+    inner: switchboard_opus::Encoder,
 }
 
 /// Samples the encoder takes at a time: 20 ms at 48 kHz.
@@ -89,12 +107,12 @@ impl Encoder {
     /// An encoder in its initial state.
     ///
     /// # Errors
-    /// libopus has no memory.
-    pub fn new() -> Result<Self, opus::Error> {
-        let mut inner = opus::Encoder::new(OPUS_CLOCK, Channels::Mono, Application::Voip)?;
-        inner.set_bitrate(Bitrate::Bits(32_000))?;
+    /// libopus refuses its settings (it does not).
+    pub fn new() -> Result<Self, OpusError> {
+        let mut inner = switchboard_opus::Encoder::new(OPUS_CLOCK)?;
+        inner.set_bitrate(32_000)?;
         inner.set_inband_fec(true)?;
-        inner.set_packet_loss_perc(10)?;
+        inner.set_packet_loss(10)?;
         Ok(Self { inner })
     }
 
@@ -102,40 +120,31 @@ impl Encoder {
     ///
     /// # Errors
     /// libopus refuses (it does not on a valid encoder).
-    pub fn lookahead(&mut self) -> Result<usize, opus::Error> {
-        self.inner.get_lookahead().map(|n| n.max(0) as usize)
+    pub fn lookahead(&mut self) -> Result<usize, OpusError> {
+        self.inner.lookahead()
     }
 
     /// Sets the rate, 6 000–510 000 bit/s.
     ///
     /// # Errors
     /// The rate is out of range.
-    pub fn set_bitrate(&mut self, bits_per_second: i32) -> Result<(), opus::Error> {
-        self.inner.set_bitrate(Bitrate::Bits(bits_per_second))
+    pub fn set_bitrate(&mut self, bits_per_second: i32) -> Result<(), OpusError> {
+        self.inner.set_bitrate(bits_per_second)
     }
 
     /// Encodes [`ENCODER_FRAME`] samples (−1…1) into `out` and gives the length.
     ///
     /// # Errors
     /// `frame` has another length, or `out` is too short.
-    pub fn encode(&mut self, frame: &[f32], out: &mut [u8]) -> Result<usize, opus::Error> {
-        self.inner.encode_float(frame, out)
-    }
-}
-
-impl Drop for Encoder {
-    fn drop(&mut self) {
-        let _ = self.inner.reset_state();
+    pub fn encode(&mut self, frame: &[f32], out: &mut [u8]) -> Result<usize, OpusError> {
+        self.inner.encode(frame, out)
     }
 }
 
 /// Duration of an Opus packet in samples of `rate` (8, 12, 16, 24 or 48 kHz);
 /// `None` when the packet is malformed (empty, or longer than 120 ms).
 pub fn opus_duration(packet: &[u8], rate: u32) -> Option<u32> {
-    if packet.is_empty() {
-        return None;
-    }
-    let samples = opus::packet::get_nb_samples(packet, rate).ok()?;
+    let samples = switchboard_opus::duration(packet, rate).ok()?;
     u32::try_from(samples).ok()
 }
 
@@ -163,8 +172,8 @@ pub fn opus_has_fec(packet: &[u8]) -> bool {
 }
 
 /// Whether an error is libopus' verdict on the packet, not on our call.
-pub fn is_malformed(error: &opus::Error) -> bool {
-    error.code() == ErrorCode::InvalidPacket
+pub fn is_malformed(error: &OpusError) -> bool {
+    error.is_malformed()
 }
 
 #[cfg(test)]
@@ -219,8 +228,8 @@ mod tests {
             })
             .collect();
         let mut encoder = Encoder::new().unwrap();
-        encoder.inner.set_bitrate(Bitrate::Bits(24_000)).unwrap();
-        encoder.inner.set_packet_loss_perc(20).unwrap();
+        encoder.set_bitrate(24_000).unwrap();
+        encoder.inner.set_packet_loss(20).unwrap();
         let mut with_fec = 0;
         for frame in signal.chunks(ENCODER_FRAME) {
             let mut out = [0; MAX_PACKET];

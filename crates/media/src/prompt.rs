@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::codec::{ENCODER_FRAME, Encoder, MAX_PACKET, OPUS_CLOCK};
+use crate::codec::{ENCODER_FRAME, Encoder, MAX_PACKET, OPUS_CLOCK, OpusError};
 use crate::resample::{self, ResampleError};
 use crate::wav::{self, WavError};
 
@@ -31,7 +31,7 @@ pub enum PromptError {
     TooLong,
     /// libopus refused.
     #[error("prompt could not be encoded: {0}")]
-    Encode(#[from] opus::Error),
+    Encode(#[from] OpusError),
 }
 
 /// Audio as 20 ms mono Opus packets, encoded once and shared by all calls.
@@ -106,7 +106,7 @@ impl std::fmt::Debug for Prompt {
 
 /// Encodes 48 kHz samples, with enough silence after them that the codec's
 /// delay cuts nothing off.
-fn encode(signal: &[f32]) -> Result<Prompt, opus::Error> {
+fn encode(signal: &[f32]) -> Result<Prompt, OpusError> {
     let mut encoder = Encoder::new()?;
     let frames = (signal.len() + encoder.lookahead()?).div_ceil(ENCODER_FRAME);
     // Reserved for the most it can be, so that no unwiped copy is left behind.

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 pub use formats::{Format, FormatError, Formats, TelephoneEventFormat};
 
 use crate::analysis::AnalyzerConfig;
+use crate::codec::OpusError;
 use crate::event::MediaEvent;
 use crate::jitter::{JitterBuffer, Pulled, Pushed};
 use crate::resample::ResampleError;
@@ -40,9 +41,9 @@ pub struct ReceiverConfig {
 /// A codec could not be made.
 #[derive(Debug, Error)]
 pub enum ReceiverError {
-    /// libopus has no memory.
+    /// libopus refuses.
     #[error("Opus decoder could not be made: {0}")]
-    Opus(#[from] opus::Error),
+    Opus(#[from] OpusError),
     /// The resampler for G.711 could not be made.
     #[error("G.711 cannot be resampled: {0}")]
     Resample(#[from] ResampleError),
@@ -55,7 +56,7 @@ pub struct ReceiveStats {
     pub received: u64,
     /// Packets that never came, or too late.
     pub lost: u64,
-    /// Of the lost, those restored from in-band FEC.
+    /// Of the lost, those restored from in-band FEC or deep redundancy.
     pub recovered: u64,
     /// Packets that came after their place was concealed.
     pub late: u64,

@@ -57,8 +57,10 @@ impl Pitch {
 
 /// F0 per 10 ms. Frame *t* looks at 58 ms from sample 160·*t* on.
 ///
-/// Within 0.2 % on steady tones and harmonic series of 65–480 Hz; on read
-/// speech 3 in 100 voiced frames are off by more than a fifth from pYIN.
+/// Within 0.2 % on steady tones and harmonic series of 65–480 Hz. On recorded
+/// speech, where librosa's pYIN also hears a voice, 0.13 % of frames are off by
+/// more than a fifth from it and the others by 8 cents in the median; 88 % of the
+/// verdicts voiced or not agree (`scripts/compare-features pitch`).
 pub struct PitchTracker {
     framer: Framer,
     window: [f32; TAPS],

@@ -18,6 +18,9 @@ use crate::rtp::RtpHeader;
 /// Loss concealed by extrapolation: 100 ms. Longer gaps go on as silence, as
 /// the decoder's own concealment would by then.
 const MAX_CONCEAL: usize = RATE as usize / 10;
+/// Loss restored from deep redundancy at once: 400 ms. It costs far more than
+/// decoding, and a leg that catches up takes no more of its worker than others.
+const MAX_RESTORE: usize = RATE as usize * 2 / 5;
 /// Opus durations are multiples of 2.5 ms.
 const OPUS_STEP: usize = RATE as usize / 400;
 
@@ -28,8 +31,8 @@ const SILENCE: [f32; FRAME] = [0.0; FRAME];
 pub(super) struct Heard {
     /// Samples made.
     pub(super) samples: usize,
-    /// A lost packet was restored from FEC.
-    pub(super) recovered: bool,
+    /// Lost packets that were restored.
+    pub(super) recovered: u32,
     /// The decoder refused the packet.
     pub(super) malformed: bool,
 }
@@ -121,7 +124,7 @@ impl Hearing {
         Heard {
             samples,
             malformed,
-            recovered: false,
+            recovered: 0,
         }
     }
 
@@ -214,6 +217,14 @@ impl Hearing {
         }
         // FEC restores one packet of its own duration, directly before it.
         let own = samples_of(packet.ticks, format);
+        let enough = own >= missing && opus_has_fec(packet.payload);
+        if !enough && let Some(restored) = self.restore(missing, packet.payload, sink) {
+            return Heard {
+                samples: missing,
+                recovered: restored.div_ceil(own.max(1)) as u32,
+                malformed: false,
+            };
+        }
         let by_fec = if own <= missing { own } else { 0 };
         let concealed = (missing - by_fec).min(MAX_CONCEAL) / OPUS_STEP * OPUS_STEP;
         let rest = missing - by_fec - concealed;
@@ -226,10 +237,10 @@ impl Hearing {
                 ..Heard::default()
             };
         }
-        let recovered = self.restore(by_fec, packet.payload, sink);
+        let recovered = self.recover(by_fec, packet.payload, sink);
         Heard {
             samples: concealed + by_fec,
-            recovered,
+            recovered: u32::from(recovered),
             malformed: false,
         }
     }
@@ -247,7 +258,31 @@ impl Hearing {
         }
     }
 
-    fn restore(&mut self, samples: usize, next: &[u8], sink: &mut impl Sink) -> bool {
+    /// Hears what was lost with the help of `next`'s deep redundancy, and gives
+    /// how much of it was restored; what that does not reach is concealed.
+    /// `None`, and nothing is heard, when there is none or the loss too long.
+    fn restore(&mut self, samples: usize, next: &[u8], sink: &mut impl Sink) -> Option<usize> {
+        let mut ahead = samples / OPUS_STEP * OPUS_STEP;
+        if ahead == 0 || ahead > MAX_RESTORE {
+            return None;
+        }
+        let reach = self.opus.as_mut()?.read_redundancy(next, ahead);
+        if reach == 0 {
+            return None;
+        }
+        while ahead > 0 {
+            let piece = ahead.min(FRAME);
+            let opus = self.opus.as_mut()?;
+            if opus.restore(ahead, &mut self.pcm[..piece]).is_err() {
+                self.pcm[..piece].fill(0.0);
+            }
+            ahead -= piece;
+            self.hear(piece, sink);
+        }
+        Some(reach.min(samples))
+    }
+
+    fn recover(&mut self, samples: usize, next: &[u8], sink: &mut impl Sink) -> bool {
         let space = &mut self.pcm[..samples];
         let restored = match &mut self.opus {
             Some(opus) => opus.recover(next, space).is_ok(),

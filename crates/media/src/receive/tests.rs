@@ -264,6 +264,46 @@ fn g711_is_heard_at_its_level() {
     }
 }
 
+/// A sender with deep redundancy (DRED): a tone that rises within a lost 100 ms.
+#[test]
+fn deep_redundancy_restores_a_burst() {
+    let mut encoder = switchboard_opus::Encoder::new(16_000).unwrap();
+    encoder.set_bitrate(32_000).unwrap();
+    encoder.set_packet_loss(25).unwrap();
+    encoder.set_redundancy(20).unwrap();
+    let mut phase = 0.0;
+    let mut voice = |n: usize| {
+        phase += if n < 47 * 320 { 120.0 } else { 170.0 } / 16_000.0;
+        let partial = |k: i32| (phase * k as f32 * std::f32::consts::TAU).sin() / k as f32;
+        let level = if n < 46 * 320 { 0.0 } else { 0.2 };
+        level * (1..20).map(partial).sum::<f32>()
+    };
+    let signal: Vec<f32> = (0..60 * 320).map(&mut voice).collect();
+    let (mut receiver, mut heard) = (receiver(), Vec::new());
+    let start = Instant::now();
+    for (n, frame) in signal.chunks_exact(320).enumerate() {
+        let mut payload = [0; 1275];
+        let length = encoder.encode(frame, &mut payload).unwrap();
+        let now = start + MS * 20 * n as u32;
+        if !(45..50).contains(&n) {
+            receiver.push(now, &header(n as u32), &payload[..length], &mut |_| {});
+        }
+        for ms in [0, 5, 10, 15] {
+            receiver.pull_audio(now + MS * ms, &mut |_| {}, &mut |audio| {
+                heard.extend_from_slice(audio);
+            });
+        }
+    }
+    let stats = receiver.stats();
+    assert_eq!(stats.lost, 5);
+    assert!((2..=5).contains(&stats.recovered), "{}", stats.recovered);
+    let power = |samples: &[f32]| samples.iter().map(|x| x * x).sum::<f32>();
+    let gap = 48 * 320..50 * 320;
+    // Concealment goes on with the silence before.
+    assert!(power(&heard[gap.clone()]) > 0.1 * power(&signal[gap]));
+    assert!(heard.len().abs_diff(signal.len()) <= 3 * 320);
+}
+
 #[test]
 fn g722_is_heard_whole_at_16_khz() {
     let mut encoder = crate::codec::G722Encoder::new();
