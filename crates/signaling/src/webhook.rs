@@ -2,7 +2,8 @@
 //!
 //! - [`Reception`]: the core without IO: body and token in, answer and notifications out;
 //! - [`Sink`]: where notifications go, in the order they came and without waiting;
-//! - [`Webhook`]: the axum handler around them.
+//! - [`Webhook`]: the axum handler around them;
+//! - [`serve`]: a server that slow and greedy senders can't hold up.
 //!
 //! | Answer | When |
 //! |---|---|
@@ -35,6 +36,7 @@
 
 mod reception;
 mod replay;
+mod server;
 mod sink;
 mod stats;
 
@@ -55,6 +57,7 @@ use crate::types::GraphErrorBody;
 
 pub use reception::{Answer, Reception};
 pub use replay::ReplayGuard;
+pub use server::{ServerLimits, serve};
 pub use sink::{Sink, SinkFull};
 pub use stats::WebhookStats;
 
