@@ -1,11 +1,12 @@
 //! The client for Graph's calling operations.
 
+mod limiter;
 mod list;
 mod recording;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -25,6 +26,7 @@ use crate::types::{
 };
 
 pub use crate::http_client::ConfigError;
+pub use limiter::{AppLimiter, Limit, Limits};
 pub use recording::{Recording, RecordingError};
 
 /// Where Graph is and how long to wait for it.
@@ -44,6 +46,8 @@ pub struct GraphConfig {
     pub retry: RetryPolicy,
     /// Where recordings may be fetched from, beside Graph itself.
     pub recording_hosts: RecordingHosts,
+    /// The application's documented limits; clients of other tenants should have a clone.
+    pub limiter: AppLimiter,
 }
 
 impl GraphConfig {
@@ -65,6 +69,7 @@ impl Default for GraphConfig {
             max_response_bytes: 1024 * 1024,
             retry: RetryPolicy::default(),
             recording_hosts: RecordingHosts::default(),
+            limiter: AppLimiter::default(),
         }
     }
 }
@@ -75,6 +80,7 @@ impl Default for GraphConfig {
 /// - `429` and `503` are waited out, as long as Graph asks and within [`RetryPolicy`], for
 ///   operations that can be repeated without harm: get, delete, keepAlive, mute, unmute and
 ///   subscribeToTone. Other operations return the error, with Graph's `Retry-After`.
+/// - Requests beyond the documented limits are held back, see [`Limits`].
 /// - Nothing else is sent twice. [`GraphError::outcome`] tells whether an operation that
 ///   failed may have had its effect.
 /// - No redirect is followed, and no address from a response is used.
@@ -88,6 +94,7 @@ struct Inner {
     base: Url,
     http: Client,
     tokens: TokenProvider,
+    limiter: limiter::TenantLimiter,
 }
 
 impl fmt::Debug for GraphClient {
@@ -112,6 +119,7 @@ impl GraphClient {
         let base = http_client::base_url("base_url", &config.base_url, example)?;
         let http = http_client::client(&base, config.connect_timeout, config.timeout)?;
         let inner = Inner {
+            limiter: config.limiter.tenant(),
             config,
             base,
             http,
@@ -224,6 +232,7 @@ impl GraphClient {
         let mut bearer = self.inner.tokens.bearer().await?;
         let (mut replaced, mut retries) = (false, 0);
         loop {
+            self.inner.keep_limits(request).await?;
             let response = self.inner.exchange(request, &bearer).await?;
             let asked = retry_after(&response.headers, SystemTime::now());
             let Response {
@@ -251,6 +260,22 @@ impl GraphClient {
 }
 
 impl Inner {
+    /// Waits for the request's share of the documented limits.
+    async fn keep_limits<T>(&self, request: &GraphRequest<T>) -> Result<(), GraphError> {
+        let patience = self.config.retry.max_wait;
+        match self.limiter.take(Instant::now(), &request.path, patience) {
+            Ok(Duration::ZERO) => Ok(()),
+            Ok(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            Err(wait) => Err(GraphError::Limited {
+                operation: request.operation,
+                wait,
+            }),
+        }
+    }
+
     async fn exchange<T>(
         &self,
         request: &GraphRequest<T>,

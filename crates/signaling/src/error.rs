@@ -22,6 +22,14 @@ pub enum GraphError {
     /// Graph answered with an error.
     #[error(transparent)]
     Api(#[from] Box<ApiError>),
+    /// The request would pass a documented limit and was not sent.
+    #[error("{operation}: not sent, Graph's documented limit is reached; possible in {wait:?}")]
+    Limited {
+        /// The operation.
+        operation: &'static str,
+        /// When there will be room.
+        wait: Duration,
+    },
     /// No connection; the request was not sent.
     #[error("{operation}: no connection to Graph ({cause}); check the base URL and the network")]
     Connect {
@@ -88,7 +96,9 @@ impl GraphError {
     /// Whether the operation may have had its effect in spite of the error.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Invalid(_) | Self::Token(_) | Self::Connect { .. } => Outcome::NotDone,
+            Self::Invalid(_) | Self::Token(_) | Self::Limited { .. } | Self::Connect { .. } => {
+                Outcome::NotDone
+            }
             Self::Api(error) if error.status.as_u16() < 500 => Outcome::NotDone,
             _ => Outcome::MayBeDone,
         }

@@ -2,20 +2,27 @@
 //! platform (v2.0 endpoint), cached and renewed ahead of time.
 
 mod cache;
+mod certificate;
 mod response;
+mod source;
+mod tenants;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::Client;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
+use uuid::Uuid;
 
 use crate::http_client::{self, ConfigError, ReadError};
 
 pub use cache::{Bearer, Freshness, Grant, TokenCache};
+pub use certificate::{Certificate, CertificateError};
 pub use response::{TokenError, read_token_response};
+pub use source::{SecretError, SecretSource};
+pub use tenants::TenantTokens;
 
 /// How the application proves who it is.
 #[derive(Clone, Debug)]
@@ -23,6 +30,8 @@ pub use response::{TokenError, read_token_response};
 pub enum Credential {
     /// A client secret.
     Secret(SecretString),
+    /// A certificate, which never leaves the application.
+    Certificate(Certificate),
 }
 
 /// Where tokens come from, and for whom.
@@ -197,13 +206,19 @@ impl Inner {
     }
 
     async fn exchange(&self) -> Result<Grant, TokenError> {
-        let Credential::Secret(secret) = &self.config.credential;
-        let form = [
+        let proof = self.proof()?;
+        let mut form = vec![
             ("client_id", self.config.client_id.as_str()),
             ("scope", self.config.scope.as_str()),
-            ("client_secret", secret.expose_secret()),
             ("grant_type", "client_credentials"),
         ];
+        match &proof {
+            Proof::Secret(secret) => form.push(("client_secret", secret.expose_secret())),
+            Proof::Assertion(assertion) => {
+                form.push(("client_assertion_type", certificate::ASSERTION_TYPE));
+                form.push(("client_assertion", assertion.expose_secret()));
+            }
+        }
         let request = self.http.post(self.endpoint.clone()).form(&form);
         let response = request
             .send()
@@ -219,6 +234,17 @@ impl Inner {
         read_token_response(status, &body)
     }
 
+    fn proof(&self) -> Result<Proof<'_>, TokenError> {
+        let certificate = match &self.config.credential {
+            Credential::Secret(secret) => return Ok(Proof::Secret(secret)),
+            Credential::Certificate(certificate) => certificate,
+        };
+        let (client_id, endpoint) = (&self.config.client_id, self.endpoint.as_str());
+        let id = Uuid::new_v4().to_string();
+        let assertion = certificate.assertion(client_id, endpoint, &id, SystemTime::now())?;
+        Ok(Proof::Assertion(assertion))
+    }
+
     fn unreached(&self, error: &reqwest::Error) -> TokenError {
         if error.is_timeout() {
             return TokenError::TimedOut {
@@ -229,6 +255,11 @@ impl Inner {
             cause: http_client::cause(error),
         }
     }
+}
+
+enum Proof<'c> {
+    Secret(&'c SecretString),
+    Assertion(SecretString),
 }
 
 /// Tokens are a few kilobytes.

@@ -249,7 +249,7 @@ fn decision_request(id: &CallId, command: &Command) -> Result<GraphRequest<()>, 
 /// It never reached Graph, or Graph was too busy to look at it.
 fn can_be_sent_again(error: &GraphError) -> bool {
     match error {
-        GraphError::Token(_) | GraphError::Connect { .. } => true,
+        GraphError::Token(_) | GraphError::Connect { .. } | GraphError::Limited { .. } => true,
         GraphError::Api(error) => error.status == http::StatusCode::TOO_MANY_REQUESTS,
         _ => false,
     }

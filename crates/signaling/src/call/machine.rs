@@ -413,6 +413,7 @@ impl CallMachine {
 pub(super) fn asked_to_wait(error: &GraphError) -> Option<Duration> {
     match error {
         GraphError::Api(error) => error.retry_after,
+        GraphError::Limited { wait, .. } => Some(*wait),
         _ => None,
     }
 }

@@ -18,7 +18,7 @@ use super::cache::Grant;
 pub enum TokenError {
     /// The identity service refuses the application.
     #[error(
-        "the identity service refused the application: {status}, {code} {}; check tenant, client id and secret",
+        "the identity service refused the application: {status}, {code} {}; check tenant, client id and secret or certificate",
         aadsts(codes)
     )]
     Refused {
@@ -49,6 +49,9 @@ pub enum TokenError {
         /// The time limit.
         limit: Duration,
     },
+    /// The application's certificate can't prove anything.
+    #[error(transparent)]
+    Certificate(#[from] super::certificate::CertificateError),
     /// The answer is no token response.
     #[error("the identity service's answer is not a token response")]
     Malformed,
