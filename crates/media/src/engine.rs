@@ -19,6 +19,7 @@ mod worker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -143,7 +144,17 @@ impl Engine {
     /// when libopus has no memory, [`EngineError::Format`] when a payload type
     /// is above 127 or used twice.
     pub fn open(&self, config: LegConfig) -> Result<Leg, EngineError> {
-        let (leg, pipeline) = leg::build(&config, &self.alive)?;
+        self.open_waking(config, Waker::noop().clone())
+    }
+
+    /// As [`open`](Self::open); the worker wakes `waker` at the end of a tick
+    /// that left packets for the network or events for the application. It must
+    /// not block: a flag, and a system call only when the flag was down.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_waking(&self, config: LegConfig, waker: Waker) -> Result<Leg, EngineError> {
+        let (leg, pipeline) = leg::build(&config, waker, &self.alive)?;
         match self.workers.assign(pipeline) {
             Ok(()) => Ok(leg),
             Err(refused) => {

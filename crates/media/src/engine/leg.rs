@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::Waker;
 use std::time::Instant;
 
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -24,7 +25,7 @@ const TRANSMIT_SLOTS: usize = 16;
 /// Orders on their way to the worker, and plays open at a time.
 const COMMANDS: usize = 16;
 /// Events on their way to the application: several seconds of all of them.
-const EVENTS: usize = 1024;
+pub(super) const EVENTS: usize = 1024;
 
 /// An open leg. Dropping either side closes it; the worker lets go of it at
 /// its next tick and its memory is wiped and freed.
@@ -39,6 +40,7 @@ pub struct Leg {
 pub struct NetworkSide {
     incoming: SlotSender,
     outgoing: SlotReceiver,
+    shared: Arc<Shared>,
     counters: Arc<LegCounters>,
 }
 
@@ -64,6 +66,8 @@ pub(super) struct Shared {
     /// Plays with a smaller id are to stop: a plain counter, so that a stop is
     /// never refused for lack of room.
     pub(super) stop_before: AtomicU64,
+    /// Whether the application has events to take, for whoever wakes it.
+    pub(super) events_waiting: AtomicBool,
 }
 
 /// A packet that was not taken; counted in [`LegStats`].
@@ -94,6 +98,7 @@ pub enum PlayError {
 /// Both handles and the worker's half.
 pub(super) fn build(
     config: &LegConfig,
+    waker: Waker,
     alive: &Arc<AtomicUsize>,
 ) -> Result<(Leg, Box<Pipeline>), EngineError> {
     let now = Instant::now();
@@ -104,6 +109,7 @@ pub(super) fn build(
     let counters = Arc::new(LegCounters::default());
     let shared = Arc::new(Shared {
         stop_before: AtomicU64::new(0),
+        events_waiting: AtomicBool::new(false),
     });
     let pipeline = Pipeline::new(
         config,
@@ -113,6 +119,7 @@ pub(super) fn build(
             commands: worker_commands,
             events: worker_events,
         },
+        waker,
         Arc::clone(&shared),
         Arc::clone(&counters),
         alive,
@@ -120,6 +127,7 @@ pub(super) fn build(
     let network = NetworkSide {
         incoming,
         outgoing,
+        shared: Arc::clone(&shared),
         counters: Arc::clone(&counters),
     };
     let app = AppSide {
@@ -168,6 +176,18 @@ impl NetworkSide {
     pub fn transmit<R>(&mut self, send: impl FnOnce(&RtpHeader, &[u8]) -> R) -> Option<R> {
         self.outgoing
             .receive(|slot| send(&slot.header, slot.payload()))
+    }
+
+    /// Whether a packet for the network waits.
+    pub fn has_packet(&self) -> bool {
+        self.outgoing.has_next()
+    }
+
+    /// Whether the application has had events to take since this was last
+    /// asked; whoever asks should wake it.
+    pub fn take_events_waiting(&self) -> bool {
+        let waiting = &self.shared.events_waiting;
+        waiting.load(Ordering::Relaxed) && waiting.swap(false, Ordering::Acquire)
     }
 
     /// Whether the other side or the engine is gone.

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer};
 
-use super::leg::{Command, Shared};
+use super::leg::{Command, EVENTS, Shared};
 use super::slot::{SlotReceiver, SlotSender};
 use super::stats::{LegCounters, count};
 use super::{EngineError, LegConfig};
@@ -45,6 +46,8 @@ pub(super) struct Pipeline {
     playout: Playout,
     /// When the next frame is to be sent.
     next_frame: Option<Instant>,
+    /// Wakes whoever carries packets and events away.
+    waker: Waker,
     shared: Arc<Shared>,
     counters: Arc<LegCounters>,
     /// Last, so that the leg counts until all else is freed.
@@ -71,6 +74,7 @@ impl Pipeline {
     pub(super) fn new(
         config: &LegConfig,
         rings: Rings,
+        waker: Waker,
         shared: Arc<Shared>,
         counters: Arc<LegCounters>,
         alive: &Arc<AtomicUsize>,
@@ -92,6 +96,7 @@ impl Pipeline {
             receiver,
             playout,
             next_frame: None,
+            waker,
             shared,
             counters,
             _alive: Alive::new(alive),
@@ -117,6 +122,18 @@ impl Pipeline {
         self.obey();
         self.hear(now);
         self.speak(now);
+        self.announce();
+    }
+
+    /// Wakes the other side if anything waits for it, once a tick at most.
+    fn announce(&self) {
+        let events = self.rings.events.slots() < EVENTS;
+        if events {
+            self.shared.events_waiting.store(true, Ordering::Release);
+        }
+        if events || self.rings.outgoing.has_waiting() {
+            self.waker.wake_by_ref();
+        }
     }
 
     fn hear(&mut self, now: Instant) {

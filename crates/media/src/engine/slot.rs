@@ -112,12 +112,21 @@ impl SlotSender {
         self.full.push(slot).map_err(|_| Refused::Full)
     }
 
+    /// Whether something sent has not been taken yet.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.full.slots() < self.full.buffer().capacity()
+    }
+
     pub(super) fn is_abandoned(&self) -> bool {
         self.full.is_abandoned()
     }
 }
 
 impl SlotReceiver {
+    pub(super) fn has_next(&self) -> bool {
+        !self.full.is_empty()
+    }
+
     pub(super) fn receive<R>(&mut self, read: impl FnOnce(&Slot) -> R) -> Option<R> {
         let mut slot = self.full.pop().ok()?;
         let result = read(&slot);
