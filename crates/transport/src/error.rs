@@ -1,5 +1,7 @@
 //! What can go wrong between an SDP and a session.
 
+use std::net::SocketAddr;
+
 use switchboard_media::engine::EngineError;
 
 use crate::sdp::SdpError;
@@ -16,11 +18,16 @@ pub enum TransportError {
         /// What was being done.
         step: &'static str,
         /// The stack's error.
-        source: webrtc::error::Error,
+        source: rtc::shared::error::Error,
     },
-    /// ICE gathering did not end.
-    #[error("no local candidates were gathered in time; is the bind address one of this host's?")]
-    Gathering,
+    /// No socket, or no thread to serve it.
+    #[error("no UDP port on {bind} could be had: {source}; is it an address of this host's?")]
+    Socket {
+        /// The address that was tried.
+        bind: SocketAddr,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// The media engine has no room or is stopped.
     #[error("media engine: {0}")]
     Engine(EngineError),
@@ -31,8 +38,7 @@ impl TransportError {
     pub fn is_remote_fault(&self) -> bool {
         match self {
             Self::Sdp(_) => true,
-            Self::WebRtc { step, .. } => *step == crate::peer::REMOTE_DESCRIPTION,
-            Self::Gathering | Self::Engine(_) => false,
+            Self::WebRtc { .. } | Self::Socket { .. } | Self::Engine(_) => false,
         }
     }
 }

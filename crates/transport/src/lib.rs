@@ -1,30 +1,42 @@
 //! WebRTC transport between the network and the media engine.
 //!
-//! A [`Transport`] turns SDP offers into [`Session`]s: one peer connection, one
-//! leg of the media engine, packets carried between them. [`whip`] wraps that in
+//! A [`Transport`] turns SDP offers into [`Session`]s: ICE, DTLS and SRTP on one
+//! side, one leg of the media engine on the other, packets carried between them.
+//! All sessions share one UDP port and one thread. [`whip`] wraps that in
 //! the HTTP exchange of RFC 9725, so that whoever holds a [`whip::MediaBlob`]
 //! can bring a caller's audio to the bot.
 //!
-//! The signal processing is in `switchboard-media`; nothing here looks into a
-//! packet's payload.
+//! ICE and DTLS are the sans-IO agents of the crate `rtc`; SRTP, the tables that
+//! tell calls apart and the thread are our own. The signal processing is in
+//! `switchboard-media`; nothing here looks into a packet's payload.
 
-#![forbid(unsafe_code)]
+#![cfg_attr(not(test), forbid(unsafe_code))]
 
+mod bridge;
+#[cfg(test)]
+mod counting;
 mod error;
-mod peer;
+mod mux;
 pub mod sdp;
 mod session;
+mod setup;
 pub mod whip;
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use switchboard_media::engine::Engine;
+use tokio::sync::{Notify, watch};
 
 pub use error::TransportError;
+pub use mux::NetworkStats;
 pub use session::{CloseReason, Session, SessionCloser, SessionEvent, bridge};
 
-use peer::Peer;
+use mux::driver::Opening;
+use mux::link::State;
+use mux::{Mux, Order};
+use sdp::remote::Remote;
+use setup::{Ours, Role};
 
 /// Where and how sessions reach the network.
 #[derive(Debug, Clone)]
@@ -32,36 +44,61 @@ pub struct TransportConfig {
     /// The address whose UDP ports carry media and which is offered as the host
     /// candidate.
     pub bind: IpAddr,
+    /// The port all answered sessions share; 0 is any free one. Sessions that
+    /// this side offers have a port of their own each, as a browser's have.
+    pub port: u16,
     /// Whether sessions report the speech probability of every analysis frame.
     pub vad_frames: bool,
 }
 
 impl Default for TransportConfig {
-    /// Loopback, no per-frame events.
+    /// Loopback, any free port, no per-frame events.
     fn default() -> Self {
         Self {
             bind: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
             vad_frames: false,
         }
     }
 }
 
-/// Makes sessions; cheap to clone.
+/// Makes sessions; cheap to clone. Its port is bound and its network thread
+/// started when they are first needed.
 #[derive(Clone)]
 pub struct Transport {
     engine: Engine,
     config: TransportConfig,
+    mux: Arc<Mutex<Option<Arc<Mux>>>>,
 }
 
 impl Transport {
     /// A transport whose sessions run on `engine`.
     pub fn new(engine: Engine, config: TransportConfig) -> Self {
-        Self { engine, config }
+        Self {
+            engine,
+            config,
+            mux: Arc::default(),
+        }
     }
 
     /// The engine that runs this transport's legs.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Counters of the network thread, all sessions together; zero before the
+    /// first session.
+    pub fn network_stats(&self) -> NetworkStats {
+        let mux = self.mux.lock().unwrap_or_else(PoisonError::into_inner);
+        mux.as_ref().map(|mux| mux.stats()).unwrap_or_default()
+    }
+
+    /// Where answered sessions are reached.
+    ///
+    /// # Errors
+    /// The port could not be bound.
+    pub fn local_address(&self) -> Result<SocketAddr, TransportError> {
+        Ok(self.mux()?.address())
     }
 
     /// Answers an SDP offer (sendrecv audio, Opus).
@@ -71,10 +108,11 @@ impl Transport {
     /// could be had.
     pub async fn answer(&self, offer: &str) -> Result<(Session, String), TransportError> {
         sdp::check_description(offer)?;
-        let telephone_event = sdp::telephone_event(offer).unwrap_or(peer::TELEPHONE_EVENT);
-        let mut peer = Peer::build(self.config.bind, telephone_event).await?;
-        let answer = peer.accept_offer(offer).await?;
-        let session = self.session(peer, &answer)?;
+        let remote = Remote::parse(offer)?;
+        let ours = Ours::new(self.mux()?.address())?;
+        let answer = ours.answer(&remote);
+        let negotiated = sdp::negotiated(&answer)?;
+        let session = self.session(ours, remote, Role::Answerer, negotiated, None)?;
         Ok((session, answer))
     }
 
@@ -83,29 +121,67 @@ impl Transport {
     /// # Errors
     /// No socket could be had, or the offer could not be made.
     pub async fn offer(&self) -> Result<(Offer, String), TransportError> {
-        let mut peer = Peer::build(self.config.bind, peer::TELEPHONE_EVENT).await?;
-        let offer = peer.make_offer().await?;
+        let socket = mux::socket::bind(SocketAddr::new(self.config.bind, 0));
+        let bound = socket.and_then(|socket| Ok((socket.local_addr()?, socket)));
+        let (address, socket) = bound.map_err(|source| TransportError::Socket {
+            bind: SocketAddr::new(self.config.bind, 0),
+            source,
+        })?;
+        let ours = Ours::new(address)?;
+        let offer = ours.offer();
         let pending = Offer {
             transport: self.clone(),
-            peer,
+            ours,
+            socket,
         };
         Ok((pending, offer))
     }
 
-    fn session(&self, peer: Peer, answer: &str) -> Result<Session, TransportError> {
-        let negotiated = sdp::negotiated(answer)?;
+    fn mux(&self) -> Result<Arc<Mux>, TransportError> {
+        let mut mux = self.mux.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mux) = &*mux {
+            return Ok(Arc::clone(mux));
+        }
+        let bind = SocketAddr::new(self.config.bind, self.config.port);
+        let started = Mux::start(bind);
+        let started = started.map_err(|source| TransportError::Socket { bind, source })?;
+        Ok(Arc::clone(mux.insert(started)))
+    }
+
+    fn session(
+        &self,
+        ours: Ours,
+        remote: Remote,
+        role: Role,
+        negotiated: sdp::Negotiated,
+        socket: Option<UdpSocket>,
+    ) -> Result<Session, TransportError> {
+        let mux = self.mux()?;
+        let config = negotiated.leg_config(ours.ssrc, self.config.vad_frames);
         let leg = self
             .engine
-            .open(negotiated.leg_config(peer.ssrc, self.config.vad_frames))
+            .open_waking(config, mux.waker())
             .map_err(TransportError::Engine)?;
-        Ok(Session::start(peer, leg, negotiated))
+        let (state, states) = watch::channel(State::Connecting);
+        let (id, events) = (mux.next_id(), Arc::new(Notify::new()));
+        let opening = Opening {
+            id,
+            fragment: ours.fragment().to_owned(),
+            link: ours.link(remote, role, leg.network, negotiated)?,
+            socket,
+            state,
+            events: Arc::clone(&events),
+        };
+        mux.order(Order::Open(Box::new(opening)));
+        Ok(Session::new(leg.app, events, mux, id, states))
     }
 }
 
 /// An offer that waits for its answer.
 pub struct Offer {
     transport: Transport,
-    peer: Peer,
+    ours: Ours,
+    socket: UdpSocket,
 }
 
 impl Offer {
@@ -115,7 +191,13 @@ impl Offer {
     /// The answer is not acceptable or no leg could be had.
     pub async fn accept(self, answer: &str) -> Result<Session, TransportError> {
         sdp::check_description(answer)?;
-        self.peer.accept_answer(answer).await?;
-        self.transport.session(self.peer, answer)
+        let remote = Remote::parse(answer)?;
+        let negotiated = sdp::negotiated(answer)?;
+        let Self {
+            transport,
+            ours,
+            socket,
+        } = self;
+        transport.session(ours, remote, Role::Offerer, negotiated, Some(socket))
     }
 }

@@ -1,6 +1,8 @@
-//! The few facts we read from session descriptions ourselves (RFC 8866): limits
-//! before the WebRTC stack sees an untrusted text, and the payload types that
-//! were negotiated. Pure functions.
+//! Session descriptions (RFC 8866): limits on an untrusted text, what it says
+//! that matters to us, and our own. Pure functions.
+
+pub(crate) mod local;
+pub(crate) mod remote;
 
 use switchboard_media::engine::LegConfig;
 use switchboard_media::receive::TelephoneEventFormat;
@@ -32,15 +34,15 @@ pub enum SdpError {
     /// More than [`MAX_CANDIDATES`].
     #[error("more than {MAX_CANDIDATES} ICE candidates")]
     TooManyCandidates,
-    /// An attribute that WebRTC needs is missing.
-    #[error("the attribute {0} is missing")]
+    /// Something WebRTC needs is missing, or not as it has to be.
+    #[error("{0} is missing or unusable")]
     Missing(&'static str),
     /// The audio section was rejected or has no Opus.
     #[error("no Opus (rtpmap opus/48000) was agreed on")]
     NoOpus,
 }
 
-/// Checks an untrusted offer or answer before the WebRTC stack parses it.
+/// Checks an untrusted offer or answer before it is read any further.
 ///
 /// # Errors
 /// The first limit that is broken.

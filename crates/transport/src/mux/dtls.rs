@@ -1,0 +1,205 @@
+//! The stack's DTLS endpoint for one call: handshake, the peer's certificate
+//! against the signalled fingerprint, SRTP keys, goodbye.
+//!
+//! It knows no addresses: records reach it only from addresses that ICE has
+//! validated, so that a stranger's early ClientHello is never looked at (RFC
+//! 8827 §6.5, OWASP ASVS 17.2.6), and what it sends goes along the nominated
+//! pair, whichever that is by then.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use rtc::crypto::{HashAlgorithm, RTCCryptoProvider};
+use rtc::dtls::config::{
+    ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig,
+    VerifyPeerCertificateFn,
+};
+use rtc::dtls::crypto::Certificate;
+use rtc::dtls::endpoint::{Endpoint, EndpointEvent};
+use rtc::shared::TransportProtocol;
+use rtc::shared::error::Error;
+use rtc::srtp::config::LABEL_EXTRACTOR_DTLS_SRTP;
+
+use super::link::Refused;
+use super::outbox::Outbox;
+use super::srtp;
+
+/// The endpoint tells peers apart by address; there is one.
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+
+/// SHA-256 of a certificate (RFC 8122 §5).
+pub(crate) type Fingerprint = [u8; 32];
+
+/// What a record brought about.
+pub(crate) enum DtlsEvent {
+    Nothing,
+    /// The handshake is through and the certificate is the signalled one.
+    Keys(Box<(srtp::Sender, srtp::Receiver)>),
+    /// The peer said goodbye.
+    Closed,
+    /// The handshake can't succeed any more.
+    Failed,
+}
+
+/// What a [`Dtls`] is made of.
+pub(crate) struct DtlsConfig {
+    pub(crate) certificate: Certificate,
+    /// Any of these is the peer's.
+    pub(crate) fingerprints: Vec<Fingerprint>,
+    /// Whether we send the ClientHello.
+    pub(crate) is_client: bool,
+}
+
+pub(crate) struct Dtls {
+    endpoint: Endpoint,
+    config: Arc<HandshakeConfig>,
+    crypto: Arc<dyn RTCCryptoProvider>,
+    is_client: bool,
+    started: bool,
+    done: bool,
+}
+
+impl Dtls {
+    pub(crate) fn new(
+        config: DtlsConfig,
+        crypto: Arc<dyn RTCCryptoProvider>,
+    ) -> Result<Self, Error> {
+        let is_client = config.is_client;
+        let handshake = ConfigBuilder::default()
+            .with_crypto_provider(Arc::clone(&crypto))
+            .with_certificates(vec![config.certificate])
+            .with_srtp_protection_profiles(srtp::PROFILES.to_vec())
+            .with_client_auth(ClientAuthType::RequireAnyClientCert)
+            // No certificate authority: the fingerprint is checked instead.
+            .with_insecure_skip_verify(true)
+            .with_verify_peer_certificate(Some(verifier(config.fingerprints, Arc::clone(&crypto))))
+            .with_extended_master_secret(ExtendedMasterSecretType::Require)
+            .build(is_client, None)?;
+        let handshake = Arc::new(handshake);
+        let server = (!is_client).then(|| Arc::clone(&handshake));
+        Ok(Self {
+            endpoint: Endpoint::new(PEER, TransportProtocol::UDP, server),
+            config: handshake,
+            crypto,
+            is_client,
+            started: false,
+            done: false,
+        })
+    }
+
+    /// ICE has a path: the client says hello.
+    pub(crate) fn start(&mut self, now: Instant) -> Result<(), Error> {
+        if self.started || !self.is_client {
+            return Ok(());
+        }
+        self.started = true;
+        self.endpoint
+            .connect(now, PEER, Arc::clone(&self.config), None)
+    }
+
+    /// Takes a datagram of records.
+    pub(crate) fn receive(&mut self, now: Instant, bytes: &[u8]) -> Result<DtlsEvent, Refused> {
+        if self.is_client && !self.started {
+            return Err(Refused::Early);
+        }
+        let events = match self.endpoint.read(now, PEER, None, BytesMut::from(bytes)) {
+            Ok(events) => events,
+            // After the handshake a record that does not fit is just dropped.
+            Err(_) if self.done => return Err(Refused::Forged),
+            Err(error) => return Ok(fatal(&error)),
+        };
+        let mut outcome = DtlsEvent::Nothing;
+        for event in events {
+            match event {
+                EndpointEvent::HandshakeComplete => {
+                    self.done = true;
+                    outcome = match self.keys() {
+                        Some(keys) => DtlsEvent::Keys(Box::new(keys)),
+                        None => DtlsEvent::Failed,
+                    };
+                }
+                EndpointEvent::PeerClosed => outcome = DtlsEvent::Closed,
+                _ => {}
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn keys(&self) -> Option<(srtp::Sender, srtp::Receiver)> {
+        let state = self.endpoint.get_connection_state(PEER)?;
+        let profile = state.srtp_protection_profile();
+        let len = srtp::keying_material_len(profile)?;
+        let material = state
+            .export_keying_material(LABEL_EXTRACTOR_DTLS_SRTP, &[], len)
+            .ok()?;
+        let crypto = self.crypto.crypto();
+        srtp::contexts(profile, material.as_ref(), state.is_client(), crypto).ok()
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.endpoint.poll_timeout(&PEER)
+    }
+
+    /// Repeats a flight that was lost; an error when that was the last try.
+    pub(crate) fn timeout(&mut self, now: Instant) -> Result<(), Error> {
+        if self.next_timeout().is_some_and(|due| due <= now) {
+            return self.endpoint.handle_timeout(PEER, now);
+        }
+        Ok(())
+    }
+
+    /// Says goodbye (`close_notify`).
+    pub(crate) fn close(&mut self, now: Instant) {
+        let _ = self.endpoint.close(now);
+    }
+
+    /// Moves what the endpoint wants sent to `out`. Without a path it is lost,
+    /// and repeated by its timer.
+    pub(crate) fn transmit(&mut self, path: Option<SocketAddr>, out: &mut Outbox) {
+        while let Some(message) = self.endpoint.poll_transmit() {
+            if let Some(path) = path {
+                out.push_bytes(path, &message.message);
+            }
+        }
+    }
+}
+
+/// A record that could not be read ends the handshake only if the peer's
+/// certificate is the reason: all else may be noise that precedes the real one.
+fn fatal(error: &Error) -> DtlsEvent {
+    match error {
+        Error::ErrNoMatchingCertificateFingerprint | Error::ErrAlertFatalOrClose => {
+            DtlsEvent::Failed
+        }
+        _ => DtlsEvent::Nothing,
+    }
+}
+
+fn verifier(
+    fingerprints: Vec<Fingerprint>,
+    crypto: Arc<dyn RTCCryptoProvider>,
+) -> VerifyPeerCertificateFn {
+    Arc::new(move |certificates, _| {
+        let certificate = certificates.first().ok_or(Error::ErrNonCertificate)?;
+        let found = fingerprint(certificate, crypto.as_ref())?;
+        if fingerprints.contains(&found) {
+            Ok(())
+        } else {
+            Err(Error::ErrNoMatchingCertificateFingerprint)
+        }
+    })
+}
+
+/// The fingerprint of a DER certificate.
+pub(crate) fn fingerprint(
+    der: &[u8],
+    crypto: &dyn RTCCryptoProvider,
+) -> Result<Fingerprint, Error> {
+    let hash = crypto
+        .crypto()
+        .hash(HashAlgorithm::Sha256, der)
+        .map_err(|error| Error::Crypto(error.to_string()))?;
+    Fingerprint::try_from(hash.as_slice()).map_err(|_| Error::ErrNonCertificate)
+}

@@ -1,0 +1,230 @@
+//! The stack's ICE agent behind a gate: a STUN message reaches it only after
+//! its integrity was checked, so that nobody without the passwords changes
+//! roles, candidates or timers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use rtc::crypto::RTCCryptoProvider;
+use rtc::ice::candidate::candidate_host::CandidateHostConfig;
+use rtc::ice::candidate::{Candidate, CandidateConfig};
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::ice::state::ConnectionState;
+use rtc::ice::{Agent, AgentConfig};
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+use rtc::shared::{TransportContext, TransportMessage, TransportProtocol};
+use rtc::stun::attributes::ATTR_USERNAME;
+use rtc::stun::integrity::MessageIntegrity;
+use rtc::stun::message::{CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_BINDING, Message};
+use rtc::stun::textattrs::TextAttribute;
+
+use super::link::Refused;
+use super::outbox::Outbox;
+
+/// A caller who vanished without a word is given up after these two.
+const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
+const FAILED_AFTER: Duration = Duration::from_secs(10);
+/// How often consent is renewed (RFC 7675 §5.1 allows 4 to 6 s at most apart).
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+/// Remote addresses a call may use in its life.
+const MAX_REMOTES: usize = 64;
+/// Validated addresses kept at a time.
+const MAX_VALIDATED: usize = 8;
+
+/// A username fragment and password (RFC 8445 §5.3).
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(crate) fragment: String,
+    pub(crate) password: String,
+}
+
+/// One side's view of a call's ICE.
+pub(crate) struct Ice {
+    agent: Agent,
+    crypto: Arc<dyn RTCCryptoProvider>,
+    local: SocketAddr,
+    ours: Credentials,
+    theirs: Credentials,
+    /// Where authenticated checks came from, the least recent first.
+    validated: Vec<SocketAddr>,
+}
+
+/// What an [`Ice`] is made of.
+pub(crate) struct IceConfig {
+    pub(crate) local: SocketAddr,
+    pub(crate) ours: Credentials,
+    pub(crate) theirs: Credentials,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) controlling: bool,
+}
+
+impl Ice {
+    pub(crate) fn new(
+        now: Instant,
+        config: IceConfig,
+        crypto: Arc<dyn RTCCryptoProvider>,
+    ) -> Result<Self, Error> {
+        let settings = AgentConfig {
+            local_ufrag: config.ours.fragment.clone(),
+            local_pwd: config.ours.password.clone(),
+            // Nobody resolves mDNS names here: the other side's checks reach us
+            // first, and a multicast socket can't be had without a network.
+            multicast_dns_mode: MulticastDnsMode::Disabled,
+            disconnected_timeout: Some(DISCONNECTED_AFTER),
+            failed_timeout: Some(FAILED_AFTER),
+            keepalive_interval: Some(KEEP_ALIVE),
+            is_controlling: config.controlling,
+            ..AgentConfig::default()
+        };
+        let mut agent = Agent::new(now, Arc::new(settings), Arc::clone(&crypto))?;
+        agent.add_local_candidate(host(config.local)?)?;
+        for candidate in config.candidates {
+            agent.add_remote_candidate(candidate)?;
+        }
+        agent.start_connectivity_checks(
+            now,
+            config.controlling,
+            config.theirs.fragment.clone(),
+            config.theirs.password.clone(),
+        )?;
+        Ok(Self {
+            agent,
+            crypto,
+            local: config.local,
+            ours: config.ours,
+            theirs: config.theirs,
+            validated: Vec::with_capacity(MAX_VALIDATED),
+        })
+    }
+
+    /// Takes a STUN message; `Ok(true)` when it validated its source address.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<bool, Refused> {
+        let is_request = self.authenticate(bytes)?;
+        let remotes = self.agent.get_remote_candidates();
+        if remotes.len() >= MAX_REMOTES && !remotes.iter().any(|remote| remote.addr() == from) {
+            return Err(Refused::Policed);
+        }
+        self.agent
+            .handle_read(TransportMessage {
+                now,
+                transport: TransportContext {
+                    local_addr: self.local,
+                    peer_addr: from,
+                    transport_protocol: TransportProtocol::UDP,
+                    ecn: None,
+                },
+                message: BytesMut::from(bytes),
+            })
+            .map_err(|_| Refused::Malformed)?;
+        Ok(is_request && self.validate(from))
+    }
+
+    /// Whether the message is a request (`true`) or a success (`false`) and
+    /// comes from who knows the passwords.
+    fn authenticate(&self, bytes: &[u8]) -> Result<bool, Refused> {
+        let mut message = Message {
+            raw: bytes.to_vec(),
+            ..Message::default()
+        };
+        message.decode().map_err(|_| Refused::Malformed)?;
+        if message.typ.method != METHOD_BINDING {
+            return Err(Refused::Malformed);
+        }
+        let (is_request, password) = match message.typ.class {
+            CLASS_REQUEST => (true, &self.ours.password),
+            CLASS_SUCCESS_RESPONSE => (false, &self.theirs.password),
+            _ => return Err(Refused::Malformed),
+        };
+        if is_request && self.is_for_another(&message) {
+            return Err(Refused::Forged);
+        }
+        MessageIntegrity::check(&mut message, password.as_bytes(), self.crypto.crypto())
+            .map_err(|_| Refused::Forged)?;
+        Ok(is_request)
+    }
+
+    fn is_for_another(&self, message: &Message) -> bool {
+        let mut username = TextAttribute {
+            attr: ATTR_USERNAME,
+            text: String::new(),
+        };
+        let expected = [&self.ours.fragment, ":", &self.theirs.fragment].concat();
+        username.get_from(message).is_err() || username.text != expected
+    }
+
+    fn validate(&mut self, from: SocketAddr) -> bool {
+        // The most recent last, so that the one in use is not forgotten.
+        if let Some(at) = self.validated.iter().position(|held| *held == from) {
+            self.validated[at..].rotate_left(1);
+            return false;
+        }
+        if self.validated.len() == MAX_VALIDATED {
+            self.validated.remove(0);
+        }
+        self.validated.push(from);
+        true
+    }
+
+    /// Whether media and handshakes may come from `address`.
+    pub(crate) fn is_validated(&self, address: SocketAddr) -> bool {
+        self.validated.contains(&address)
+    }
+
+    /// Where to send: the nominated pair's remote end.
+    pub(crate) fn selected(&self) -> Option<SocketAddr> {
+        let (_, remote) = self.agent.get_selected_candidate_pair()?;
+        Some(remote.addr())
+    }
+
+    /// Nothing was heard for a while; the address may go to another call.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.agent.state() == ConnectionState::Disconnected
+    }
+
+    /// Checks or consent failed for good.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.agent.state() == ConnectionState::Failed
+    }
+
+    pub(crate) fn timeout(&mut self, now: Instant) {
+        if self.next_timeout().is_some_and(|due| due <= now) {
+            let _ = self.agent.handle_timeout(now);
+        }
+    }
+
+    pub(crate) fn next_timeout(&mut self) -> Option<Instant> {
+        self.agent.poll_timeout()
+    }
+
+    /// Moves what the agent wants sent to `out`.
+    pub(crate) fn transmit(&mut self, out: &mut Outbox) {
+        while let Some(message) = self.agent.poll_write() {
+            out.push_bytes(message.transport.peer_addr, &message.message);
+        }
+        // States are asked for, not followed.
+        while self.agent.poll_event().is_some() {}
+    }
+}
+
+/// The one address we can be reached at.
+pub(crate) fn host(address: SocketAddr) -> Result<Candidate, Error> {
+    CandidateHostConfig {
+        base_config: CandidateConfig {
+            network: "udp".to_owned(),
+            address: address.ip().to_string(),
+            port: address.port(),
+            component: 1,
+            ..CandidateConfig::default()
+        },
+        ..CandidateHostConfig::default()
+    }
+    .new_candidate_host()
+}

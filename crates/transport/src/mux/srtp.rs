@@ -1,0 +1,257 @@
+//! SRTP and SRTCP in place, without allocation after set-up (RFC 3711,
+//! RFC 7714): one direction each for what comes and what goes.
+//!
+//! Nothing a sender says is believed before its tag is: sources, rollover
+//! counters and replay windows change only for packets that proved themselves.
+
+mod cipher;
+mod index;
+
+use rtc::crypto::RTCCrypto;
+use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+
+use cipher::Cipher;
+use index::{PacketIndex, ReplayWindow};
+
+pub(crate) use cipher::{MAX_RTCP_OVERHEAD, MAX_RTP_OVERHEAD};
+
+/// Fixed part of an RTP header (RFC 3550 §5.1).
+const RTP_HEADER: usize = 12;
+/// What of an RTCP packet stays in the clear (RFC 3711 §3.4).
+const RTCP_HEADER: usize = 8;
+/// Sources remembered for each direction; a call has one, or a few after
+/// renegotiations.
+const MAX_SOURCES: usize = 16;
+
+/// Why a packet was not taken. Says nothing of its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SrtpError {
+    /// Lengths that do not fit the packet.
+    #[error("malformed")]
+    Malformed,
+    /// The tag is wrong.
+    #[error("not authentic")]
+    Forged,
+    /// Seen before, or too old to tell.
+    #[error("replayed")]
+    Replayed,
+    /// More sources than are remembered.
+    #[error("too many sources")]
+    TooManySources,
+    /// The cipher refused; only for keys or profiles that can't be used.
+    #[error("cipher failure")]
+    Cipher,
+}
+
+/// The profiles we negotiate, the better first. RFC 8827 §6.5 demands the second.
+pub(crate) const PROFILES: [SrtpProtectionProfile; 2] = [
+    SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
+    SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+];
+
+/// Bytes the DTLS exporter must give for a profile (RFC 5764 §4.2).
+pub(crate) fn keying_material_len(profile: SrtpProtectionProfile) -> Option<usize> {
+    Some(2 * (cipher::KEY_LEN + cipher::salt_len(profile)?))
+}
+
+/// Both directions, from the exporter's bytes: client key, server key, client
+/// salt, server salt.
+pub(crate) fn contexts(
+    profile: SrtpProtectionProfile,
+    material: &[u8],
+    is_client: bool,
+    crypto: &dyn RTCCrypto,
+) -> Result<(Sender, Receiver), SrtpError> {
+    let salt_len = cipher::salt_len(profile).ok_or(SrtpError::Cipher)?;
+    if Some(material.len()) != keying_material_len(profile) {
+        return Err(SrtpError::Cipher);
+    }
+    let (keys, salts) = material.split_at(2 * cipher::KEY_LEN);
+    let (client_key, server_key) = keys.split_at(cipher::KEY_LEN);
+    let (client_salt, server_salt) = salts.split_at(salt_len);
+    let client = Cipher::new(profile, client_key, client_salt, crypto)?;
+    let server = Cipher::new(profile, server_key, server_salt, crypto)?;
+    let (local, remote) = if is_client {
+        (client, server)
+    } else {
+        (server, client)
+    };
+    Ok((Sender::new(local), Receiver::new(remote)))
+}
+
+/// Protects one source's packets.
+pub(crate) struct Sender {
+    cipher: Cipher,
+    /// Index of the next packet: rollover counter and sequence number in one.
+    next: u64,
+    next_rtcp: u32,
+}
+
+impl Sender {
+    fn new(cipher: Cipher) -> Self {
+        Self {
+            cipher,
+            next: 0,
+            next_rtcp: 1,
+        }
+    }
+
+    /// The sequence number the next packet must carry. Numbers are given out
+    /// here and nowhere else: using one twice would use a nonce twice.
+    pub(crate) fn sequence(&self) -> u16 {
+        self.next as u16
+    }
+
+    /// Protects the packet in `buffer[..len]`, whose header has no extension or
+    /// CSRC and carries [`sequence`](Self::sequence); returns its new length.
+    pub(crate) fn protect(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
+        if len < RTP_HEADER || buffer.len() < len + MAX_RTP_OVERHEAD {
+            return Err(SrtpError::Malformed);
+        }
+        let sequence = u16::from_be_bytes([buffer[2], buffer[3]]);
+        if sequence != self.sequence() {
+            return Err(SrtpError::Replayed);
+        }
+        let index = self.next;
+        self.next += 1;
+        self.cipher.seal_rtp(buffer, RTP_HEADER, len, index)
+    }
+
+    /// Protects the compound RTCP packet in `buffer[..len]`; returns its new length.
+    pub(crate) fn protect_rtcp(
+        &mut self,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Result<usize, SrtpError> {
+        if len < RTCP_HEADER || buffer.len() < len + MAX_RTCP_OVERHEAD {
+            return Err(SrtpError::Malformed);
+        }
+        let index = self.next_rtcp;
+        self.next_rtcp = (index + 1) & cipher::RTCP_INDEX_MASK;
+        self.cipher.seal_rtcp(buffer, RTCP_HEADER, len, index)
+    }
+}
+
+/// One source's state on the receiving side.
+struct Source {
+    ssrc: u32,
+    index: PacketIndex,
+    replay: ReplayWindow,
+}
+
+struct RtcpSource {
+    ssrc: u32,
+    replay: ReplayWindow,
+}
+
+/// Checks and opens what comes.
+pub(crate) struct Receiver {
+    cipher: Cipher,
+    sources: Vec<Source>,
+    rtcp_sources: Vec<RtcpSource>,
+}
+
+impl Receiver {
+    fn new(cipher: Cipher) -> Self {
+        Self {
+            cipher,
+            sources: Vec::with_capacity(MAX_SOURCES),
+            rtcp_sources: Vec::with_capacity(MAX_SOURCES),
+        }
+    }
+
+    /// Checks and decrypts an RTP packet in place; the plain packet is the
+    /// first bytes of `packet`, as many as are returned.
+    pub(crate) fn open(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let header_len = header_len(packet)?;
+        let sequence = u16::from_be_bytes([packet[2], packet[3]]);
+        let ssrc = ssrc_at(packet, 8);
+        let known = self.sources.iter().position(|source| source.ssrc == ssrc);
+        let index = match known {
+            Some(at) => {
+                let source = &self.sources[at];
+                let index = source.index.estimate(sequence);
+                source.replay.check(index)?;
+                index
+            }
+            None if self.sources.len() == MAX_SOURCES => return Err(SrtpError::TooManySources),
+            None => u64::from(sequence),
+        };
+        let len = self.cipher.open_rtp(packet, header_len, index)?;
+        match known {
+            Some(at) => self.sources[at].accept(index),
+            None => self.sources.push(Source::first(ssrc, index)),
+        }
+        Ok(len)
+    }
+
+    /// Checks and decrypts a compound RTCP packet in place, as [`open`](Self::open).
+    pub(crate) fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        if packet.len() < RTCP_HEADER {
+            return Err(SrtpError::Malformed);
+        }
+        let ssrc = ssrc_at(packet, 4);
+        let index = self.cipher.rtcp_index(packet)?;
+        let mut sources = self.rtcp_sources.iter();
+        let known = sources.position(|source| source.ssrc == ssrc);
+        match known {
+            Some(at) => self.rtcp_sources[at].replay.check(u64::from(index))?,
+            None if self.rtcp_sources.len() == MAX_SOURCES => {
+                return Err(SrtpError::TooManySources);
+            }
+            None => {}
+        }
+        let len = self.cipher.open_rtcp(packet, RTCP_HEADER, index)?;
+        match known {
+            Some(at) => self.rtcp_sources[at].replay.accept(u64::from(index)),
+            None => self.rtcp_sources.push(RtcpSource {
+                ssrc,
+                replay: ReplayWindow::starting_at(u64::from(index)),
+            }),
+        }
+        Ok(len)
+    }
+
+    /// Sources that proved themselves.
+    #[cfg(test)]
+    fn sources(&self) -> usize {
+        self.sources.len()
+    }
+}
+
+impl Source {
+    fn first(ssrc: u32, index: u64) -> Self {
+        Self {
+            ssrc,
+            index: PacketIndex::new(index),
+            replay: ReplayWindow::starting_at(index),
+        }
+    }
+
+    fn accept(&mut self, index: u64) {
+        self.index.accept(index);
+        self.replay.accept(index);
+    }
+}
+
+/// Length of an RTP header with its CSRC list and extension, which stay in the
+/// clear (RFC 3711 §3.1).
+fn header_len(packet: &[u8]) -> Result<usize, SrtpError> {
+    let first = *packet.first().ok_or(SrtpError::Malformed)?;
+    let mut len = RTP_HEADER + 4 * usize::from(first & 0x0f);
+    if first & 0x10 != 0 {
+        let words = packet.get(len + 2..len + 4).ok_or(SrtpError::Malformed)?;
+        len += 4 + 4 * usize::from(u16::from_be_bytes([words[0], words[1]]));
+    }
+    if first >> 6 != 2 || packet.len() < len {
+        return Err(SrtpError::Malformed);
+    }
+    Ok(len)
+}
+
+fn ssrc_at(packet: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]])
+}
+
+#[cfg(test)]
+mod tests;
