@@ -27,7 +27,9 @@ use crate::timeline::{CallEvent, TimelineEvent};
 
 pub(crate) use conversation::ANSWER_LIMIT;
 use conversation::{Conversation, Phase};
-pub(crate) use effect::{Effect, Leg, MediaAction, MediaReport, Notice, Operation, Reply};
+pub(crate) use effect::{
+    Effect, Leg, MediaAction, MediaReport, Notice, Operation, Playable, Reply,
+};
 pub(crate) use fault::Fault;
 use ids::Ids;
 

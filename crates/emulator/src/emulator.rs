@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -19,6 +20,8 @@ use crate::{admin, graph, identity, page, shell};
 
 /// Messages that may wait for an in-process phone.
 const PHONE_QUEUE: usize = 256;
+/// Requests that are being answered at the end get this long.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Commands that may wait from one.
 const COMMAND_QUEUE: usize = 16;
 
@@ -142,8 +145,9 @@ impl Emulator {
     }
 
     /// Ends all calls, tells everyone concerned, and stops listening.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.hub.stop().await;
+        let _ = tokio::time::timeout(LAST_ANSWERS, &mut self.server).await;
         self.server.abort();
     }
 
@@ -209,7 +213,10 @@ async fn serve(listener: TcpListener, hub: Arc<Hub>) {
         .merge(identity::router())
         .merge(admin::router())
         .merge(graph::router(&hub));
-    if let Err(error) = axum::serve(listener, router.with_state(hub)).await {
+    let until = Arc::clone(&hub);
+    let server = axum::serve(listener, router.with_state(hub))
+        .with_graceful_shutdown(async move { until.stopped().await });
+    if let Err(error) = server.await {
         tracing::error!(%error, "the emulator no longer answers");
     }
 }

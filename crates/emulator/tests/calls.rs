@@ -41,6 +41,21 @@ async fn hears_something(session: &mut Session) {
     timeout(LIMIT, heard).await.expect("audio in time");
 }
 
+/// The next digits that are heard.
+async fn digits(session: &mut Session, count: usize) -> String {
+    let heard = async {
+        let mut keys = String::new();
+        while keys.len() < count {
+            let event = session.event().await.expect("the session goes on");
+            if let SessionEvent::Media(MediaEvent::DigitStart { digit, .. }) = event {
+                keys.push(digit.as_char());
+            }
+        }
+        keys
+    };
+    timeout(LIMIT, heard).await.expect("digits in time")
+}
+
 async fn connected(session: &mut Session) {
     let connected = async { while session.event().await.unwrap() != SessionEvent::Connected {} };
     timeout(LIMIT, connected).await.expect("connected in time");
@@ -127,6 +142,17 @@ async fn prompts_are_heard_with_service_hosted_media() {
     let done = site.bot.heard().await;
     assert_eq!(done.first()["resourceData"]["id"], operation["id"]);
     assert_eq!(done.first()["resourceData"]["status"], "completed");
+
+    // Tones sent by the bot are heard as digits by the caller.
+    let body = json!({"tones": ["tone4", "star"]});
+    let sent = site.post(&format!("/{call}/sendDtmfTones"), body).await;
+    assert_eq!(sent.0, StatusCode::OK);
+    assert_eq!(digits(&mut caller, 2).await, "4*");
+    let done = site.bot.heard().await;
+    assert_eq!(
+        done.first()["resourceData"]["completionReason"],
+        "completedSuccessfully"
+    );
 
     // What can't be played fails its operation, not the call.
     site.bot.prompt.send_replace(b"no WAV at all".to_vec());

@@ -36,6 +36,33 @@ pub(crate) struct EmulateArgs {
     /// Makes ids reproducible
     #[arg(long, env = "SWITCHBOARD_EMULATE_SEED")]
     seed: Option<u64>,
+
+    /// Overlook unknown properties in requests, which Graph refuses
+    #[arg(long, env = "SWITCHBOARD_EMULATE_LENIENT")]
+    lenient: bool,
+
+    /// Allow an address that other machines can reach; whoever does can use the phones
+    #[arg(long, env = "SWITCHBOARD_EMULATE_ALLOW_REMOTE")]
+    allow_remote: bool,
+
+    /// A permission (app role) of the bot; may be given several times. All permissions
+    /// on calls if left out
+    #[arg(
+        long,
+        env = "SWITCHBOARD_EMULATE_ROLES",
+        value_name = "ROLE",
+        value_delimiter = ','
+    )]
+    role: Vec<String>,
+
+    /// Calls the bot may have at once; Graph documents 100
+    #[arg(
+        long,
+        env = "SWITCHBOARD_EMULATE_CONCURRENT_CALLS",
+        value_name = "N",
+        default_value_t = 100
+    )]
+    concurrent_calls: usize,
 }
 
 /// The line printed when ready; a stable contract.
@@ -66,9 +93,15 @@ pub(crate) async fn run(args: &EmulateArgs) -> Result<(), Failure> {
         client_secret: SecretString::from(secret.clone()),
         webhook: args.bot.clone(),
     };
-    let config = EmulatorConfig::new(args.listen, transport)
+    let mut config = EmulatorConfig::new(args.listen, transport)
         .with_app(app)
         .with_seed(args.seed);
+    if !args.role.is_empty() {
+        config = config.with_roles(CLIENT_ID, args.role.clone());
+    }
+    config.lenient = args.lenient;
+    config.allow_remote = args.allow_remote;
+    config.concurrent_calls = args.concurrent_calls;
     let emulator = Emulator::start(config).await?;
     announce(&emulator, &secret)?;
     shutdown_signal().await;

@@ -1,13 +1,16 @@
 //! What goes into the cloud and what comes out of it.
 
+use std::time::Duration;
+
 use switchboard_media::event::MediaEvent;
 use switchboard_signaling::types::{
     AnswerRequest, Call, ClientContextRequest, CommsNotifications, CommsOperation, Participant,
-    PlayPromptRequest, RedirectRequest, RejectRequest, TransferRequest,
+    PlayPromptRequest, RedirectRequest, RejectRequest, SendDtmfTonesRequest, TransferRequest,
     UpdateRecordingStatusRequest,
 };
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::phone::PhoneEvent;
 use crate::timeline::CallEvent;
@@ -32,6 +35,7 @@ pub(crate) enum Operation {
     GetParticipant(String),
     CancelMediaProcessing(ClientContextRequest),
     UpdateRecordingStatus(UpdateRecordingStatusRequest),
+    SendDtmfTones(SendDtmfTonesRequest),
 }
 
 /// What Graph answers an operation with.
@@ -111,15 +115,23 @@ pub(crate) enum MediaAction {
     Bridge,
     /// Leave the bot's media endpoint.
     LeaveBot,
-    /// Fetch and play prompts to the caller, after those that are playing.
-    Play {
-        operation: String,
-        prompts: Vec<Url>,
-    },
+    /// Play something to the caller, after what is playing.
+    Play { operation: String, what: Playable },
     /// Stop what is played and forget what waits to be.
     StopPlaying,
     /// The call is over.
     End,
+}
+
+/// What an operation plays.
+pub(crate) enum Playable {
+    /// Media files, to be fetched.
+    Files(Vec<Url>),
+    /// Keys of the dial pad, with this much silence after each.
+    Tones {
+        keys: Zeroizing<String>,
+        pause: Duration,
+    },
 }
 
 /// What happened to a call's media.

@@ -64,6 +64,7 @@ impl Cloud {
             Operation::GetParticipant(id) => self.participant(call, &id),
             Operation::CancelMediaProcessing(request) => self.cancel_media(call, request),
             Operation::UpdateRecordingStatus(request) => self.recording_status(call, request),
+            Operation::SendDtmfTones(request) => self.send_tones(call, request),
         }
     }
 

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use switchboard_media::event::{Digit, MediaEvent};
 use switchboard_signaling::types::{
-    Call, CallState, ChangeType, MediaState, OperationStatus, Tone,
+    Call, CallState, ChangeType, MediaState, OperationKind, OperationStatus,
+    SendDtmfCompletionReason, Tone,
 };
 
 use super::conversation::{BotMedia, Conversation, MEDIA_LIMIT, Phase};
@@ -190,6 +191,12 @@ impl Cloud {
             ),
             Err(why) => (OperationStatus::Failed, notice::result(400, 0, &why)),
         };
+        if operation.kind == Some(OperationKind::SendDtmfTones) {
+            operation.completion_reason = Some(match status {
+                OperationStatus::Completed => SendDtmfCompletionReason::CompletedSuccessfully,
+                _ => SendDtmfCompletionReason::MediaOperationCanceled,
+            });
+        }
         operation.status = Some(status);
         operation.result_info = Some(result);
         let operation = operation.clone();

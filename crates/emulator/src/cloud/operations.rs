@@ -1,22 +1,26 @@
 //! Graph's operations within an established call.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use switchboard_signaling::types::{
     ClientContextRequest, CommsOperation, Identity, IdentitySet, MediaDirection, MediaStream,
     Modality, OperationKind, OperationStatus, Participant, ParticipantInfo, PlayPromptRequest,
-    Prompt, RecordingStatus, UpdateRecordingStatusRequest,
+    Prompt, RecordingStatus, SendDtmfTonesRequest, Tone, UpdateRecordingStatusRequest,
 };
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::conversation::{Conversation, KEEP_ALIVE_LIMIT};
 use super::graph::{established, same_origin};
-use super::{Cloud, Fault, MediaAction, Reply, notice};
+use super::{Cloud, Fault, MediaAction, Playable, Reply, notice};
 use crate::phone::PhoneEvent;
 
 /// call: playPrompt
 const MAX_PROMPTS: usize = 20;
 const MAX_CLIENT_CONTEXT: usize = 256;
+/// A hundred tones take half a minute.
+const MAX_TONES: usize = 100;
+const DEFAULT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Cloud {
     pub(super) fn keep_alive(
@@ -94,7 +98,38 @@ impl Cloud {
         let reply = self.begin(call, kind, OperationStatus::Running, request.client_context)?;
         if let Reply::Operation(operation) = &reply {
             let operation = operation.id.clone().unwrap_or_default();
-            self.media(call, MediaAction::Play { operation, prompts });
+            let what = Playable::Files(prompts);
+            self.media(call, MediaAction::Play { operation, what });
+        }
+        Ok(reply)
+    }
+
+    /// Presses keys towards the caller.
+    pub(super) fn send_tones(
+        &mut self,
+        call: &mut Conversation,
+        request: SendDtmfTonesRequest,
+    ) -> Result<Reply, Fault> {
+        established(call, "sendDtmfTones")?;
+        if !call.service_hosted() {
+            return Err(Fault::not_service_hosted("sendDtmfTones"));
+        }
+        check_context(request.client_context.as_deref())?;
+        let keys = keys(&request.tones.unwrap_or_default())?;
+        let pause = match request.delay_between_tones_ms {
+            None => DEFAULT_PAUSE,
+            Some(ms @ 0..=10_000) => Duration::from_millis(u64::from(ms.unsigned_abs())),
+            Some(_) => {
+                let rule = "0 to 10000 ms are allowed";
+                return Err(Fault::property("delayBetweenTonesMs", rule));
+            }
+        };
+        let kind = OperationKind::SendDtmfTones;
+        let reply = self.begin(call, kind, OperationStatus::Running, request.client_context)?;
+        if let Reply::Operation(operation) = &reply {
+            let operation = operation.id.clone().unwrap_or_default();
+            let what = Playable::Tones { keys, pause };
+            self.media(call, MediaAction::Play { operation, what });
         }
         Ok(reply)
     }
@@ -224,6 +259,17 @@ impl Cloud {
         bot.operations.insert(id, operation.clone());
         Ok(Reply::Operation(Box::new(operation)))
     }
+}
+
+/// The dial-pad characters of tones.
+fn keys(tones: &[Tone]) -> Result<Zeroizing<String>, Fault> {
+    if tones.is_empty() || tones.len() > MAX_TONES {
+        return Err(Fault::property("tones", "1 to 100 tones are allowed"));
+    }
+    let keys: Option<String> = tones.iter().map(Tone::to_char).collect();
+    let rule = "tone0 to tone9, star, pound and a to d can be sent";
+    keys.map(Zeroizing::new)
+        .ok_or_else(|| Fault::property("tones", rule))
 }
 
 fn participant(id: &str, identity: IdentitySet) -> Participant {

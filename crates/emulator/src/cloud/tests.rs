@@ -167,6 +167,7 @@ fn operation(action: &str, body: Value) -> Operation {
         "mute" => Operation::Mute(serde_json::from_value(body).unwrap()),
         "unmute" => Operation::Unmute(serde_json::from_value(body).unwrap()),
         "playPrompt" => Operation::PlayPrompt(serde_json::from_value(body).unwrap()),
+        "sendDtmfTones" => Operation::SendDtmfTones(serde_json::from_value(body).unwrap()),
         "cancelMediaProcessing" => {
             Operation::CancelMediaProcessing(serde_json::from_value(body).unwrap())
         }
@@ -207,6 +208,7 @@ fn good(action: &str) -> Value {
         "answer" => answer(&service_media()),
         "redirect" => json!({"targets": [{"identity": {"user": {"id": "someone"}}}]}),
         "transfer" => to_agent(),
+        "sendDtmfTones" => json!({"tones": ["tone1", "pound"], "delayBetweenTonesMs": 50}),
         "updateRecordingStatus" => json!({"status": "recording"}),
         "playPrompt" => prompts("http://127.0.0.1:3978/a.wav"),
         _ => json!({}),

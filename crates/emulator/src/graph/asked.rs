@@ -49,7 +49,7 @@ impl Asked {
             "answer" => &[MEDIA, INITIATE],
             "redirect" | "transfer" => &[INITIATE],
             "mute" | "unmute" | "playPrompt" => &[INITIATE, GROUP, JOIN, GUEST, MEDIA],
-            "subscribeToTone" | "cancelMediaProcessing" => &[MEDIA, INITIATE],
+            "subscribeToTone" | "cancelMediaProcessing" | "sendDtmfTones" => &[MEDIA, INITIATE],
             "updateRecordingStatus" => &[MEDIA, JOIN, GUEST],
             "participants" => &[JOIN, GUEST, INITIATE, GROUP],
             _ => &[],

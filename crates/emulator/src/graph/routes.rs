@@ -176,6 +176,7 @@ fn parse_action(action: &str, body: Payload<'_>) -> Result<Operation, Fault> {
         "subscribeToTone" => Operation::SubscribeToTone(body.optional()?),
         "cancelMediaProcessing" => Operation::CancelMediaProcessing(body.optional()?),
         "updateRecordingStatus" => Operation::UpdateRecordingStatus(body.read()?),
+        "sendDtmfTones" => Operation::SendDtmfTones(body.read()?),
         other => {
             let other: String = other.chars().take(64).collect();
             let message = format!("Resource not found for the segment '{other}'.");

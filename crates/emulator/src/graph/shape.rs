@@ -178,9 +178,23 @@ const PLAY_PROMPT: Shape = Shape {
     ],
 };
 
+const RECORDING_STATUS: Shape = Shape {
+    name: "updateRecordingStatus",
+    properties: &[("clientContext", Plain), ("status", Plain)],
+};
+
+const TONES: Shape = Shape {
+    name: "sendDtmfTones",
+    properties: &[
+        ("clientContext", Plain),
+        ("tones", Plain),
+        ("delayBetweenTonesMs", Plain),
+    ],
+};
+
 const MARK: Shape = Shape {
     name: "action",
-    properties: &[("clientContext", Plain), ("status", Plain)],
+    properties: &[("clientContext", Plain)],
 };
 
 /// Refuses the first property that the operation's body doesn't have.
@@ -192,6 +206,8 @@ pub(super) fn check(operation: &str, body: &Value) -> Result<(), Fault> {
         "redirect" => &REDIRECT,
         "transfer" => &TRANSFER,
         "playPrompt" => &PLAY_PROMPT,
+        "updateRecordingStatus" => &RECORDING_STATUS,
+        "sendDtmfTones" => &TONES,
         _ => &MARK,
     };
     walk(shape, body, "")

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use switchboard_media::event::Digit;
 use switchboard_media::prompt::Prompt;
+use switchboard_media::tone::{self, DtmfTone};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -34,8 +36,38 @@ pub(super) struct Fetched {
     pub(super) prompt: Arc<Prompt>,
 }
 
+/// Fetches prompts, all or none.
+pub(super) async fn prompts(hub: &Hub, urls: &[Url]) -> Result<Vec<Fetched>, FetchError> {
+    let mut prompts = Vec::with_capacity(urls.len());
+    for url in urls {
+        prompts.push(prompt(hub, url).await?);
+    }
+    Ok(prompts)
+}
+
+/// Makes the sound of keys being pressed.
+pub(super) async fn tones(
+    keys: Zeroizing<String>,
+    pause: Duration,
+) -> Result<Vec<Fetched>, FetchError> {
+    const RATE: u32 = 16_000;
+    let make = move || {
+        let first = keys.chars().find_map(Digit::from_char)?;
+        let like = DtmfTone {
+            pause_ms: pause.as_secs_f64() * 1000.0,
+            ..DtmfTone::new(first)
+        };
+        let samples = Zeroizing::new(tone::dial(RATE, &keys, &like));
+        Prompt::from_samples(RATE, &samples).ok()
+    };
+    let made = tokio::task::spawn_blocking(make).await;
+    let prompt = made.ok().flatten().ok_or(FetchError::Encoding)?;
+    let name = "tones".to_owned();
+    Ok(vec![Fetched { name, prompt }])
+}
+
 /// Fetches one prompt.
-pub(super) async fn prompt(hub: &Hub, url: &Url) -> Result<Fetched, FetchError> {
+async fn prompt(hub: &Hub, url: &Url) -> Result<Fetched, FetchError> {
     let bytes = tokio::time::timeout(TIMEOUT, download(hub, url))
         .await
         .map_err(|_| FetchError::Unreachable)??;

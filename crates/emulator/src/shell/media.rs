@@ -14,7 +14,7 @@ use url::Url;
 
 use super::Hub;
 use super::fetch::{self, FetchError, Fetched};
-use crate::cloud::{Leg, MediaAction, MediaReport};
+use crate::cloud::{Leg, MediaAction, MediaReport, Playable};
 
 /// The result of prompts that were stopped.
 const CANCELLED: &str = "The operation was canceled.";
@@ -54,7 +54,7 @@ struct CallMedia {
     bot: Option<(Url, SecretString)>,
     /// Dropped with the call, which ends what is under way.
     jobs: JoinSet<Job>,
-    waiting: VecDeque<(String, Vec<Url>)>,
+    waiting: VecDeque<(String, Playable)>,
     playing: Option<Playing>,
 }
 
@@ -114,8 +114,8 @@ impl CallMedia {
                     });
                 }
             }
-            MediaAction::Play { operation, prompts } => {
-                self.waiting.push_back((operation, prompts));
+            MediaAction::Play { operation, what } => {
+                self.waiting.push_back((operation, what));
                 self.play_next_operation();
             }
             MediaAction::StopPlaying => self.stop_playing(),
@@ -186,7 +186,7 @@ impl CallMedia {
         if self.playing.is_some() {
             return;
         }
-        let Some((operation, urls)) = self.waiting.pop_front() else {
+        let Some((operation, what)) = self.waiting.pop_front() else {
             return;
         };
         self.playing = Some(Playing {
@@ -197,14 +197,10 @@ impl CallMedia {
         });
         let hub = Arc::clone(&self.hub);
         self.jobs.spawn(async move {
-            let mut prompts = Vec::with_capacity(urls.len());
-            for url in &urls {
-                match fetch::prompt(&hub, url).await {
-                    Ok(prompt) => prompts.push(prompt),
-                    Err(error) => return Job::Fetched(Err(error)),
-                }
-            }
-            Job::Fetched(Ok(prompts))
+            Job::Fetched(match what {
+                Playable::Files(urls) => fetch::prompts(&hub, &urls).await,
+                Playable::Tones { keys, pause } => fetch::tones(keys, pause).await,
+            })
         });
     }
 

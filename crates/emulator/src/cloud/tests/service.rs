@@ -170,3 +170,27 @@ fn notifications_have_the_documented_form() {
     scene.operate(&call, "delete", json!({})).unwrap();
     insta::assert_json_snapshot!(scene.notified);
 }
+
+#[test]
+fn tones_are_checked_and_their_operation_tells_how_it_ended() {
+    let (mut scene, call) = Scene::established(&service_media());
+    for (body, target) in [
+        (json!({}), "tones"),
+        (json!({"tones": ["flash"]}), "tones"),
+        (
+            json!({"tones": ["tone1"], "delayBetweenTonesMs": -1}),
+            "delayBetweenTonesMs",
+        ),
+    ] {
+        let fault = scene.operate(&call, "sendDtmfTones", body).unwrap_err();
+        assert_eq!(fault.target.as_deref(), Some(target));
+    }
+    let reply = scene.operate(&call, "sendDtmfTones", good("sendDtmfTones"));
+    let Reply::Operation(operation) = reply.unwrap() else {
+        panic!()
+    };
+    let (operation, outcome) = (operation.id.unwrap(), Ok(()));
+    scene.report(&call, MediaReport::Played { operation, outcome });
+    let last = &scene.notified.last().unwrap()["resourceData"];
+    assert_eq!(last["completionReason"], "completedSuccessfully");
+}

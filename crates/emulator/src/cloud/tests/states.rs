@@ -43,6 +43,7 @@ fn each_operation_is_refused_in_the_states_that_do_not_allow_it() {
         ("playPrompt", CallState::Established),
         ("subscribeToTone", CallState::Established),
         ("cancelMediaProcessing", CallState::Established),
+        ("sendDtmfTones", CallState::Established),
         ("updateRecordingStatus", CallState::Established),
     ];
     for (action, allowed) in actions {
