@@ -9,7 +9,7 @@ const AVERAGED: usize = 4;
 /// Averages remembered.
 const REMEMBERED: usize = 80;
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Powers {
     band: f32,
     all: f32,
@@ -22,11 +22,13 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    /// Before the start there was silence.
+    /// Before the start the band was silent, so that a key may be the first
+    /// that is heard; of hum and dial tone nothing is known yet.
     pub(super) fn new() -> Self {
+        let all = f32::INFINITY;
         Self {
-            blocks: [Powers::default(); AVERAGED],
-            averages: [Powers::default(); REMEMBERED],
+            blocks: [Powers { band: 0.0, all }; AVERAGED],
+            averages: [Powers { band: 0.0, all }; REMEMBERED],
             at: 0,
         }
     }
