@@ -187,7 +187,7 @@ impl Cloud {
         if let Some(bot) = &call.bot {
             let message = self.ids.guid();
             let notice = notice::about_call(call, bot, message, change, data);
-            self.effects.push_back(Effect::Notify(notice));
+            self.effects.push_back(Effect::Notify(Box::new(notice)));
         }
     }
 

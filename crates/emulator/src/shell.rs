@@ -154,7 +154,7 @@ impl Hub {
                     let _ = timeline.send(event);
                 }
             }
-            Effect::Notify(notice) => self.enqueue(inner, notice),
+            Effect::Notify(notice) => self.enqueue(inner, *notice),
             Effect::Media { call, action } => self.act(inner, call, action),
         }
         Ok(())

@@ -19,7 +19,7 @@ use crate::timeline::CallEvent;
 pub(crate) enum Operation {
     Get,
     Delete,
-    Answer(AnswerRequest),
+    Answer(Box<AnswerRequest>),
     Reject(RejectRequest),
     Redirect(RedirectRequest),
     Transfer(Box<TransferRequest>),
@@ -64,7 +64,7 @@ pub(crate) enum Reply {
 /// Something the shell is to do.
 pub(crate) enum Effect {
     /// Post a notification.
-    Notify(Notice),
+    Notify(Box<Notice>),
     /// Tell a phone something.
     Tell { phone: String, event: PhoneEvent },
     /// Show something to those who watch.

@@ -49,7 +49,7 @@ impl Cloud {
                 self.end(call, &End::by_bot(), now);
                 Ok(Reply::NoContent)
             }
-            Operation::Answer(request) => self.answer(call, request, now),
+            Operation::Answer(request) => self.answer(call, *request, now),
             Operation::Reject(request) => self.reject(call, &request, now),
             Operation::Redirect(request) => self.redirect(call, &request, now),
             Operation::Transfer(request) => self.transfer(call, *request, now),

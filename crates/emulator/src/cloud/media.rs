@@ -203,7 +203,7 @@ impl Cloud {
         let message = self.ids.guid();
         if let Some(bot) = &call.bot {
             let notice = notice::about_operation(call, bot, message, &operation);
-            self.effects.push_back(Effect::Notify(notice));
+            self.effects.push_back(Effect::Notify(Box::new(notice)));
         }
     }
 }

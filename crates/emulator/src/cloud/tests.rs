@@ -159,7 +159,7 @@ fn operation(action: &str, body: Value) -> Operation {
     match action {
         "get" => Operation::Get,
         "delete" => Operation::Delete,
-        "answer" => Operation::Answer(serde_json::from_value(body).unwrap()),
+        "answer" => Operation::Answer(Box::new(serde_json::from_value(body).unwrap())),
         "reject" => Operation::Reject(serde_json::from_value(body).unwrap()),
         "redirect" => Operation::Redirect(serde_json::from_value(body).unwrap()),
         "transfer" => Operation::Transfer(serde_json::from_value(body).unwrap()),

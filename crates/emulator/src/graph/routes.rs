@@ -165,7 +165,7 @@ fn operate(
 /// An action with its body. Names may be qualified, as OData allows.
 fn parse_action(action: &str, body: Payload<'_>) -> Result<Operation, Fault> {
     Ok(match action {
-        "answer" => Operation::Answer(body.read()?),
+        "answer" => Operation::Answer(Box::new(body.read()?)),
         "reject" => Operation::Reject(body.read()?),
         "redirect" => Operation::Redirect(body.read()?),
         "transfer" => Operation::Transfer(body.read()?),
