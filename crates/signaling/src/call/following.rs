@@ -66,7 +66,8 @@ impl CallMachine {
         match judge(&self.state, state) {
             Verdict::Doubt if !current => self.reconciler.want(now),
             Verdict::Stale => {}
-            _ if *state == CallState::Established && !self.transfer_failed(now, mark.sent) => {}
+            _ if *state == CallState::Established && !self.believes_established(now, mark.sent) => {
+            }
             Verdict::Follow | Verdict::Doubt => self.enter(now, state.clone()),
             Verdict::Same => {}
         }

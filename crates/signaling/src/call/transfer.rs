@@ -105,9 +105,9 @@ impl CallMachine {
         }
     }
 
-    /// A read sent at `sent` said `established`. Whether that may be believed; if so, a transfer
+    /// A read sent at `sent` said `established`: whether that may be believed. If so, a transfer
     /// that had its time has failed.
-    pub(super) fn transfer_failed(&mut self, now: Instant, sent: Instant) -> bool {
+    pub(super) fn believes_established(&mut self, now: Instant, sent: Instant) -> bool {
         let known = is_transfer(&self.state);
         let Some(transfer) = &mut self.transfer else {
             return true;
