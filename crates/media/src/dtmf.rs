@@ -1,9 +1,9 @@
 //! Hears DTMF in audio (ITU-T Q.23/Q.24, ETSI ES 201 235-3).
 //!
-//! Audio → [`front`]: the DTMF band as a complex signal of 1 600 Hz →
-//! [`bank`]: every 5 ms, is it mainly one low and one high tone? →
-//! [`fit`]: which two tones exactly, and what they leave over →
-//! [`judge`]: is that a key? → [`follow`]: until it is released.
+//! Audio → `front`: the DTMF band as a complex signal of 1 600 Hz →
+//! `bank`: every 5 ms, is it mainly one low and one high tone? →
+//! `fit`: which two tones exactly, and what they leave over →
+//! `judge`: is that a key? → `follow`: until it is released.
 
 mod bank;
 mod fit;
