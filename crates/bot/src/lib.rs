@@ -11,6 +11,7 @@ mod bot;
 mod call;
 mod conversation;
 pub mod dialogue;
+pub mod flow;
 mod observer;
 mod prompts;
 

@@ -1,0 +1,328 @@
+//! From what is written to what can be run, or to all that is wrong with it.
+
+mod graph;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+use toml::Spanned;
+
+use super::model::{ContactModel, FlowModel, HoursModel, Name, NodeModel, PromptModel};
+use super::plan::{Contact, EngineRights, Flow, Hours, Node, NodeId, PromptSource};
+use super::problem::{Problems, Report, did_you_mean};
+
+pub(super) fn parse(text: &str, exists: &dyn Fn(&str) -> bool) -> Result<Flow, Problems> {
+    let report = Report::new(text);
+    let model: FlowModel = match toml::from_str(text) {
+        Ok(model) => model,
+        Err(error) => return Err(report.unreadable(&error)),
+    };
+    let mut check = Check::new(report, &model, exists);
+    let flow = check.flow(&model);
+    if check.report.is_empty() {
+        graph::check(&flow, &model, &mut check.report);
+    }
+    match check.report.is_empty() {
+        true => Ok(flow),
+        false => Err(check.report.into_problems()),
+    }
+}
+
+/// Looks names up, and reports those that aren't there.
+struct Check<'a> {
+    report: Report<'a>,
+    model: &'a FlowModel,
+    ids: BTreeMap<&'a str, NodeId>,
+    otherwise: NodeId,
+    fallback: NodeId,
+    hours: BTreeMap<&'a str, Hours>,
+    /// Whether a prompt's file is there.
+    exists: &'a dyn Fn(&str) -> bool,
+}
+
+impl<'a> Check<'a> {
+    fn new(report: Report<'a>, model: &'a FlowModel, exists: &'a dyn Fn(&str) -> bool) -> Self {
+        let ids = model
+            .nodes
+            .keys()
+            .enumerate()
+            .map(|(index, name)| (name.as_str(), NodeId(index)));
+        let mut check = Self {
+            report,
+            model,
+            ids: ids.collect(),
+            otherwise: NodeId(0),
+            fallback: NodeId(0),
+            hours: BTreeMap::new(),
+            exists,
+        };
+        check.otherwise = check.node(&model.otherwise);
+        check.fallback = match &model.fallback {
+            Some(name) => check.node(name),
+            None => check.otherwise,
+        };
+        check
+    }
+
+    fn flow(&mut self, model: &'a FlowModel) -> Flow {
+        for (name, hours) in &model.hours {
+            if let Some(hours) = self.hours(hours.get_ref()) {
+                self.hours.insert(name, hours);
+            }
+        }
+        Flow {
+            start: self.node(&model.start),
+            otherwise: self.otherwise,
+            fallback: self.fallback,
+            language: model.language.clone(),
+            prompts: model
+                .prompts
+                .iter()
+                .map(|(name, prompt)| (name.clone(), self.prompt(prompt)))
+                .collect(),
+            contacts: model
+                .contacts
+                .iter()
+                .map(|(name, contact)| (name.clone(), self.contact(contact)))
+                .collect(),
+            engine: EngineRights {
+                say: model.engine.say,
+                hang_up: model.engine.hang_up,
+                transfer: model
+                    .engine
+                    .transfer
+                    .iter()
+                    .map(|name| self.contact_name(name))
+                    .collect(),
+                invite: model
+                    .engine
+                    .invite
+                    .iter()
+                    .map(|name| self.contact_name(name))
+                    .collect(),
+            },
+            nodes: model
+                .nodes
+                .iter()
+                .map(|(name, node)| self.compile(name, node))
+                .collect(),
+        }
+    }
+
+    fn compile(&mut self, name: &str, node: &Spanned<NodeModel>) -> Node {
+        let model = node.get_ref();
+        Node {
+            name: name.to_owned(),
+            say: self.say(model.say.as_ref()),
+            interruptible: model.interruptible,
+            step: self.step(name, node),
+        }
+    }
+
+    fn problem(
+        &mut self,
+        place: Range<usize>,
+        message: impl Into<String>,
+        suggestion: Option<&str>,
+    ) {
+        self.report
+            .add(place, message.into(), suggestion.map(str::to_owned));
+    }
+
+    /// The node of a name; any node when there is none, which is reported.
+    fn node(&mut self, name: &Name) -> NodeId {
+        if let Some(id) = self.ids.get(name.get_ref().as_str()) {
+            return *id;
+        }
+        let suggestion = did_you_mean(name.get_ref(), self.ids.keys().copied())
+            .unwrap_or_else(|| format!("add [nodes.{}]", name.get_ref()));
+        self.problem(
+            name.span(),
+            format!("there is no node \"{}\"", name.get_ref()),
+            Some(&suggestion),
+        );
+        NodeId(0)
+    }
+
+    /// Where `name` leads, or the flow's `otherwise`.
+    fn node_or_otherwise(&mut self, name: Option<&Name>) -> NodeId {
+        name.map_or(self.otherwise, |name| self.node(name))
+    }
+
+    fn say(&mut self, name: Option<&Name>) -> Option<String> {
+        let name = name?;
+        if !self.model.prompts.contains_key(name.get_ref()) {
+            let known = self.model.prompts.keys().map(String::as_str);
+            let suggestion = did_you_mean(name.get_ref(), known)
+                .unwrap_or_else(|| format!("add [prompts.{}] with a file or text", name.get_ref()));
+            self.problem(
+                name.span(),
+                format!("there is no prompt \"{}\"", name.get_ref()),
+                Some(&suggestion),
+            );
+        }
+        Some(name.get_ref().clone())
+    }
+
+    fn contact_name(&mut self, name: &Name) -> String {
+        if !self.model.contacts.contains_key(name.get_ref()) {
+            let known = self.model.contacts.keys().map(String::as_str);
+            let suggestion = did_you_mean(name.get_ref(), known)
+                .unwrap_or_else(|| format!("add [contacts.{}] with user or phone", name.get_ref()));
+            self.problem(
+                name.span(),
+                format!("there is no contact \"{}\"", name.get_ref()),
+                Some(&suggestion),
+            );
+        }
+        name.get_ref().clone()
+    }
+
+    fn prompt(&mut self, prompt: &Spanned<PromptModel>) -> PromptSource {
+        let PromptModel { file, text } = prompt.get_ref();
+        if let Some(path) = file
+            && !(self.exists)(path)
+        {
+            let message = format!("there is no file \"{path}\" beside the flow");
+            self.problem(prompt.span(), message, Some("record it, or give a text"));
+        }
+        match (file, text) {
+            (Some(path), text) => PromptSource::File {
+                path: path.clone(),
+                text: text.clone(),
+            },
+            (None, Some(text)) if !text.trim().is_empty() => PromptSource::Text(text.clone()),
+            _ => {
+                self.problem(
+                    prompt.span(),
+                    "the prompt has nothing to say",
+                    Some("give it a file or a text"),
+                );
+                PromptSource::Text(String::new())
+            }
+        }
+    }
+
+    fn contact(&mut self, contact: &Spanned<ContactModel>) -> Contact {
+        match contact.get_ref() {
+            ContactModel {
+                user: Some(user),
+                phone: None,
+            } => Contact::User(user.clone()),
+            ContactModel {
+                user: None,
+                phone: Some(phone),
+            } if is_e164(phone) => Contact::Phone(phone.clone()),
+            ContactModel {
+                user: None,
+                phone: Some(_),
+            } => {
+                let suggestion = "write + and the whole number, \"+31201234567\"";
+                self.problem(
+                    contact.span(),
+                    "the phone number isn't in E.164 form",
+                    Some(suggestion),
+                );
+                Contact::Phone(String::new())
+            }
+            _ => {
+                self.problem(
+                    contact.span(),
+                    "the contact must have either user or phone",
+                    None,
+                );
+                Contact::User(String::new())
+            }
+        }
+    }
+
+    fn hours(&mut self, hours: &HoursModel) -> Option<Hours> {
+        let days = hours
+            .days
+            .iter()
+            .map(|day| self.weekday(day))
+            .collect::<Vec<_>>();
+        let from = self.time(&hours.from);
+        let to = match hours.to.get_ref().as_str() {
+            "24:00" => Some(None),
+            _ => self.time(&hours.to).map(Some),
+        };
+        let zone = TimeZone::get(hours.zone.get_ref()).ok();
+        if zone.is_none() {
+            let message = format!("there is no time zone \"{}\"", hours.zone.get_ref());
+            self.problem(
+                hours.zone.span(),
+                message,
+                Some("use an IANA name, \"Europe/Amsterdam\""),
+            );
+        }
+        let hours_of_day = Hours {
+            days: days.into_iter().collect::<Option<_>>()?,
+            from: from?,
+            to: to?,
+            zone: zone?,
+        };
+        if hours_of_day.to.is_some_and(|to| to <= hours_of_day.from) {
+            let suggestion = "write hours over midnight as two tables";
+            self.problem(
+                hours.to.span(),
+                "the hours end before they begin",
+                Some(suggestion),
+            );
+        }
+        Some(hours_of_day)
+    }
+
+    fn weekday(&mut self, day: &Name) -> Option<Weekday> {
+        const DAYS: [(&str, Weekday); 7] = [
+            ("mon", Weekday::Monday),
+            ("tue", Weekday::Tuesday),
+            ("wed", Weekday::Wednesday),
+            ("thu", Weekday::Thursday),
+            ("fri", Weekday::Friday),
+            ("sat", Weekday::Saturday),
+            ("sun", Weekday::Sunday),
+        ];
+        let known = DAYS.iter().find(|(name, _)| name == day.get_ref());
+        if known.is_none() {
+            let suggestion = "the days are mon, tue, wed, thu, fri, sat and sun";
+            self.problem(
+                day.span(),
+                format!("there is no day \"{}\"", day.get_ref()),
+                Some(suggestion),
+            );
+        }
+        known.map(|(_, day)| *day)
+    }
+
+    fn time(&mut self, time: &Name) -> Option<Time> {
+        let parsed = time.get_ref().split_once(':').and_then(|(hour, minute)| {
+            let two = |text: &str| {
+                if text.len() == 2 {
+                    text.parse::<i8>().ok()
+                } else {
+                    None
+                }
+            };
+            Time::new(two(hour)?, two(minute)?, 0, 0).ok()
+        });
+        if parsed.is_none() {
+            let message = format!("\"{}\" is not a time of day", time.get_ref());
+            self.problem(
+                time.span(),
+                message,
+                Some("write hours and minutes, \"09:00\""),
+            );
+        }
+        parsed
+    }
+}
+
+/// `+` and up to 15 digits (ITU-T E.164 §6.2.1).
+fn is_e164(phone: &str) -> bool {
+    let digits = phone.strip_prefix('+').unwrap_or_default();
+    (2..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+}

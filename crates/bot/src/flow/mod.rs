@@ -1,0 +1,27 @@
+//! Conversations as configuration.
+//!
+//! A flow is a TOML file of nodes: what is said, what is expected from the caller,
+//! where it leads. [`Flow::parse`] checks it whole, with line, column and a
+//! suggestion for each problem; [`Run`] is one call's way through it, without IO;
+//! [`Simulator`] is the same in text. `docs/flows.md` is the manual,
+//! [`schema`] the JSON Schema for editors.
+
+mod check;
+mod draw;
+mod model;
+mod plan;
+mod problem;
+mod run;
+mod simulate;
+mod values;
+
+pub use draw::{dot, mermaid};
+pub use model::schema;
+pub use plan::{Contact, Flow, PromptSource};
+pub use problem::{Problem, Problems};
+pub use run::{Action, Facts, Input, Run, Wish, Words};
+pub use simulate::Simulator;
+pub use values::Values;
+
+#[cfg(test)]
+mod tests;

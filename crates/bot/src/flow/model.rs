@@ -1,0 +1,365 @@
+//! A flow as it is written: TOML tables with their places in the file.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A name with its place in the file.
+pub(super) type Name = Spanned<String>;
+
+/// The JSON Schema of flow files, for editors.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(FlowModel).to_value()
+}
+
+/// A conversation.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Switchboard flow")]
+pub(super) struct FlowModel {
+    /// The node every call begins with.
+    #[schemars(with = "String")]
+    pub(super) start: Name,
+    /// Where a call goes when a node doesn't say where: after too many time-outs or
+    /// wrong keys, when a transfer or web hook fails.
+    #[schemars(with = "String")]
+    pub(super) otherwise: Name,
+    /// Where a call goes that needs the speech engine while it is down; `otherwise`
+    /// if not given.
+    #[schemars(with = "Option<String>")]
+    pub(super) fallback: Option<Name>,
+    /// The language callers are expected to speak (BCP 47).
+    #[serde(default = "english")]
+    pub(super) language: String,
+    /// What can be said.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, PromptModel>")]
+    pub(super) prompts: BTreeMap<String, Spanned<PromptModel>>,
+    /// Who calls can be passed on to.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ContactModel>")]
+    pub(super) contacts: BTreeMap<String, Spanned<ContactModel>>,
+    /// Opening hours.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, HoursModel>")]
+    pub(super) hours: BTreeMap<String, Spanned<HoursModel>>,
+    /// What the speech engine may do by itself, in nodes that listen.
+    #[serde(default)]
+    pub(super) engine: EngineModel,
+    /// The steps of the conversation.
+    #[schemars(with = "BTreeMap<String, NodeModel>")]
+    pub(super) nodes: BTreeMap<String, Spanned<NodeModel>>,
+}
+
+fn english() -> String {
+    "en-US".to_owned()
+}
+
+/// What the speech engine may do by itself.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EngineModel {
+    /// Say texts and prompts.
+    #[serde(default)]
+    pub(super) say: bool,
+    /// End the call.
+    #[serde(default)]
+    pub(super) hang_up: bool,
+    /// Pass the call on to these contacts.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) transfer: Vec<Name>,
+    /// Invite these contacts.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) invite: Vec<Name>,
+}
+
+/// Either a recording or a text for the synthesiser.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PromptModel {
+    /// A WAV or Opus file, relative to the flow's file.
+    pub(super) file: Option<String>,
+    /// What is said; with a file, what the recording says, for simulator and page.
+    pub(super) text: Option<String>,
+}
+
+/// Either a user or a phone number.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ContactModel {
+    /// A user's id.
+    pub(super) user: Option<String>,
+    /// A phone number (E.164).
+    pub(super) phone: Option<String>,
+}
+
+/// When somebody is there.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HoursModel {
+    /// `mon` … `sun`.
+    #[schemars(with = "Vec<String>")]
+    pub(super) days: Vec<Name>,
+    /// `09:00`.
+    #[schemars(with = "String")]
+    pub(super) from: Name,
+    /// `17:30`, later than `from`; `24:00` is midnight.
+    #[schemars(with = "String")]
+    pub(super) to: Name,
+    /// An IANA time zone, `Europe/Amsterdam`.
+    #[schemars(with = "String")]
+    pub(super) zone: Name,
+}
+
+/// One step: perhaps something to say, and exactly one thing to do.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NodeModel {
+    /// A prompt.
+    #[schemars(with = "Option<String>")]
+    pub(super) say: Option<Name>,
+    /// Whether keys and speech may interrupt it.
+    #[serde(default = "yes")]
+    pub(super) interruptible: bool,
+    /// Go on with another node.
+    #[schemars(with = "Option<String>")]
+    pub(super) next: Option<Name>,
+    /// Wait for the caller's choice.
+    #[schemars(with = "Option<ListenModel>")]
+    pub(super) listen: Option<Spanned<ListenModel>>,
+    /// Collect several keys.
+    #[schemars(with = "Option<CollectModel>")]
+    pub(super) collect: Option<Spanned<CollectModel>>,
+    /// Decide by the call's facts; the first case that holds.
+    #[schemars(with = "Option<Vec<CaseModel>>")]
+    pub(super) branch: Option<Vec<Spanned<CaseModel>>>,
+    /// Pass the call on.
+    #[schemars(with = "Option<TransferModel>")]
+    pub(super) transfer: Option<Spanned<TransferModel>>,
+    /// Pass the call on before it is answered: a contact.
+    #[schemars(with = "Option<String>")]
+    pub(super) redirect: Option<Name>,
+    /// Refuse the call before it is answered.
+    pub(super) reject: Option<bool>,
+    /// Bring somebody into the call.
+    #[schemars(with = "Option<InviteModel>")]
+    pub(super) invite: Option<Spanned<InviteModel>>,
+    /// Hand the caller's next words to the engine.
+    #[schemars(with = "Option<RecordModel>")]
+    pub(super) record: Option<Spanned<RecordModel>>,
+    /// Ask a web service.
+    #[schemars(with = "Option<WebhookModel>")]
+    pub(super) webhook: Option<Spanned<WebhookModel>>,
+    /// End the call.
+    pub(super) hang_up: Option<bool>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What the caller may choose, and how.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListenModel {
+    /// Keys to nodes.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) keys: BTreeMap<Name, Name>,
+    /// The engine's intents to nodes.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) intents: BTreeMap<String, Name>,
+    /// Intents of less confidence don't count.
+    #[serde(default = "half")]
+    pub(super) confidence: f32,
+    /// Words or phrases in what was said to nodes.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) keywords: BTreeMap<Name, Name>,
+    /// Where angry callers go.
+    #[schemars(with = "Option<SentimentModel>")]
+    pub(super) sentiment: Option<Spanned<SentimentModel>>,
+    /// How long the caller may think, in seconds.
+    #[serde(default = "ten")]
+    #[schemars(with = "f64")]
+    pub(super) timeout: Spanned<f64>,
+    /// How often the prompt is repeated after a time-out or a wrong choice.
+    #[serde(default = "two")]
+    pub(super) retries: u8,
+    /// Said before the repetition after a wrong choice.
+    #[schemars(with = "Option<String>")]
+    pub(super) sorry: Option<Name>,
+    /// After the last time-out.
+    #[schemars(with = "Option<String>")]
+    pub(super) on_timeout: Option<Name>,
+    /// After the last wrong choice.
+    #[schemars(with = "Option<String>")]
+    pub(super) on_invalid: Option<Name>,
+    /// While the engine is down. Nodes with keys stay without it.
+    #[schemars(with = "Option<String>")]
+    pub(super) on_engine_down: Option<Name>,
+}
+
+fn half() -> f32 {
+    0.5
+}
+
+fn ten() -> Spanned<f64> {
+    Spanned::new(0..0, 10.0)
+}
+
+fn two() -> u8 {
+    2
+}
+
+/// A threshold of the caller's mood.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SentimentModel {
+    /// −1 (very negative) to 1.
+    pub(super) below: f32,
+    /// Where such callers go.
+    #[schemars(with = "String")]
+    pub(super) goto: Name,
+}
+
+/// Several keys: a number, a PIN.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CollectModel {
+    /// What the keys are called in web hooks.
+    #[schemars(with = "String")]
+    pub(super) into: Name,
+    /// The fewest.
+    #[serde(default = "one")]
+    pub(super) min: u8,
+    /// The most; collecting ends with them.
+    pub(super) max: u8,
+    /// The key that ends collecting.
+    #[schemars(with = "Option<String>")]
+    pub(super) terminator: Option<Name>,
+    /// How long the caller may take for the first key, in seconds.
+    #[serde(default = "ten")]
+    #[schemars(with = "f64")]
+    pub(super) timeout: Spanned<f64>,
+    /// How long for each further key, in seconds.
+    #[serde(default = "three")]
+    #[schemars(with = "f64")]
+    pub(super) between: Spanned<f64>,
+    /// How often the prompt is repeated after a time-out or too few keys.
+    #[serde(default = "two")]
+    pub(super) retries: u8,
+    /// Keeps the keys from logs, page and engine; web hooks still get them.
+    #[serde(default)]
+    pub(super) secret: bool,
+    /// Said before the repetition after too few keys.
+    #[schemars(with = "Option<String>")]
+    pub(super) sorry: Option<Name>,
+    /// When they are there.
+    #[schemars(with = "String")]
+    pub(super) next: Name,
+    /// After the last time-out.
+    #[schemars(with = "Option<String>")]
+    pub(super) on_timeout: Option<Name>,
+    /// After the last attempt with too few keys.
+    #[schemars(with = "Option<String>")]
+    pub(super) on_invalid: Option<Name>,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn three() -> Spanned<f64> {
+    Spanned::new(0..0, 3.0)
+}
+
+/// A case of a branch: all that is given must hold; with nothing given it always
+/// holds.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CaseModel {
+    /// The caller's user id, or what it begins with before a `*`.
+    pub(super) caller: Option<String>,
+    /// The caller's phone number, likewise (`+31*`).
+    pub(super) number: Option<String>,
+    /// The caller's language, or what it begins with (`de`).
+    pub(super) language: Option<String>,
+    /// One of the opening hours.
+    #[schemars(with = "Option<String>")]
+    pub(super) hours: Option<Name>,
+    /// A contact who must be available.
+    #[schemars(with = "Option<String>")]
+    pub(super) present: Option<Name>,
+    /// Where it leads.
+    #[schemars(with = "String")]
+    pub(super) goto: Name,
+}
+
+/// Passing the call on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TransferModel {
+    /// A contact.
+    #[schemars(with = "String")]
+    pub(super) to: Name,
+    /// When nobody answers there.
+    #[schemars(with = "Option<String>")]
+    pub(super) on_failed: Option<Name>,
+}
+
+/// Bringing somebody in.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InviteModel {
+    /// A contact.
+    #[schemars(with = "String")]
+    pub(super) who: Name,
+    /// When they are in.
+    #[schemars(with = "String")]
+    pub(super) next: Name,
+    /// When they don't come.
+    #[schemars(with = "Option<String>")]
+    pub(super) on_failed: Option<Name>,
+}
+
+/// A short response in the caller's own words.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordModel {
+    /// How long it may be, in seconds.
+    #[serde(default = "ten")]
+    #[schemars(with = "f64")]
+    pub(super) seconds: Spanned<f64>,
+    /// When it is over.
+    #[schemars(with = "String")]
+    pub(super) next: Name,
+}
+
+/// A question to a web service: a POST with what was collected.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhookModel {
+    /// Where, `https://` (or `http://` on this machine).
+    #[schemars(with = "String")]
+    pub(super) url: Name,
+    /// How long it may take, in seconds.
+    #[serde(default = "ten")]
+    #[schemars(with = "f64")]
+    pub(super) timeout: Spanned<f64>,
+    /// Its answer's `result` to nodes.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) results: BTreeMap<String, Name>,
+    /// After any other answer.
+    #[schemars(with = "Option<String>")]
+    pub(super) next: Option<Name>,
+    /// When it fails or is late.
+    #[schemars(with = "Option<String>")]
+    pub(super) on_failed: Option<Name>,
+}

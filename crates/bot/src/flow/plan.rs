@@ -1,0 +1,337 @@
+//! A flow that has been checked: every name is an index, every way leads somewhere.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+
+use super::check;
+use super::problem::Problems;
+use super::run::Facts;
+
+/// A conversation that can be run.
+pub struct Flow {
+    pub(super) start: NodeId,
+    pub(super) otherwise: NodeId,
+    pub(super) fallback: NodeId,
+    pub(super) language: String,
+    pub(super) prompts: BTreeMap<String, PromptSource>,
+    pub(super) contacts: BTreeMap<String, Contact>,
+    pub(super) engine: EngineRights,
+    pub(super) nodes: Vec<Node>,
+}
+
+impl Flow {
+    /// Reads and checks a flow.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Problems> {
+        Self::parse_with_files(text, |_| true)
+    }
+
+    /// Reads and checks a flow and whether the files of its prompts are there, by
+    /// `exists`.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse_with_files(text: &str, exists: impl Fn(&str) -> bool) -> Result<Self, Problems> {
+        check::parse(text, &exists)
+    }
+
+    /// The language callers are expected to speak.
+    pub fn language(&self) -> &str {
+        &self.language
+    }
+
+    /// What can be said, by name: to be loaded before the first call.
+    pub fn prompts(&self) -> impl Iterator<Item = (&str, &PromptSource)> {
+        self.prompts
+            .iter()
+            .map(|(name, source)| (name.as_str(), source))
+    }
+
+    /// A contact by name.
+    pub fn contact(&self, name: &str) -> Option<&Contact> {
+        self.contacts.get(name)
+    }
+
+    pub(super) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+}
+
+/// Where a prompt comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PromptSource {
+    /// A recording, and what it says if that is written down.
+    File {
+        /// Relative to the flow's file.
+        path: String,
+        /// What it says.
+        text: Option<String>,
+    },
+    /// Text for the synthesiser.
+    Text(String),
+}
+
+impl PromptSource {
+    /// The words, for people who read along.
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::File { text, .. } => text.as_deref(),
+            Self::Text(text) => Some(text),
+        }
+    }
+}
+
+/// Who a call can be passed on to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contact {
+    /// A user's id.
+    User(String),
+    /// A phone number (E.164).
+    Phone(String),
+}
+
+/// What the speech engine may do by itself.
+#[derive(Default)]
+pub(super) struct EngineRights {
+    pub(super) say: bool,
+    pub(super) hang_up: bool,
+    pub(super) transfer: Vec<String>,
+    pub(super) invite: Vec<String>,
+}
+
+/// A node's place in [`Flow::nodes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NodeId(pub(super) usize);
+
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) say: Option<String>,
+    pub(super) interruptible: bool,
+    pub(super) step: Step,
+}
+
+pub(super) enum Step {
+    Next(NodeId),
+    Listen(Listen),
+    Collect(Collect),
+    Branch(Vec<(Condition, NodeId)>, NodeId),
+    Transfer {
+        to: String,
+        failed: NodeId,
+    },
+    Redirect {
+        to: String,
+    },
+    Reject,
+    Invite {
+        who: String,
+        next: NodeId,
+        failed: NodeId,
+    },
+    Record {
+        most: Duration,
+        next: NodeId,
+    },
+    Webhook(Webhook),
+    HangUp,
+}
+
+pub(super) struct Listen {
+    pub(super) keys: BTreeMap<char, NodeId>,
+    pub(super) intents: BTreeMap<String, NodeId>,
+    pub(super) confidence: f32,
+    pub(super) keywords: Vec<(String, NodeId)>,
+    pub(super) sentiment: Option<(f32, NodeId)>,
+    pub(super) timeout: Duration,
+    pub(super) retries: u8,
+    pub(super) sorry: Option<String>,
+    pub(super) on_timeout: NodeId,
+    pub(super) on_invalid: NodeId,
+    /// `None` when keys do without the engine.
+    pub(super) on_engine_down: Option<NodeId>,
+}
+
+impl Listen {
+    pub(super) fn needs_engine(&self) -> bool {
+        !self.intents.is_empty() || !self.keywords.is_empty()
+    }
+}
+
+pub(super) struct Collect {
+    pub(super) into: String,
+    pub(super) min: usize,
+    pub(super) max: usize,
+    pub(super) terminator: Option<char>,
+    pub(super) timeout: Duration,
+    pub(super) between: Duration,
+    pub(super) retries: u8,
+    pub(super) secret: bool,
+    pub(super) sorry: Option<String>,
+    pub(super) next: NodeId,
+    pub(super) on_timeout: NodeId,
+    pub(super) on_invalid: NodeId,
+}
+
+pub(super) struct Webhook {
+    pub(super) url: String,
+    pub(super) timeout: Duration,
+    pub(super) results: BTreeMap<String, NodeId>,
+    pub(super) next: NodeId,
+    pub(super) failed: NodeId,
+}
+
+#[derive(Default)]
+pub(super) struct Condition {
+    pub(super) caller: Option<String>,
+    pub(super) number: Option<String>,
+    pub(super) language: Option<String>,
+    pub(super) hours: Option<Hours>,
+    pub(super) present: Option<String>,
+}
+
+impl Condition {
+    pub(super) fn holds(&self, facts: &Facts) -> bool {
+        let given = |pattern: &Option<String>, value: Option<&str>| match pattern {
+            None => true,
+            Some(pattern) => value.is_some_and(|value| matches(pattern, value)),
+        };
+        let language = match &self.language {
+            None => true,
+            Some(wanted) => is_language(wanted, &facts.language),
+        };
+        given(&self.caller, facts.caller.as_deref())
+            && given(&self.number, facts.number.as_deref())
+            && language
+            && self
+                .hours
+                .as_ref()
+                .is_none_or(|hours| hours.contain(facts.time))
+            && self
+                .present
+                .as_ref()
+                .is_none_or(|who| facts.present.contains(who))
+    }
+
+    pub(super) fn always(&self) -> bool {
+        self.caller.is_none()
+            && self.number.is_none()
+            && self.language.is_none()
+            && self.hours.is_none()
+            && self.present.is_none()
+    }
+}
+
+fn matches(pattern: &str, value: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => value.starts_with(prefix),
+        None => value == pattern,
+    }
+}
+
+/// Basic filtering of language tags (RFC 4647 §3.3.1): `de` holds for `de-AT`.
+fn is_language(range: &str, tag: &str) -> bool {
+    match tag.split_at_checked(range.len()) {
+        Some((head, rest)) => {
+            head.eq_ignore_ascii_case(range) && (rest.is_empty() || rest.starts_with('-'))
+        }
+        None => false,
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Hours {
+    pub(super) days: Vec<Weekday>,
+    pub(super) from: Time,
+    /// `None` is the day's end.
+    pub(super) to: Option<Time>,
+    pub(super) zone: TimeZone,
+}
+
+impl Hours {
+    fn contain(&self, time: Timestamp) -> bool {
+        let local = time.to_zoned(self.zone.clone());
+        self.days.contains(&local.weekday())
+            && local.time() >= self.from
+            && self.to.is_none_or(|to| local.time() < to)
+    }
+}
+
+impl Step {
+    /// Where a node may lead, and by what.
+    pub(super) fn exits(&self) -> Vec<(String, NodeId)> {
+        let mut exits = Vec::new();
+        let mut add = |label: &str, to: NodeId| exits.push((label.to_owned(), to));
+        match self {
+            Self::Next(next) => add("", *next),
+            Self::Listen(listen) => {
+                listen
+                    .keys
+                    .iter()
+                    .for_each(|(key, to)| add(&key.to_string(), *to));
+                listen
+                    .intents
+                    .iter()
+                    .for_each(|(intent, to)| add(intent, *to));
+                listen
+                    .keywords
+                    .iter()
+                    .for_each(|(word, to)| add(&format!("\"{word}\""), *to));
+                if let Some((below, to)) = listen.sentiment {
+                    add(&format!("mood below {below}"), to);
+                }
+                add("time-out", listen.on_timeout);
+                add("invalid", listen.on_invalid);
+                if let Some(to) = listen.on_engine_down {
+                    add("engine down", to);
+                }
+            }
+            Self::Collect(collect) => {
+                add(&collect.into, collect.next);
+                add("time-out", collect.on_timeout);
+                add("invalid", collect.on_invalid);
+            }
+            Self::Branch(cases, otherwise) => {
+                cases
+                    .iter()
+                    .enumerate()
+                    .for_each(|(index, (_, to))| add(&format!("case {}", index + 1), *to));
+                add("else", *otherwise);
+            }
+            Self::Transfer { failed, .. } => add("failed", *failed),
+            Self::Invite { next, failed, .. } => {
+                add("joined", *next);
+                add("failed", *failed);
+            }
+            Self::Record { next, .. } => add("said", *next),
+            Self::Webhook(webhook) => {
+                webhook
+                    .results
+                    .iter()
+                    .for_each(|(result, to)| add(result, *to));
+                add("else", webhook.next);
+                add("failed", webhook.failed);
+            }
+            Self::HangUp | Self::Reject | Self::Redirect { .. } => {}
+        }
+        exits
+    }
+
+    /// Whether a call may end here.
+    pub(super) fn is_end(&self) -> bool {
+        matches!(
+            self,
+            Self::HangUp | Self::Reject | Self::Redirect { .. } | Self::Transfer { .. }
+        )
+    }
+
+    /// Whether it goes on at once, with nothing to wait for.
+    pub(super) fn is_instant(&self) -> bool {
+        matches!(self, Self::Next(_) | Self::Branch(..))
+    }
+}

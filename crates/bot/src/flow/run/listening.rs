@@ -1,0 +1,154 @@
+//! What the caller's keys and words lead to.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use switchboard_media::event::Digit;
+use zeroize::Zeroizing;
+
+use super::{Action, Input, Run, Stage};
+use crate::flow::plan::{Collect, Listen, Step};
+
+impl Run {
+    pub(super) fn heard(&mut self, now: Instant, stage: Stage, input: Input<'_>) {
+        let flow = Arc::clone(&self.flow);
+        let node = flow.node(self.at);
+        if matches!(
+            input,
+            Input::Digit(_) | Input::SpeechStart | Input::Intent { .. } | Input::Text(_)
+        ) {
+            self.unheard = 0;
+        }
+        let speaking = matches!(stage, Stage::Speaking | Stage::Apologising);
+        if speaking && !node.interruptible && !matches!(input, Input::PromptFinished) {
+            return;
+        }
+        match (&node.step, input) {
+            (_, Input::PromptFinished) => match stage {
+                Stage::Apologising => self.speak(now),
+                Stage::Speaking => self.act(now),
+                _ => {}
+            },
+            (Step::Listen(_) | Step::Record { .. }, Input::Wish(wish)) => {
+                self.wish(now, wish, speaking);
+            }
+            (Step::Listen(listen), input) => self.listen(now, listen, input, speaking),
+            (Step::Collect(collect), Input::Digit(digit)) => {
+                self.key(now, collect, digit, speaking);
+            }
+            (_, Input::Digit(_) | Input::SpeechStart) => {}
+            (Step::Transfer { failed, .. }, Input::TransferFailed) if !speaking => {
+                self.enter(now, *failed);
+            }
+            (Step::Invite { next, .. }, Input::Invited(true)) if !speaking => {
+                self.enter(now, *next);
+            }
+            (Step::Invite { failed, .. }, Input::Invited(false)) if !speaking => {
+                self.enter(now, *failed);
+            }
+            (Step::Record { next, .. }, Input::Text(_) | Input::Intent { .. }) if !speaking => {
+                self.actions.push(Action::Record(false));
+                self.enter(now, *next);
+            }
+            (Step::Webhook(webhook), Input::Webhook(Some(result))) if !speaking => {
+                self.enter(
+                    now,
+                    webhook.results.get(result).copied().unwrap_or(webhook.next),
+                );
+            }
+            (Step::Webhook(webhook), Input::Webhook(None)) if !speaking => {
+                self.enter(now, webhook.failed);
+            }
+            _ => {}
+        }
+    }
+
+    fn listen(&mut self, now: Instant, listen: &Listen, input: Input<'_>, speaking: bool) {
+        let to = match input {
+            Input::Digit(digit) => listen.keys.get(&digit.as_char()).copied(),
+            Input::Intent { confidence, .. } if confidence < listen.confidence => None,
+            Input::Intent { name, .. } => listen.intents.get(name).copied(),
+            Input::Text(text) => {
+                let said = words(text);
+                let mut keywords = listen.keywords.iter();
+                let keyword = keywords.find(|(keyword, _)| contains(&said, keyword));
+                match keyword {
+                    // What was said may yet be an intent.
+                    None if !listen.intents.is_empty() || listen.keywords.is_empty() => return,
+                    keyword => keyword.map(|(_, to)| *to),
+                }
+            }
+            Input::Sentiment(score) => match listen.sentiment {
+                Some((below, to)) if score < below => Some(to),
+                _ => return,
+            },
+            Input::SpeechStart if listen.needs_engine() && speaking => {
+                self.actions.push(Action::StopPlaying);
+                return self.act(now);
+            }
+            _ => return,
+        };
+        match to {
+            Some(to) => self.leave(now, to),
+            None => self.again(
+                now,
+                listen.retries,
+                listen.sorry.as_deref(),
+                listen.on_invalid,
+            ),
+        }
+    }
+
+    fn key(&mut self, now: Instant, collect: &Collect, digit: Digit, speaking: bool) {
+        if speaking {
+            self.actions.push(Action::StopPlaying);
+            self.act(now);
+        }
+        if collect.terminator == Some(digit.as_char()) {
+            return self.collected(now, collect);
+        }
+        self.keys.push(digit.as_char());
+        self.deadline = Some(now + collect.between);
+        if self.keys.len() >= collect.max {
+            self.collected(now, collect);
+        }
+    }
+
+    pub(super) fn collected(&mut self, now: Instant, collect: &Collect) {
+        if self.keys.len() < collect.min {
+            return self.again(
+                now,
+                collect.retries,
+                collect.sorry.as_deref(),
+                collect.on_invalid,
+            );
+        }
+        let fresh = Zeroizing::new(String::with_capacity(32));
+        let keys = std::mem::replace(&mut self.keys, fresh);
+        self.values.set(&collect.into, keys);
+        self.enter(now, collect.next);
+    }
+}
+
+/// Lower-case words with single spaces between.
+pub(in crate::flow) fn words(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    for word in text
+        .split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .filter(|word| !word.is_empty())
+    {
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    words
+}
+
+/// Whether whole words of `said` are the phrase.
+fn contains(said: &str, phrase: &str) -> bool {
+    said.match_indices(phrase).any(|(at, _)| {
+        let (before, after) = (&said[..at], &said[at + phrase.len()..]);
+        (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '))
+    })
+}
