@@ -10,6 +10,7 @@ mod analyze;
 mod caller;
 mod demo;
 mod emulate;
+mod flow;
 mod output;
 mod site;
 mod timeline;
@@ -24,7 +25,8 @@ use tracing_subscriber::EnvFilter;
 /// `demo` shows a real call on this machine: an emulator of Graph's calling cloud,
 /// a bot that answers, and a softphone in the browser. `analyze` runs the bot's
 /// ears over recordings. `emulate` runs the emulator alone, for bots in any
-/// language.
+/// language. `check`, `graph-of` and `simulate` are for conversations as
+/// configuration.
 ///
 /// Logs go to standard error; RUST_LOG chooses what (for example
 /// RUST_LOG=switchboard_bot=debug). They never hold audio, digits or words.
@@ -40,6 +42,9 @@ enum Command {
     Demo(demo::DemoArgs),
     Analyze(analyze::AnalyzeArgs),
     Emulate(emulate::EmulateArgs),
+    Check(flow::CheckArgs),
+    GraphOf(flow::GraphOfArgs),
+    Simulate(flow::SimulateArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +54,9 @@ fn main() -> ExitCode {
         Command::Demo(args) => in_runtime(demo::run(args)),
         Command::Emulate(args) => in_runtime(emulate::run(args)),
         Command::Analyze(args) => analyze::run(args).map_err(Into::into),
+        Command::Check(args) => flow::check(args).map_err(Into::into),
+        Command::GraphOf(args) => flow::graph_of(args).map_err(Into::into),
+        Command::Simulate(args) => flow::simulate(args).map_err(Into::into),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

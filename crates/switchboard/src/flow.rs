@@ -1,0 +1,149 @@
+//! `check`, `graph-of` and `simulate`: conversations without a call.
+
+use std::collections::BTreeSet;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use switchboard_bot::flow::{Facts, Flow, Problems, Simulator, dot, mermaid, schema};
+
+use crate::output::{hint, say};
+
+/// Checks conversations: every problem with its place and a suggestion.
+///
+/// Prompts' files are looked for beside the flow's file. Exits with 1 when
+/// something is wrong.
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    /// Flow files.
+    #[arg(required_unless_present = "schema", value_name = "FLOW")]
+    flows: Vec<PathBuf>,
+    /// Prints the JSON Schema of flow files, for editors.
+    #[arg(long)]
+    schema: bool,
+}
+
+/// Draws a conversation.
+#[derive(Args)]
+pub(crate) struct GraphOfArgs {
+    /// The flow file.
+    flow: PathBuf,
+    /// For Mermaid (as in Markdown) or Graphviz.
+    #[arg(long, value_enum, default_value_t = Format::Mermaid)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Mermaid,
+    Dot,
+}
+
+/// Has a conversation in text: type keys or words, `:help` lists the rest.
+#[derive(Args)]
+pub(crate) struct SimulateArgs {
+    /// The flow file.
+    flow: PathBuf,
+    /// The caller's phone number.
+    #[arg(long)]
+    number: Option<String>,
+    /// The caller's user id.
+    #[arg(long)]
+    caller: Option<String>,
+    /// The caller's language (BCP 47).
+    #[arg(long, default_value = "")]
+    language: String,
+    /// Contacts who are available.
+    #[arg(long = "present", value_name = "CONTACT")]
+    present: Vec<String>,
+    /// When the call comes in (RFC 3339); now if not given.
+    #[arg(long)]
+    time: Option<jiff::Timestamp>,
+}
+
+/// Why a flow can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FlowError {
+    #[error("{} can't be read", .0.display())]
+    Read(PathBuf, #[source] std::io::Error),
+    #[error("{}", at(.0, .1))]
+    Problems(PathBuf, Problems),
+    #[error("{0} of the flows can't be used")]
+    Some(usize),
+    #[error(transparent)]
+    Output(#[from] std::io::Error),
+}
+
+/// One problem a line, as compilers write them.
+fn at(path: &Path, problems: &Problems) -> String {
+    let lines = problems
+        .0
+        .iter()
+        .map(|problem| format!("{}:{problem}", path.display()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn read(path: &Path) -> Result<Flow, FlowError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| FlowError::Read(path.to_owned(), error))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let exists = |file: &str| directory.join(file).is_file();
+    Flow::parse_with_files(&text, exists)
+        .map_err(|problems| FlowError::Problems(path.to_owned(), problems))
+}
+
+pub(crate) fn check(args: &CheckArgs) -> Result<(), FlowError> {
+    if args.schema {
+        say(&format!("{:#}", schema()))?;
+    }
+    let mut wrong = 0;
+    for path in &args.flows {
+        match read(path) {
+            Ok(_) => say(&format!("{}: ok", path.display()))?,
+            Err(FlowError::Output(error)) => return Err(error.into()),
+            Err(error) => {
+                wrong += 1;
+                say(&error.to_string())?;
+            }
+        }
+    }
+    match wrong {
+        0 => Ok(()),
+        wrong => Err(FlowError::Some(wrong)),
+    }
+}
+
+pub(crate) fn graph_of(args: &GraphOfArgs) -> Result<(), FlowError> {
+    let flow = read(&args.flow)?;
+    let drawing = match args.format {
+        Format::Mermaid => mermaid(&flow),
+        Format::Dot => dot(&flow),
+    };
+    Ok(say(drawing.trim_end())?)
+}
+
+pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), FlowError> {
+    let flow = Arc::new(read(&args.flow)?);
+    let facts = Facts {
+        caller: args.caller.clone(),
+        number: args.number.clone(),
+        language: args.language.clone(),
+        time: args.time.unwrap_or_else(jiff::Timestamp::now),
+        present: args.present.iter().cloned().collect::<BTreeSet<_>>(),
+    };
+    let (mut simulator, lines) = Simulator::new(flow, facts, Instant::now());
+    hint("keys or words, then Enter; :help lists the rest");
+    let mut input = std::io::stdin().lock().lines();
+    let mut lines = lines;
+    loop {
+        for line in &lines {
+            say(line)?;
+        }
+        match input.next() {
+            Some(line) if !simulator.is_done() => lines = simulator.line(&line?),
+            _ => return Ok(()),
+        }
+    }
+}
