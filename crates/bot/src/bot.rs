@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use switchboard_media::prompt::PromptError;
+use switchboard_nlp::Engine;
+use switchboard_nlp::turn::TurnTaking;
 use switchboard_signaling::auth::{
     Authenticator, DEFAULT_OPENID_CONFIGURATION, KeySource, KeySourceError, PolicyError,
     TokenPolicy, TokenValidator,
@@ -108,6 +110,9 @@ pub enum BotError {
     Prompt(#[from] PromptError),
 }
 
+/// Makes the engine of each call, on the call's own task.
+pub type Engines = Arc<dyn Fn() -> Box<dyn Engine> + Send + Sync>;
+
 /// A running bot. [`Bot::stop`] ends it; dropping it ends it without goodbyes.
 pub struct Bot {
     shared: Arc<Shared>,
@@ -123,12 +128,14 @@ pub(crate) struct Shared {
     pub(crate) observer: Observer,
     pub(crate) callback: Url,
     pub(crate) agent: String,
+    pub(crate) engines: Engines,
     pub(crate) stopping: watch::Receiver<bool>,
     calls: Mutex<HashMap<CallId, mpsc::Sender<Notification>>>,
 }
 
 impl Bot {
-    /// Starts to listen; calls are answered as they come.
+    /// Starts to listen; calls are answered as they come. Callers are not understood
+    /// beyond taking turns.
     ///
     /// # Errors
     /// [`BotError`]: the address is taken, or the configuration isn't usable.
@@ -136,6 +143,21 @@ impl Bot {
         config: BotConfig,
         transport: Transport,
         observer: Observer,
+    ) -> Result<Self, BotError> {
+        let engines: Engines = Arc::new(|| Box::new(TurnTaking::default()));
+        Self::start_with_engines(config, transport, observer, engines).await
+    }
+
+    /// The same with engines that understand more:
+    /// [`switchboard_nlp::wire::RemoteEngine`] for example.
+    ///
+    /// # Errors
+    /// [`BotError`]: the address is taken, or the configuration isn't usable.
+    pub async fn start_with_engines(
+        config: BotConfig,
+        transport: Transport,
+        observer: Observer,
+        engines: Engines,
     ) -> Result<Self, BotError> {
         let authenticator = authenticator(&config)?;
         let graph = graph_client(&config)?;
@@ -156,6 +178,7 @@ impl Bot {
             observer,
             callback: with_path(&public, WEBHOOK_PATH),
             agent: config.agent,
+            engines,
             stopping: stop_requests,
             calls: Mutex::default(),
         });

@@ -1,10 +1,11 @@
 //! One call's own task: the call machine, the media session and the conversation
 //! meet here, and nowhere else.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_nlp::turn::TurnTaking;
+use switchboard_nlp::Reply;
 use switchboard_signaling::call::{
     CallConfig, CallDriver, CallEvent, CallMachine, Command, CommandError, Termination,
 };
@@ -57,6 +58,7 @@ enum Woken {
     Call(Option<CallEvent>),
     Offered(Option<Session>),
     Media(Option<SessionEvent>),
+    Engine(Reply),
     Due,
     WithoutMedia,
     Stopping,
@@ -72,7 +74,7 @@ impl<'a> Task<'a> {
             session: None,
             conversation: Conversation::new(
                 id.to_string(),
-                Box::new(TurnTaking::default()),
+                (shared.engines)(),
                 Arc::clone(&shared.prompts),
                 Arc::clone(&shared.observer),
             ),
@@ -92,6 +94,9 @@ impl<'a> Task<'a> {
                 Woken::Call(None) => return None,
                 Woken::Offered(session) => self.offered(session),
                 Woken::Media(event) => self.media_event(event),
+                Woken::Engine(reply) => {
+                    self.converse(|talk, now, session| talk.reply(now, &reply, session));
+                }
                 Woken::Due => self.converse(Conversation::timeout),
                 Woken::WithoutMedia => self.miss_media(),
                 Woken::Stopping => self.order(Command::HangUp),
@@ -100,12 +105,15 @@ impl<'a> Task<'a> {
     }
 
     async fn next(&mut self, stopping: &mut watch::Receiver<bool>) -> Woken {
+        let (due, talking) = (self.conversation.poll_timeout(), self.session.is_some());
+        let talk = &mut self.conversation;
         // Digits must not wait behind a flood of notifications, nor these behind audio.
         tokio::select! {
             event = self.driver.next_event() => Woken::Call(event),
             session = offered(self.reservation.as_mut()) => Woken::Offered(session),
             event = media(self.session.as_mut()) => Woken::Media(event),
-            () = at(self.conversation.poll_timeout()), if self.session.is_some() => Woken::Due,
+            reply = poll_fn(|context| talk.poll_reply(context)), if talking => Woken::Engine(reply),
+            () = at(due), if talking => Woken::Due,
             () = at(self.without_media_until) => Woken::WithoutMedia,
             Ok(()) = stopping.changed() => Woken::Stopping,
         }

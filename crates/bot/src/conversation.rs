@@ -2,10 +2,11 @@
 //! wishes to the playout, everything worth seeing to the observer.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use switchboard_media::event::{MediaEvent, PlayId};
-use switchboard_nlp::{Engine, Event, Features, Reply, SessionStart, Transient};
+use switchboard_nlp::{Digits, Engine, Event, Features, Reply, SessionStart, Transient};
 use switchboard_transport::Session;
 
 use crate::dialogue::{Action, FrontDesk, Input};
@@ -102,7 +103,11 @@ impl Conversation {
     ) -> Option<Wish> {
         match event {
             // Acting on the press rather than the release makes keys feel quick.
-            MediaEvent::DigitStart { digit, .. } => self.input(now, Input::Digit(digit), session),
+            MediaEvent::DigitStart { digit, .. } => {
+                let digits = Digits::open(digit.as_char().to_string());
+                let wish = self.ask(now, &Event::Digits(digits), session);
+                wish.or(self.input(now, Input::Digit(digit), session))
+            }
             MediaEvent::DigitEnd {
                 digit,
                 source,
@@ -189,14 +194,34 @@ impl Conversation {
         let mut replies = Vec::new();
         self.engine.handle(event, &mut |reply| replies.push(reply));
         let mut wish = None;
-        for reply in &replies {
-            if let Reply::Intent(intent) = reply {
-                let heard =
-                    intent.with(|intent| self.input(now, Input::Intent(&intent.name), session));
-                wish = wish.or(heard);
-            }
+        for reply in replies {
+            wish = wish.or(self.reply(now, &reply, session));
         }
         wish
+    }
+
+    /// The next reply of a hook that takes its time.
+    pub(crate) fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<Reply> {
+        self.engine.poll_reply(context)
+    }
+
+    /// Tells the dialogue what the hook says. The front desk grants no wishes.
+    pub(crate) fn reply(
+        &mut self,
+        now: Instant,
+        reply: &Reply,
+        session: &mut Session,
+    ) -> Option<Wish> {
+        match reply {
+            Reply::Intent(intent) => {
+                intent.with(|intent| self.input(now, Input::Intent(&intent.name), session))
+            }
+            Reply::Health(health) => {
+                tracing::info!(call = self.call, ?health, "the engine");
+                None
+            }
+            _ => None,
+        }
     }
 
     fn input(&mut self, now: Instant, input: Input<'_>, session: &mut Session) -> Option<Wish> {

@@ -15,6 +15,6 @@ pub mod flow;
 mod observer;
 mod prompts;
 
-pub use bot::{Bot, BotConfig, BotError, Cloud};
+pub use bot::{Bot, BotConfig, BotError, Cloud, Engines};
 pub use observer::{Observation, Observer, PromptProgress, nobody};
 pub use prompts::{PromptName, Prompts};
