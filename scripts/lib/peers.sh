@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# Sourced by scripts/test: other people's programs that some tests talk to. What
+# can't be had is left out, and those tests say that they were skipped.
+
+# Where they are kept between runs.
+peers_dir() {
+    printf '%s/peers' "${CARGO_TARGET_DIR:-target}"
+}
+
+# python_peer NAME REQUIREMENTS: prints the Python of an environment that has them.
+python_peer() {
+    local name=$1 requirements=$2 dir
+    dir=$(peers_dir)/$name
+    if ! cmp -s "$requirements" "$dir/requirements.txt"; then
+        rm -rf "$dir"
+        python3 -m venv "$dir" >&2 &&
+            "$dir/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" >&2 &&
+            cp "$requirements" "$dir/requirements.txt" || return
+    fi
+    realpath --no-symlinks "$dir/bin/python"
+}
+
+# node_peer PACKAGE@VERSION: prints the folder node finds it in.
+node_peer() {
+    local package=$1 dir
+    dir=$(peers_dir)/node
+    if [[ ! -e $dir/node_modules/${package%@*}/package.json ]]; then
+        mkdir -p "$dir" && npm install --silent --no-audit --no-fund --prefix "$dir" "$package" >&2 || return
+    fi
+    realpath "$dir/node_modules"
+}
+
+find_peers() {
+    local found
+    if found=$(python_peer pipecat fixtures/workers/pipecat-requirements.txt); then
+        export SWITCHBOARD_PIPECAT=$found
+    fi
+    if found=$(node_peer @azure/communication-call-automation@1.6.0); then
+        export NODE_PATH=$found
+    fi
+    say "   peers: pipecat ${SWITCHBOARD_PIPECAT:-none}, node ${NODE_PATH:-none}"
+}
