@@ -141,9 +141,12 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), FlowError> {
         for line in &lines {
             say(line)?;
         }
+        if simulator.is_done() {
+            return Ok(());
+        }
         match input.next() {
-            Some(line) if !simulator.is_done() => lines = simulator.line(&line?),
-            _ => return Ok(()),
+            Some(line) => lines = simulator.line(&line?),
+            None => return Ok(()),
         }
     }
 }
