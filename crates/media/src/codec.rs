@@ -24,7 +24,7 @@ pub const OPUS_CLOCK: u32 = 48_000;
 pub const OPUS_SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
 
 /// libopus' complexity from which it conceals losses by its neural network and
-/// uses deep redundancy. Packets that come are decoded the same at all.
+/// uses deep redundancy.
 const NEURAL: u8 = 5;
 
 /// libopus decoder, mono at [`RATE`]; allocates only in [`new`](Self::new), and

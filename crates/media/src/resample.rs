@@ -81,7 +81,8 @@ fn resampler(from: u32, to: u32, block: u32) -> Result<Fft<f32>, ResampleError> 
         (units * unit_in) as usize,
         1,
         1,
-        WindowFunction::BlackmanHarris2,
+        // Flat to 7.2 kHz in blocks of 10 ms; its square loses 0.14 dB at 7 kHz.
+        WindowFunction::BlackmanHarris,
         FixedSync::Both,
     )
     .map_err(|_| ResampleError::Failed(from))
@@ -227,6 +228,42 @@ mod tests {
                 stream.push(piece, &mut |block| out.extend_from_slice(block));
             }
             assert!(difference(&out, &sine(16_000, 997.0, 1.0)) < 4e-3, "{rate}");
+        }
+    }
+
+    /// RMS, in dB against the input's, of a sine that went through a stream.
+    fn gain_db(rate: u32, hz: f64) -> f64 {
+        let mut out = Vec::new();
+        Stream::new(rate)
+            .unwrap()
+            .push(&sine(rate, hz, 1.0), &mut |block| {
+                out.extend_from_slice(block);
+            });
+        let middle = &out[2_000..14_000];
+        let power = middle.iter().map(|x| f64::from(x * x)).sum::<f64>() / middle.len() as f64;
+        10.0 * (power / 0.125).log10()
+    }
+
+    /// The streams of a call, not only recordings: flat to 7 kHz, nothing folds,
+    /// at most 5 ms late at a call's rates.
+    #[test]
+    fn a_stream_is_flat_and_does_not_alias() {
+        for rate in [24_000u32, 44_100, 48_000] {
+            let flat: Vec<f64> = (1..=70)
+                .map(|n| gain_db(rate, 100.0 * f64::from(n)))
+                .collect();
+            let ripple = flat.iter().fold(0.0f64, |worst, db| worst.max(db.abs()));
+            let top = (rate / 2 - 100).min(23_900);
+            let alias = (9_000..top)
+                .step_by(370)
+                .map(|hz| gain_db(rate, f64::from(hz)));
+            let alias = alias.fold(f64::MIN, f64::max);
+            assert!(ripple <= 0.1, "{rate}: {ripple} dB");
+            assert!(alias <= -90.0, "{rate}: {alias} dB");
+        }
+        for rate in [8_000, 24_000, 48_000] {
+            let delay = Stream::new(rate).unwrap().resampler.output_delay();
+            assert!(delay <= RATE as usize / 200, "{rate}: {delay} samples");
         }
     }
 
