@@ -1,0 +1,240 @@
+//! Where requests go and how answers are shown.
+
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use switchboard_signaling::client::{GraphClient, GraphConfig};
+use switchboard_signaling::cloud::Version;
+use switchboard_signaling::request::{GraphRequest, Reply};
+use switchboard_signaling::token::{TokenConfig, TokenProvider};
+use switchboard_signaling::types::{CommsOperation, Page};
+
+use super::TargetArgs;
+use super::input::{read_file, secret};
+use crate::Failure;
+use crate::output::say_json;
+
+const SECRET_VARIABLE: &str = "SWITCHBOARD_CLIENT_SECRET";
+
+pub(super) struct Session {
+    base: String,
+    tenant: Option<String>,
+    /// `None` for a dry run.
+    client: Option<GraphClient>,
+}
+
+/// What the line of `switchboard emulate` tells that is needed here.
+#[derive(Deserialize)]
+struct Ready {
+    graph: String,
+    token_url: String,
+    tenant_id: String,
+    client_id: String,
+    client_secret: SecretString,
+}
+
+/// Everything that is needed to ask for a token.
+struct Identity {
+    authority: String,
+    scope: String,
+    tenant: String,
+    client_id: String,
+    secret: SecretString,
+}
+
+impl Session {
+    pub(super) fn open(args: &TargetArgs) -> Result<Self, Failure> {
+        let ready: Option<Ready> = match &args.ready {
+            Some(path) => Some(serde_json::from_str(&read_file(path)?).map_err(|_| {
+                format!(
+                    "{} does not hold the line of `switchboard emulate`",
+                    path.display()
+                )
+            })?),
+            None => None,
+        };
+        let version = if args.beta {
+            Version::Beta
+        } else {
+            Version::V1
+        };
+        let base = match (&ready, &args.base_url) {
+            (Some(ready), _) => ready.graph.clone(),
+            (None, Some(url)) => url.to_string(),
+            (None, None) => args.cloud.base_url(version),
+        };
+        let tenant = ready.as_ref().map(|ready| ready.tenant_id.clone());
+        let tenant = tenant.or_else(|| args.tenant.clone());
+        let client = if args.dry_run {
+            None
+        } else {
+            Some(client(&base, args, ready)?)
+        };
+        Ok(Self {
+            base,
+            tenant,
+            client,
+        })
+    }
+
+    /// The tenant, for requests that name it.
+    pub(super) fn tenant(&self) -> Result<&str, Failure> {
+        let tenant = self.tenant.as_deref();
+        tenant.ok_or_else(|| missing("--tenant", "SWITCHBOARD_TENANT_ID").into())
+    }
+
+    /// Sends a request and prints the answer, `{}` if it has no body.
+    pub(super) async fn send<T: Reply + Serialize>(
+        &self,
+        request: &GraphRequest<T>,
+    ) -> Result<(), Failure> {
+        match &self.client {
+            Some(client) => answer(&client.send(request).await?),
+            None => self.show(request),
+        }
+    }
+
+    /// Sends a request for a list and prints all of it as an array.
+    pub(super) async fn list<T: DeserializeOwned + Serialize>(
+        &self,
+        request: &GraphRequest<Page<T>>,
+    ) -> Result<(), Failure> {
+        match &self.client {
+            Some(client) => answer(&client.list(request).await?),
+            None => self.show(request),
+        }
+    }
+
+    /// Fetches a recording into memory and tells of its size: sound is never written anywhere.
+    pub(super) async fn recording(&self, operation: &CommsOperation) -> Result<(), Failure> {
+        let Some(client) = &self.client else {
+            let location = operation.recording_location.as_ref();
+            let url = location.map(|location| location.expose().to_owned());
+            return Ok(say_json(&json!({"method": "GET", "url": url}))?);
+        };
+        let mut recording = client.recording(operation).await?;
+        let mut bytes = 0;
+        while let Some(part) = recording.chunk().await? {
+            bytes += part.len();
+        }
+        let content_type = recording.content_type();
+        Ok(say_json(
+            &json!({"bytes": bytes, "contentType": content_type}),
+        )?)
+    }
+
+    fn show<T>(&self, request: &GraphRequest<T>) -> Result<(), Failure> {
+        let query = request.query.as_ref();
+        let query = query.map_or_else(String::new, |query| format!("?{query}"));
+        let base = self.base.trim_end_matches('/');
+        let mut shown = json!({
+            "operation": request.operation,
+            "method": request.method.as_str(),
+            "url": format!("{base}{}{query}", request.path),
+        });
+        if let Some(body) = &request.body {
+            shown["body"] = body.clone();
+            hide(&mut shown["body"], &["passcode", "token", "blob"]);
+        }
+        Ok(say_json(&shown)?)
+    }
+}
+
+fn answer(reply: &impl Serialize) -> Result<(), Failure> {
+    let mut value = serde_json::to_value(reply)?;
+    if value.is_null() {
+        value = json!({});
+    }
+    hide(&mut value, &["toneInfo", "blob"]);
+    Ok(say_json(&value)?)
+}
+
+/// Replaces what shall not be printed: secrets, and keys that a caller pressed.
+fn hide(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, names)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                if names.contains(&name.as_str()) && !member.is_null() {
+                    *member = json!("(hidden)");
+                } else {
+                    hide(member, names);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn client(base: &str, args: &TargetArgs, ready: Option<Ready>) -> Result<GraphClient, Failure> {
+    let identity = match ready {
+        Some(ready) => emulated(ready),
+        None => configured(args)?,
+    };
+    let mut tokens = TokenConfig::new(identity.tenant, identity.client_id, identity.secret);
+    tokens.authority = identity.authority;
+    tokens.scope = identity.scope;
+    let config = GraphConfig {
+        base_url: base.to_owned(),
+        ..GraphConfig::default()
+    };
+    Ok(GraphClient::new(config, TokenProvider::new(tokens)?)?)
+}
+
+fn emulated(ready: Ready) -> Identity {
+    let end = format!("/{}/oauth2/v2.0/token", ready.tenant_id);
+    let authority = ready.token_url.strip_suffix(&end);
+    Identity {
+        authority: authority.unwrap_or(&ready.token_url).to_owned(),
+        scope: "https://graph.microsoft.com/.default".to_owned(),
+        tenant: ready.tenant_id,
+        client_id: ready.client_id,
+        secret: ready.client_secret,
+    }
+}
+
+fn configured(args: &TargetArgs) -> Result<Identity, Failure> {
+    let authority = args.authority.as_ref().map(ToString::to_string);
+    let file = args.secret_file.as_deref();
+    Ok(Identity {
+        authority: authority.unwrap_or_else(|| args.cloud.authority().to_owned()),
+        scope: args.cloud.scope(),
+        tenant: args
+            .tenant
+            .clone()
+            .ok_or_else(|| missing("--tenant", "SWITCHBOARD_TENANT_ID"))?,
+        client_id: args
+            .client_id
+            .clone()
+            .ok_or_else(|| missing("--client-id", "SWITCHBOARD_CLIENT_ID"))?,
+        secret: secret(file, SECRET_VARIABLE)?
+            .ok_or_else(|| missing("--secret-file", SECRET_VARIABLE))?,
+    })
+}
+
+fn missing(option: &str, variable: &str) -> String {
+    format!("{option} is missing: set it, or {variable}, or use --ready with the emulator")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_and_keys_pressed_are_hidden_wherever_they_are() {
+        let mut value = json!([{
+            "mediaConfig": {"blob": "b"}, "meetingInfo": {"passcode": "p", "joinMeetingId": "1"},
+            "toneInfo": {"tone": "tone7"}, "subject": null,
+        }]);
+        hide(&mut value, &["blob", "passcode", "toneInfo"]);
+        assert_eq!(
+            value,
+            json!([{
+                "mediaConfig": {"blob": "(hidden)"},
+                "meetingInfo": {"passcode": "(hidden)", "joinMeetingId": "1"},
+                "toneInfo": "(hidden)", "subject": null,
+            }])
+        );
+    }
+}
