@@ -203,11 +203,13 @@ fn read(item: &CommsNotification, index: usize) -> Result<Option<Notification>, 
 }
 
 /// The call a resource path is about: `/communications/calls/{id}` or `/app/calls/{id}`, and
-/// what lies below it. Anything else, a URL above all, is about no call.
+/// what lies below it. Anything else, a URL above all, is about no call. The documented
+/// notifications of hold music leave the first slash out.
 fn call_id(path: &str) -> Option<CallId> {
+    let path = path.strip_prefix('/').unwrap_or(path);
     let below = path
-        .strip_prefix("/communications/calls/")
-        .or_else(|| path.strip_prefix("/app/calls/"))?;
+        .strip_prefix("communications/calls/")
+        .or_else(|| path.strip_prefix("app/calls/"))?;
     let mut segments = below.split('/');
     let call_id = segments.next()?.parse().ok()?;
     let plain = |segment: &str| segment.parse::<CallId>().is_ok();
