@@ -78,12 +78,14 @@ impl Default for GraphConfig {
 ///
 /// - A `401` is met with one new token and one more attempt.
 /// - `429` and `503` are waited out, as long as Graph asks and within [`RetryPolicy`], for
-///   operations that can be repeated without harm: get, delete, keepAlive, mute, unmute and
-///   subscribeToTone. Other operations return the error, with Graph's `Retry-After`.
+///   operations that can be repeated without harm; [`request`] says which these are. Other
+///   operations return the error, with Graph's `Retry-After`.
 /// - Requests beyond the documented limits are held back, see [`Limits`].
 /// - Nothing else is sent twice. [`GraphError::outcome`] tells whether an operation that
 ///   failed may have had its effect.
-/// - No redirect is followed, and no address from a response is used.
+/// - No redirect is followed. Of the addresses in responses only a list's next page is used,
+///   on Graph itself ([`GraphClient::list`]); of those in notifications only a recording's, on
+///   a listed host ([`GraphClient::recording`]).
 #[derive(Clone)]
 pub struct GraphClient {
     inner: Arc<Inner>,

@@ -32,6 +32,9 @@ pub enum Credential {
     Secret(SecretString),
     /// A certificate, which never leaves the application.
     Certificate(Certificate),
+    /// An access token obtained elsewhere, a signed-in user's for one. The identity service
+    /// isn't asked, and the token can't be renewed.
+    Token(SecretString),
 }
 
 /// Where tokens come from, and for whom.
@@ -214,6 +217,7 @@ impl Inner {
         ];
         match &proof {
             Proof::Secret(secret) => form.push(("client_secret", secret.expose_secret())),
+            Proof::Token(token) => return Ok(given(token)),
             Proof::Assertion(assertion) => {
                 form.push(("client_assertion_type", certificate::ASSERTION_TYPE));
                 form.push(("client_assertion", assertion.expose_secret()));
@@ -237,6 +241,7 @@ impl Inner {
     fn proof(&self) -> Result<Proof<'_>, TokenError> {
         let certificate = match &self.config.credential {
             Credential::Secret(secret) => return Ok(Proof::Secret(secret)),
+            Credential::Token(token) => return Ok(Proof::Token(token)),
             Credential::Certificate(certificate) => certificate,
         };
         let (client_id, endpoint) = (&self.config.client_id, self.endpoint.as_str());
@@ -260,6 +265,16 @@ impl Inner {
 enum Proof<'c> {
     Secret(&'c SecretString),
     Assertion(SecretString),
+    Token(&'c SecretString),
+}
+
+/// A token that is used until Graph refuses it.
+fn given(token: &SecretString) -> Grant {
+    Grant {
+        secret: token.clone(),
+        lifetime: Duration::from_secs(3600),
+        renew_in: None,
+    }
 }
 
 /// Tokens are a few kilobytes.

@@ -12,7 +12,7 @@ use serde_json::json;
 use switchboard_signaling::client::{GraphClient, GraphConfig, RecordingError};
 use switchboard_signaling::error::GraphError;
 use switchboard_signaling::request::{RecordingRefused, participants};
-use switchboard_signaling::token::{TokenConfig, TokenProvider};
+use switchboard_signaling::token::{Credential, TokenConfig, TokenProvider};
 use switchboard_signaling::types::CommsOperation;
 
 /// What the server saw: paths with the bearer token they came with.
@@ -182,4 +182,24 @@ async fn recordings_elsewhere_gone_moved_or_endless_are_errors() {
     let large = fetch(&here("large")).await;
     assert!(matches!(large, RecordingError::TooLarge), "{large}");
     assert!(graph.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_from_elsewhere_is_used_as_it_is() {
+    let (_, graph) = serve().await;
+    let mut tokens = TokenConfig::new("common", "", String::new().into());
+    tokens.credential = Credential::Token("delegated".to_owned().into());
+    tokens.authority = "http://127.0.0.1:1".to_owned();
+    let config = GraphConfig {
+        base_url: format!("{}/v1.0", graph.origin),
+        ..GraphConfig::default()
+    };
+    let client = GraphClient::new(config, TokenProvider::new(tokens).unwrap()).unwrap();
+    let request = participants::list(&"1".parse().unwrap());
+    assert_eq!(client.list(&request).await.unwrap().len(), 3);
+    let seen = graph.seen.lock().unwrap();
+    assert!(
+        seen.iter().all(|(_, bearer)| bearer == "Bearer delegated"),
+        "{seen:?}"
+    );
 }

@@ -75,6 +75,7 @@ pub(super) fn filter(property: &str, text: &str) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use http::{Method, StatusCode};
+    use proptest::prelude::*;
 
     use super::*;
     use crate::types::{Extra, Participant};
@@ -126,5 +127,27 @@ mod tests {
             filter("JoinWebUrl", "https://x/?a=b&c='d'"),
             "$filter=JoinWebUrl%20eq%20'https%3A%2F%2Fx%2F%3Fa%3Db%26c%3D%27%27d%27%27'"
         );
+    }
+
+    proptest! {
+        /// However a link is made up, what comes of it stays below the base.
+        #[test]
+        fn no_link_leads_out(link in prop_oneof![
+            "\\PC{0,60}",
+            "https://graph\\.microsoft\\.com/v1\\.0[a-z./%2eEfF?#@:\\\\]{0,40}",
+        ]) {
+            if let Ok(Some(request)) = next(&link) {
+                let mut url: Url = "https://graph.microsoft.com/v1.0".parse().unwrap();
+                url.set_path(&format!("/v1.0{}", request.path));
+                prop_assert!(url.path().starts_with("/v1.0/"), "{}", url);
+                prop_assert!(!url.path().to_ascii_lowercase().contains("%2f"));
+            }
+        }
+
+        #[test]
+        fn an_escaped_text_holds_nothing_special(text in "\\PC{0,40}") {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+            prop_assert!(escaped(&text).bytes().all(plain));
+        }
     }
 }

@@ -96,6 +96,8 @@ pub fn recording_of<'a>(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn refused(location: &str, token: &str) -> Option<RecordingRefused> {
@@ -160,5 +162,22 @@ mod tests {
         let error = refused("https://evil.example/secret?token=hunter2", "hunter2").unwrap();
         assert!(error.to_string().contains("evil.example"));
         assert!(!error.to_string().contains("secret") && !error.to_string().contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_is_graph_or_below_a_listed_domain(
+            text in "https?://[a-z.@:0-9]{0,20}(skype\\.com|graph\\.microsoft\\.com)?[a-z./@:?#0-9]{0,20}",
+        ) {
+            let base: Url = "https://graph.microsoft.com/v1.0".parse().unwrap();
+            let Ok(url) = Url::parse(&text) else { return Ok(()) };
+            if RecordingHosts::default().allow(&base, &url) {
+                let host = url.host_str().unwrap();
+                let below = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
+                let listed = below("skype.com") || below("teams.microsoft.com");
+                prop_assert!(url.scheme() == "https" && url.port().is_none(), "{}", url);
+                prop_assert!(listed || host == "graph.microsoft.com", "{}", url);
+            }
+        }
     }
 }

@@ -180,6 +180,9 @@ fn unescaped_once(text: &str) -> Option<String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     const ONCE: &str = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_NTg0@thread.v2/0?context=%7b%22Tid%22%3a%2272f988bf%22%2c%22Oid%22%3a%224b444206%22%7d";
@@ -209,6 +212,37 @@ mod tests {
             "https://teams.microsoft.com/l/meetup-join/%ff/0?context=%7b%22Tid%22%3a%22t%22%2c%22Oid%22%3a%22o%22%7d",
         ] {
             assert_eq!(bad.parse::<JoinAddress>(), Err(InvalidJoinAddress), "{bad}");
+        }
+    }
+
+    fn escaped(text: &str) -> String {
+        let escape = |byte: u8| format!("%{byte:02X}");
+        text.bytes().map(escape).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,80}", tail in "[%/?=a-f0-9{}\":]{0,80}") {
+            let _ = text.parse::<JoinAddress>();
+            let _ = format!("https://x/l/meetup-join/{tail}").parse::<JoinAddress>();
+        }
+
+        /// Escapes in the values themselves would be taken for a second layer.
+        #[test]
+        fn what_is_escaped_is_read(
+            thread in "[^%.]{1,20}", message in "[0-9]{1,12}", tenant in "[^%]{0,20}",
+            organizer in "[^%]{0,20}", twice in any::<bool>(),
+        ) {
+            let context = json!({"Tid": tenant, "Oid": organizer}).to_string();
+            let escape = |text: &str| if twice { escaped(&escaped(text)) } else { escaped(text) };
+            let address = format!(
+                "https://teams.microsoft.com/l/meetup-join/{}/{message}?context={}",
+                escape(&thread), escape(&context),
+            );
+            let expected = JoinAddress {
+                thread_id: thread, message_id: message, tenant_id: tenant, organizer_id: organizer,
+            };
+            prop_assert_eq!(address.parse(), Ok(expected));
         }
     }
 }

@@ -38,6 +38,8 @@ fn take<'a>(text: &'a str, unit: char, scale: f64, seconds: &mut f64) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -67,5 +69,19 @@ mod tests {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(parse(&format!("PT{}H", "9".repeat(400))), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "-?P?[0-9DTHMS.]{0,24}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn whole_durations_are_exact(days in 0_u64..9999, hours in 0_u64..24, minutes in 0_u64..60, seconds in 0_u64..60) {
+            let text = format!("P{days}DT{hours}H{minutes}M{seconds}S");
+            let expected = ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
+            prop_assert_eq!(parse(&text), Some(Duration::from_secs(expected)));
+        }
     }
 }
