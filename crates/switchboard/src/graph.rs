@@ -23,7 +23,8 @@ use session::Session;
 /// The documented rules are checked before anything is sent. Lists are read to their last
 /// page. With --dry-run the request is printed instead of being sent.
 ///
-/// The application's secret comes from SWITCHBOARD_CLIENT_SECRET or --secret-file. Against
+/// The application's secret comes from SWITCHBOARD_CLIENT_SECRET or --secret-file; a signed-in
+/// user's access token, which /me needs, from SWITCHBOARD_GRAPH_TOKEN or --token-file. Against
 /// the emulator everything comes from the line that `switchboard emulate` prints: keep it in a
 /// file and name that with --ready.
 #[derive(Args)]
@@ -98,6 +99,15 @@ pub(crate) struct TargetArgs {
         value_name = "FILE"
     )]
     secret_file: Option<PathBuf>,
+
+    /// File with an access token obtained elsewhere, in place of the three before
+    #[arg(
+        long,
+        global = true,
+        env = "SWITCHBOARD_GRAPH_TOKEN_FILE",
+        value_name = "FILE"
+    )]
+    token_file: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]

@@ -11,6 +11,7 @@ mod caller;
 mod demo;
 mod emulate;
 mod flow;
+mod graph;
 mod output;
 mod site;
 mod timeline;
@@ -25,8 +26,8 @@ use tracing_subscriber::EnvFilter;
 /// `demo` shows a real call on this machine: an emulator of Graph's calling cloud,
 /// a bot that answers, and a softphone in the browser. `analyze` runs the bot's
 /// ears over recordings. `emulate` runs the emulator alone, for bots in any
-/// language. `check`, `graph-of` and `simulate` are for conversations as
-/// configuration.
+/// language. `graph` asks Graph, or the emulator, for any calling operation. `check`,
+/// `graph-of` and `simulate` are for conversations as configuration.
 ///
 /// Logs go to standard error; RUST_LOG chooses what (for example
 /// RUST_LOG=switchboard_bot=debug). They never hold audio, digits or words.
@@ -45,6 +46,7 @@ enum Command {
     Check(flow::CheckArgs),
     GraphOf(flow::GraphOfArgs),
     Simulate(flow::SimulateArgs),
+    Graph(graph::GraphArgs),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Demo(args) => in_runtime(demo::run(args)),
         Command::Emulate(args) => in_runtime(emulate::run(args)),
+        Command::Graph(args) => in_runtime(graph::run(args)),
         Command::Analyze(args) => analyze::run(args).map_err(Into::into),
         Command::Check(args) => flow::check(args).map_err(Into::into),
         Command::GraphOf(args) => flow::graph_of(args).map_err(Into::into),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use switchboard_signaling::client::{GraphClient, GraphConfig};
 use switchboard_signaling::cloud::Version;
 use switchboard_signaling::request::{GraphRequest, Reply};
-use switchboard_signaling::token::{TokenConfig, TokenProvider};
+use switchboard_signaling::token::{Credential, TokenConfig, TokenProvider};
 use switchboard_signaling::types::{CommsOperation, Page};
 
 use super::TargetArgs;
@@ -16,6 +16,7 @@ use crate::Failure;
 use crate::output::say_json;
 
 const SECRET_VARIABLE: &str = "SWITCHBOARD_CLIENT_SECRET";
+const TOKEN_VARIABLE: &str = "SWITCHBOARD_GRAPH_TOKEN";
 
 pub(super) struct Session {
     base: String,
@@ -32,15 +33,6 @@ struct Ready {
     tenant_id: String,
     client_id: String,
     client_secret: SecretString,
-}
-
-/// Everything that is needed to ask for a token.
-struct Identity {
-    authority: String,
-    scope: String,
-    tenant: String,
-    client_id: String,
-    secret: SecretString,
 }
 
 impl Session {
@@ -168,13 +160,10 @@ fn hide(value: &mut Value, names: &[&str]) {
 }
 
 fn client(base: &str, args: &TargetArgs, ready: Option<Ready>) -> Result<GraphClient, Failure> {
-    let identity = match ready {
+    let tokens = match ready {
         Some(ready) => emulated(ready),
         None => configured(args)?,
     };
-    let mut tokens = TokenConfig::new(identity.tenant, identity.client_id, identity.secret);
-    tokens.authority = identity.authority;
-    tokens.scope = identity.scope;
     let config = GraphConfig {
         base_url: base.to_owned(),
         ..GraphConfig::default()
@@ -182,35 +171,47 @@ fn client(base: &str, args: &TargetArgs, ready: Option<Ready>) -> Result<GraphCl
     Ok(GraphClient::new(config, TokenProvider::new(tokens)?)?)
 }
 
-fn emulated(ready: Ready) -> Identity {
+fn emulated(ready: Ready) -> TokenConfig {
     let end = format!("/{}/oauth2/v2.0/token", ready.tenant_id);
     let authority = ready.token_url.strip_suffix(&end);
-    Identity {
-        authority: authority.unwrap_or(&ready.token_url).to_owned(),
-        scope: "https://graph.microsoft.com/.default".to_owned(),
-        tenant: ready.tenant_id,
-        client_id: ready.client_id,
-        secret: ready.client_secret,
+    let authority = authority.unwrap_or(&ready.token_url).to_owned();
+    let tokens = TokenConfig::new(ready.tenant_id, ready.client_id, ready.client_secret);
+    TokenConfig {
+        authority,
+        ..tokens
     }
 }
 
-fn configured(args: &TargetArgs) -> Result<Identity, Failure> {
+fn configured(args: &TargetArgs) -> Result<TokenConfig, Failure> {
     let authority = args.authority.as_ref().map(ToString::to_string);
-    let file = args.secret_file.as_deref();
-    Ok(Identity {
+    let tokens = match secret(args.token_file.as_deref(), TOKEN_VARIABLE)? {
+        Some(token) => given(args, token),
+        None => application(args)?,
+    };
+    Ok(TokenConfig {
         authority: authority.unwrap_or_else(|| args.cloud.authority().to_owned()),
         scope: args.cloud.scope(),
-        tenant: args
-            .tenant
-            .clone()
-            .ok_or_else(|| missing("--tenant", "SWITCHBOARD_TENANT_ID"))?,
-        client_id: args
-            .client_id
-            .clone()
-            .ok_or_else(|| missing("--client-id", "SWITCHBOARD_CLIENT_ID"))?,
-        secret: secret(file, SECRET_VARIABLE)?
-            .ok_or_else(|| missing("--secret-file", SECRET_VARIABLE))?,
+        ..tokens
     })
+}
+
+/// A token obtained elsewhere: nobody is asked for another, so that tenant and id don't matter.
+fn given(args: &TargetArgs, token: SecretString) -> TokenConfig {
+    let tenant = args.tenant.as_deref().unwrap_or("common");
+    let id = args.client_id.clone().unwrap_or_default();
+    let mut tokens = TokenConfig::new(tenant, id, token.clone());
+    tokens.credential = Credential::Token(token);
+    tokens
+}
+
+fn application(args: &TargetArgs) -> Result<TokenConfig, Failure> {
+    let tenant = args.tenant.clone();
+    let tenant = tenant.ok_or_else(|| missing("--tenant", "SWITCHBOARD_TENANT_ID"))?;
+    let id = args.client_id.clone();
+    let id = id.ok_or_else(|| missing("--client-id", "SWITCHBOARD_CLIENT_ID"))?;
+    let secret = secret(args.secret_file.as_deref(), SECRET_VARIABLE)?;
+    let secret = secret.ok_or_else(|| missing("--secret-file", SECRET_VARIABLE))?;
+    Ok(TokenConfig::new(tenant, id, secret))
 }
 
 fn missing(option: &str, variable: &str) -> String {
