@@ -222,11 +222,11 @@ impl GraphClient {
     ///
     /// ```no_run
     /// # async fn f(client: switchboard_signaling::client::GraphClient) -> Result<(), Box<dyn std::error::Error>> {
-    /// use switchboard_signaling::request::{participants, presence, meetings::Owner};
+    /// use switchboard_signaling::request::{participants, presence, presence::Whose};
     ///
     /// let call = "57dab8b1-894c-409a-b240-bd8beae78896".parse()?;
     /// let everyone = client.list(&participants::list(&call)).await?;
-    /// let user = Owner::User("fa8bf3dc-eca7-46b7-bad1-db199b62afc3".parse()?);
+    /// let user = Whose::User("fa8bf3dc-eca7-46b7-bad1-db199b62afc3".parse()?);
     /// let presence = client.send(&presence::get(&user)).await?;
     /// # Ok(()) }
     /// ```

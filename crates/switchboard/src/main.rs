@@ -46,7 +46,7 @@ enum Command {
     Check(flow::CheckArgs),
     GraphOf(flow::GraphOfArgs),
     Simulate(flow::SimulateArgs),
-    Graph(graph::GraphArgs),
+    Graph(Box<graph::GraphArgs>),
 }
 
 fn main() -> ExitCode {

@@ -1,4 +1,5 @@
 //! `switchboard graph` as scripts use it: a command line in, one line of JSON out.
+#![allow(clippy::unwrap_used)]
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -160,6 +161,7 @@ fn presence() {
     let shown = dry_runs(&[
         "presence get",
         "presence get --user $USER",
+        "presence get --user $USER --communications",
         "presence get-many $USER u2",
         "presence set Busy InACall --user $USER --session a1 --expires PT1H",
         "presence clear --user $USER --session a1",

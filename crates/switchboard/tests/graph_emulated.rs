@@ -1,5 +1,6 @@
 //! `switchboard graph` against `switchboard emulate`: two programs, HTTP and tokens between
 //! them.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Output, Stdio};

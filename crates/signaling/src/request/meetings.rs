@@ -15,26 +15,24 @@ use crate::types::{
     ValueOf,
 };
 
-/// Whose meetings or presence.
+/// Whose meetings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// The signed-in user's (`/me`).
     Me,
     /// A user's (`/users/{id}`).
     User(UserId),
-}
-
-impl Owner {
-    pub(super) fn path(&self) -> String {
-        match self {
-            Self::Me => "/me".to_owned(),
-            Self::User(id) => format!("/users/{id}"),
-        }
-    }
+    /// Those the schema has below `/communications`; the API reference documents this for
+    /// finding a meeting by its `videoTeleconferenceId`.
+    Communications,
 }
 
 fn all(owner: &Owner) -> String {
-    format!("{}/onlineMeetings", owner.path())
+    match owner {
+        Owner::Me => "/me/onlineMeetings".to_owned(),
+        Owner::User(id) => format!("/users/{id}/onlineMeetings"),
+        Owner::Communications => "/communications/onlineMeetings".to_owned(),
+    }
 }
 
 fn one(owner: &Owner, id: &MeetingId) -> String {

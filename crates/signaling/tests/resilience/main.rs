@@ -11,7 +11,8 @@ use switchboard_signaling::call::{CallConfig, CallDriver, CallEvent, CallMachine
 use switchboard_signaling::client::{AppLimiter, GraphClient, GraphConfig, Limit, Limits};
 use switchboard_signaling::error::{GraphError, Outcome, TokenError};
 use switchboard_signaling::notification::Notification;
-use switchboard_signaling::request::{RetryPolicy, meetings::Owner, presence};
+use switchboard_signaling::request::RetryPolicy;
+use switchboard_signaling::request::presence::{self, Whose};
 use switchboard_signaling::token::{TokenConfig, TokenProvider};
 use switchboard_signaling::types::{
     AnswerRequest, AppHostedMediaConfig, Call, CallId, CallState, ChangeType, Modality,
@@ -236,7 +237,7 @@ async fn beyond_a_documented_limit_nothing_is_sent() {
     let client = client_with(&server, config);
     let available = Act::Answer(200, "", r#"{"availability":"Available"}"#.to_owned());
     server.graph([available.clone(), available, call("established")]);
-    let user = Owner::User("fa8bf3dc-eca7-46b7-bad1-db199b62afc3".parse().unwrap());
+    let user = Whose::User("fa8bf3dc-eca7-46b7-bad1-db199b62afc3".parse().unwrap());
     let request = presence::get(&user);
     client.send(&request).await.unwrap();
     client.send(&request).await.unwrap();

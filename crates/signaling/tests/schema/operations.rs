@@ -4,9 +4,8 @@ use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use switchboard_signaling::request::meetings::{self, Between, Owner};
-use switchboard_signaling::request::{
-    self, GraphRequest, InvalidRequest, Reply, participants, presence,
-};
+use switchboard_signaling::request::presence::{self, Whose};
+use switchboard_signaling::request::{self, GraphRequest, InvalidRequest, Reply, participants};
 use switchboard_signaling::types::*;
 
 use crate::facts::{Operation, Schema};
@@ -113,7 +112,7 @@ fn participant(name: &str, body: &Value) -> Option<(Outcome, Subject)> {
 }
 
 fn of_presence(name: &str, body: &Value) -> Option<(Outcome, Subject)> {
-    let owner = &Owner::User(id());
+    let owner = &Whose::User(id());
     let empty = Subject::of::<ClientContextRequest>();
     Some(match name {
         "clearAutomaticLocation" => (sent(presence::clear_automatic_location(owner)), empty),

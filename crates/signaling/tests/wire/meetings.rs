@@ -88,6 +88,8 @@ fn meetings_are_found_changed_and_deleted() {
             &meetings::find_by_join_meeting_id(&owner, "1234567890"),
         );
     }
+    let below = meetings::get(&Owner::Communications, &meeting_id());
+    wire.sent("by id", &below);
     wire.sent(
         "by VTC id",
         &meetings::find_by_video_teleconference_id("123456789"),

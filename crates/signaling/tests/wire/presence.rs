@@ -1,5 +1,4 @@
-use switchboard_signaling::request::meetings::Owner;
-use switchboard_signaling::request::presence;
+use switchboard_signaling::request::presence::{self, Whose};
 use switchboard_signaling::types::{
     BodyType, ClearPresenceRequest, DateTimeTimeZone, ItemBody, PresenceStatusMessage,
     SetLocationRequest, SetPresenceRequest, SetStatusMessageRequest,
@@ -8,15 +7,19 @@ use switchboard_signaling::types::{
 
 use crate::{USER, Wire, id};
 
-fn user() -> Owner {
-    Owner::User(id(USER))
+fn user() -> Whose {
+    Whose::User(id(USER))
 }
 
 #[test]
 fn presence_is_read() {
     let mut wire = Wire::default();
-    wire.sent("own", &presence::get(&Owner::Me));
+    wire.sent("own", &presence::get(&Whose::Me));
     wire.sent("a user's", &presence::get(&user()));
+    wire.sent(
+        "a user's, by the other path",
+        &presence::get(&Whose::Communications(id(USER))),
+    );
     let users = [id(USER), id("66825e03-7ef5-42da-9069-724602c31f6b")];
     wire.checked("", presence::get_by_user_id(&users));
     insta::assert_snapshot!(wire.text());
@@ -76,7 +79,7 @@ fn status_messages_and_locations_are_set() {
         place_id: Some("eb706f15-137e-4722-b4d1-b601481d9251".to_owned()),
         ..SetLocationRequest::default()
     };
-    wire.checked("", presence::set_manual_location(&Owner::Me, &office));
+    wire.checked("", presence::set_manual_location(&Whose::Me, &office));
     wire.checked("", presence::set_automatic_location(&user(), &office));
     wire.sent("", &presence::clear_location(&user()));
     wire.sent("", &presence::clear_automatic_location(&user()));

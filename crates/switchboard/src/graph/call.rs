@@ -19,7 +19,7 @@ use crate::Failure;
 #[derive(Subcommand)]
 pub(super) enum Call {
     /// Call someone, or join a meeting
-    Create(Create),
+    Create(Box<Create>),
     /// Read a call
     Get {
         /// The call

@@ -46,7 +46,8 @@ pub(super) enum Media {
         operation: PathBuf,
     },
     /// End prompts and recordings
-    CancelMedia(Marked),
+    #[command(name = "cancel-media")]
+    Cancel(Marked),
     /// Ask for a notification per key pressed (media with Graph)
     SubscribeToTone(Marked),
     /// Send dial-pad tones
@@ -316,7 +317,7 @@ pub(super) async fn run(command: &Media, session: &Session) -> Result<(), Failur
                 .list(&request::list_content_sharing_sessions(call))
                 .await
         }
-        Media::CancelMedia(_)
+        Media::Cancel(_)
         | Media::SubscribeToTone(_)
         | Media::Mute(_)
         | Media::Unmute(_)
@@ -327,7 +328,7 @@ pub(super) async fn run(command: &Media, session: &Session) -> Result<(), Failur
 /// The operations that take nothing but a mark.
 async fn mark(command: &Media, session: &Session) -> Result<(), Failure> {
     let request = match command {
-        Media::CancelMedia(to) => request::cancel_media_processing(&to.call, to.context.as_deref()),
+        Media::Cancel(to) => request::cancel_media_processing(&to.call, to.context.as_deref()),
         Media::SubscribeToTone(to) => request::subscribe_to_tone(&to.call, to.context.as_deref()),
         Media::Mute(to) => request::mute(&to.call, to.context.as_deref()),
         Media::Unmute(to) => request::unmute(&to.call, to.context.as_deref()),

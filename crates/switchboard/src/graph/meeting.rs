@@ -309,6 +309,6 @@ async fn run_kept(command: &Meeting, owner: &Owner, session: &Session) -> Result
 fn organizer(owner: &Owner) -> Result<&UserId, Failure> {
     match owner {
         Owner::User(id) => Ok(id),
-        Owner::Me => Err("--user is needed: whose meetings?".into()),
+        _ => Err("--user is needed: whose meetings?".into()),
     }
 }

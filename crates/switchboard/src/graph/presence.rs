@@ -1,8 +1,7 @@
 //! `switchboard graph presence`.
 
 use clap::{Args, Subcommand};
-use switchboard_signaling::request::meetings::Owner;
-use switchboard_signaling::request::presence;
+use switchboard_signaling::request::presence::{self, Whose};
 use switchboard_signaling::types::{
     BodyType, ClearPresenceRequest, DateTimeTimeZone, ItemBody, PresenceStatusMessage,
     SetLocationRequest, SetPresenceRequest, SetStatusMessageRequest,
@@ -17,6 +16,10 @@ pub(super) struct PresenceArgs {
     /// Whose presence; without it the signed-in user's
     #[arg(long, global = true, value_name = "ID")]
     user: Option<UserId>,
+
+    /// Ask by /communications/presences, not by /users
+    #[arg(long, global = true, requires = "user")]
+    communications: bool,
 
     #[command(subcommand)]
     command: Presence,
@@ -94,33 +97,37 @@ enum Presence {
 }
 
 pub(super) async fn run(args: &PresenceArgs, session: &Session) -> Result<(), Failure> {
-    let owner = &args.user.clone().map_or(Owner::Me, Owner::User);
+    let of = &match args.user.clone() {
+        None => Whose::Me,
+        Some(user) if args.communications => Whose::Communications(user),
+        Some(user) => Whose::User(user),
+    };
     let request = match &args.command {
-        Presence::Get => return session.send(&presence::get(owner)).await,
+        Presence::Get => return session.send(&presence::get(of)).await,
         Presence::GetMany { users } => {
             return session.list(&presence::get_by_user_id(users)?).await;
         }
-        Presence::Set { pair, session } => presence::set(owner, &pair.with_session(session))?,
+        Presence::Set { pair, session } => presence::set(of, &pair.with_session(session))?,
         Presence::Clear { session } => {
             let clear = ClearPresenceRequest {
                 session_id: Some(session.clone()),
                 ..ClearPresenceRequest::default()
             };
-            presence::clear(owner, &clear)?
+            presence::clear(of, &clear)?
         }
-        Presence::SetPreferred(pair) => presence::set_user_preferred(owner, &pair.preferred())?,
-        Presence::ClearPreferred => presence::clear_user_preferred(owner),
+        Presence::SetPreferred(pair) => presence::set_user_preferred(of, &pair.preferred())?,
+        Presence::ClearPreferred => presence::clear_user_preferred(of),
         Presence::SetMessage {
             text,
             until,
             time_zone,
-        } => presence::set_status_message(owner, &message(text, until.as_ref(), time_zone))?,
-        Presence::SetLocation(place) => presence::set_manual_location(owner, &place.request())?,
+        } => presence::set_status_message(of, &message(text, until.as_ref(), time_zone))?,
+        Presence::SetLocation(place) => presence::set_manual_location(of, &place.request())?,
         Presence::SetAutomaticLocation(place) => {
-            presence::set_automatic_location(owner, &place.request())?
+            presence::set_automatic_location(of, &place.request())?
         }
-        Presence::ClearLocation => presence::clear_location(owner),
-        Presence::ClearAutomaticLocation => presence::clear_automatic_location(owner),
+        Presence::ClearLocation => presence::clear_location(of),
+        Presence::ClearAutomaticLocation => presence::clear_automatic_location(of),
     };
     session.send(&request).await
 }

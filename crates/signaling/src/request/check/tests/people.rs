@@ -2,7 +2,8 @@ use serde_json::{Value, json};
 
 use super::{body, broken, call, phone, prompt, table, user, with};
 use crate::request::meetings::{self, Between, Owner};
-use crate::request::{self, participants, presence};
+use crate::request::presence::{self, Whose};
+use crate::request::{self, participants};
 use crate::types::UserId;
 
 #[test]
@@ -202,7 +203,7 @@ fn rules_of_presence() {
     let duration =
         |text: &str, expected: &'static str| ("expirationDuration", json!(text), expected);
     table(
-        |json| broken(presence::set(&Owner::Me, &body(json))),
+        |json| broken(presence::set(&Whose::Me, &body(json))),
         &busy,
         vec![
             ("sessionId", json!(null), "sessionId is missing"),
@@ -219,7 +220,7 @@ fn rules_of_presence() {
         ],
     );
     table(
-        |json| broken(presence::set_user_preferred(&Owner::Me, &body(json))),
+        |json| broken(presence::set_user_preferred(&Whose::Me, &body(json))),
         &json!({"availability": "Offline", "activity": "OffWork", "expirationDuration": "P7D"}),
         vec![
             (
@@ -230,7 +231,7 @@ fn rules_of_presence() {
             duration("PT0S", r#"expirationDuration is "PT0S""#),
         ],
     );
-    let shown = broken(presence::clear(&Owner::Me, &body(json!({}))));
+    let shown = broken(presence::clear(&Whose::Me, &body(json!({}))));
     assert_eq!(shown, "sessionId is missing");
     assert_eq!(broken(presence::get_by_user_id(&[])), "ids is a list of 0");
     let ids: Vec<UserId> = vec!["u".parse().unwrap(); 651];
@@ -244,7 +245,7 @@ fn rules_of_presence() {
 #[test]
 fn rules_of_status_and_location() {
     let status = |message: Value| json!({"statusMessage": message});
-    let send = |json| broken(presence::set_status_message(&Owner::Me, &body(json)));
+    let send = |json| broken(presence::set_status_message(&Whose::Me, &body(json)));
     assert_eq!(send(json!({})), "statusMessage is missing");
     assert_eq!(
         send(status(json!({"message": {"content": "x"}}))),
@@ -260,7 +261,7 @@ fn rules_of_status_and_location() {
         let json = status(json!({"expiryDateTime": {"dateTime": time}}));
         assert_eq!(send(json) == "nothing", allowed, "{time}");
     }
-    let location = |json| broken(presence::set_manual_location(&Owner::Me, &body(json)));
+    let location = |json| broken(presence::set_manual_location(&Whose::Me, &body(json)));
     assert_eq!(location(json!({"workLocationType": "office"})), "nothing");
     assert_eq!(location(json!({})), "workLocationType is missing");
     let moon = location(json!({"workLocationType": "moon"}));
