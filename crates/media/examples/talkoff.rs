@@ -1,8 +1,9 @@
-//! Counts keys heard where none was pressed: speech and music as WAV files,
-//! each also faster and slower, which moves every voice and every note.
+//! Counts keys heard where none was pressed: speech and music as WAV files.
+//! Each is played as it is, or at the speeds asked for in percent, which moves
+//! every voice and every note.
 //!
 //! ```console
-//! $ cargo run --release -p switchboard-media --example talkoff -- FILES…
+//! $ cargo run --release -p switchboard-media --example talkoff -- [--speed=PERCENT]… FILES…
 //! ```
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -13,18 +14,25 @@ use switchboard_media::dtmf::{Detector, DtmfEvent, Rate};
 use switchboard_media::resample::convert;
 use switchboard_media::wav;
 
-/// How much faster each file is played, in percent.
-const SPEEDS: [u32; 6] = [100, 83, 91, 110, 121, 133];
-
 fn main() -> ExitCode {
     let (mut seconds, mut keys, mut files) = (0.0, 0, 0);
-    for name in std::env::args().skip(1) {
+    let (options, names): (Vec<_>, Vec<_>) = std::env::args()
+        .skip(1)
+        .partition(|argument| argument.starts_with("--speed="));
+    let mut speeds: Vec<u32> = options
+        .iter()
+        .filter_map(|option| option.strip_prefix("--speed=")?.parse().ok())
+        .collect();
+    if speeds.is_empty() {
+        speeds.push(100);
+    }
+    for name in names {
         let Some((rate, audio)) = read(&name) else {
             eprintln!("{name}: no WAV file that can be read, left out");
             continue;
         };
         files += 1;
-        for percent in SPEEDS {
+        for &percent in &speeds {
             let Ok(audio) = convert(rate * percent / 100, 8_000, &audio) else {
                 continue;
             };

@@ -23,8 +23,8 @@ use front::{BASE_RATE, FrontEnd, Slice};
 
 /// Slices per decision: 5 ms.
 const BLOCK: usize = 8;
-/// Slices looked back for a digit's beginning: 80 ms.
-const MEMORY: usize = 128;
+/// Slices looked back for a digit's beginning: 160 ms.
+const MEMORY: usize = 256;
 
 /// Sample rates the detector hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,10 +198,14 @@ impl Band {
             return;
         };
         let fit = fit::fit(window, guess.low_hz, guess.high_hz);
-        let Some(digit) = judge::digit(&fit, self.bank.power(), &self.floor) else {
+        let Some(verdict) = judge::judge(&fit, self.bank.power(), &self.floor) else {
             return;
         };
         let follower = Follower::begin(&fit, recent);
+        if !verdict.certain && !follower.began_at_once(recent) {
+            return;
+        }
+        let digit = verdict.digit;
         let start_ms = millis_at(self.count, follower.age());
         sink(DtmfEvent::Start { digit, start_ms });
         self.key = Some(Key {

@@ -7,6 +7,7 @@
 //! other tells how far a tone is off.
 
 use std::f32::consts::{PI, TAU};
+use std::ops::Range;
 
 use num_complex::Complex32;
 
@@ -15,13 +16,15 @@ use super::fit::WINDOW;
 use super::front::BASE_RATE;
 use crate::tone::{HIGH_GROUP, LOW_GROUP};
 
-/// Blocks of the 30 ms.
+/// Blocks of the 30 ms, and of a half.
 const BLOCKS: usize = WINDOW / BLOCK;
 const HALF: usize = BLOCKS / 2;
+/// Slices of a half.
+const HALF_LENGTH: f32 = (HALF * BLOCK) as f32;
 /// Quieter is nothing: the band's power of a digit at −48 dBm0.
 const MIN_POWER: f32 = 3.8e-6;
 /// Part of the band's power the two tones must have.
-const MIN_SHARE: f32 = 0.6;
+const MIN_SHARE: f32 = 0.65;
 /// A tone further off is none of ours.
 const MAX_OFFSET: f32 = 0.03;
 
@@ -39,38 +42,83 @@ pub(super) struct Guess {
     pub(super) high_hz: f32,
 }
 
+/// Eight complex numbers, one per frequency, laid out for vector units.
+#[derive(Clone, Copy, Default)]
+struct Bins {
+    re: [f32; 8],
+    im: [f32; 8],
+}
+
+impl Bins {
+    fn from_fn(of: impl Fn(usize) -> Complex32) -> Self {
+        let values: [Complex32; 8] = std::array::from_fn(of);
+        Self {
+            re: values.map(|value| value.re),
+            im: values.map(|value| value.im),
+        }
+    }
+
+    fn at(&self, bin: usize) -> Complex32 {
+        Complex32::new(self.re[bin], self.im[bin])
+    }
+
+    fn power(&self, bin: usize) -> f32 {
+        self.at(bin).norm_sqr()
+    }
+
+    /// Adds `value` times each of `factors`.
+    fn add_scaled(&mut self, value: Complex32, factors: &Self) {
+        for bin in 0..8 {
+            self.re[bin] += value.re * factors.re[bin] - value.im * factors.im[bin];
+            self.im[bin] += value.re * factors.im[bin] + value.im * factors.re[bin];
+        }
+    }
+
+    /// Adds the products with `factors`.
+    fn add_products(&mut self, values: &Self, factors: &Self) {
+        for bin in 0..8 {
+            let (re, im) = (values.re[bin], values.im[bin]);
+            self.re[bin] += re * factors.re[bin] - im * factors.im[bin];
+            self.im[bin] += re * factors.im[bin] + im * factors.re[bin];
+        }
+    }
+}
+
 #[derive(Clone, Copy, Default)]
 struct Block {
-    bins: [Complex32; 8],
+    /// Correlations over this block, and over the half that ends with it.
+    bins: Bins,
+    half: Bins,
     band: f32,
     all: f32,
 }
 
 pub(super) struct Bank {
-    /// Conjugate waves at the nominal frequencies.
-    waves: [[Complex32; BLOCK]; 8],
-    /// Turn of a wave over one and two blocks, conjugate.
-    turns: [[Complex32; HALF]; 8],
+    /// Conjugate waves at the nominal frequencies, slice by slice.
+    waves: [Bins; BLOCK],
+    /// Conjugate turn of a wave over so many blocks.
+    turns: [Bins; HALF + 1],
     /// Oldest first.
     blocks: [Block; BLOCKS],
 }
 
 fn nominal(bin: usize) -> f32 {
-    LOW_GROUP
-        .iter()
-        .chain(&HIGH_GROUP)
-        .nth(bin)
-        .map_or(0.0, |hz| *hz as f32)
+    let hz = match bin {
+        0..4 => LOW_GROUP[bin],
+        _ => HIGH_GROUP[bin - 4],
+    };
+    hz as f32
 }
 
 impl Bank {
     pub(super) fn new() -> Self {
-        let turn = |bin: usize, slices: usize| {
-            Complex32::from_polar(1.0, -TAU * nominal(bin) * slices as f32 / BASE_RATE as f32)
+        let turn = |slices: usize| {
+            let angle = -TAU * slices as f32 / BASE_RATE as f32;
+            Bins::from_fn(|bin| Complex32::from_polar(1.0, angle * nominal(bin)))
         };
         Self {
-            waves: std::array::from_fn(|bin| std::array::from_fn(|n| turn(bin, n))),
-            turns: std::array::from_fn(|bin| std::array::from_fn(|n| turn(bin, n * BLOCK))),
+            waves: std::array::from_fn(turn),
+            turns: std::array::from_fn(|blocks| turn(blocks * BLOCK)),
             blocks: [Block::default(); BLOCKS],
         }
     }
@@ -78,19 +126,23 @@ impl Bank {
     /// Takes the next 5 ms and the power of all audio in them.
     pub(super) fn push(&mut self, slices: &[Complex32; BLOCK], all: f32) {
         self.blocks.rotate_left(1);
-        let block = &mut self.blocks[BLOCKS - 1];
         let power: f32 = slices.iter().map(Complex32::norm_sqr).sum();
-        *block = Block {
+        let mut block = Block {
             band: power / BLOCK as f32,
             all,
             ..Block::default()
         };
-        if block.band < MIN_POWER / 4.0 {
-            return;
+        if block.band >= MIN_POWER / 4.0 {
+            for (slice, wave) in slices.iter().zip(&self.waves) {
+                block.bins.add_scaled(*slice, wave);
+            }
         }
-        for (bin, wave) in block.bins.iter_mut().zip(&self.waves) {
-            *bin = slices.iter().zip(wave).map(|(z, w)| z * w).sum();
+        self.blocks[BLOCKS - 1] = block;
+        let mut half = Bins::default();
+        for (block, turn) in self.blocks[BLOCKS - HALF..].iter().zip(&self.turns) {
+            half.add_products(&block.bins, turn);
         }
+        self.blocks[BLOCKS - 1].half = half;
     }
 
     /// Power of the DTMF band in the newest block.
@@ -99,29 +151,28 @@ impl Bank {
     }
 
     pub(super) fn power(&self) -> Power {
+        let all = self.blocks.iter().map(|block| block.all).sum::<f32>();
         Power {
-            all: self.mean(|block| block.all),
+            all: all / BLOCKS as f32,
         }
     }
 
-    fn mean(&self, of: impl Fn(&Block) -> f32) -> f32 {
-        self.blocks.iter().map(of).sum::<f32>() / BLOCKS as f32
+    fn band(blocks: &[Block]) -> f32 {
+        blocks.iter().map(|block| block.band).sum::<f32>() / blocks.len() as f32
     }
 
     /// Whether the newest 15 ms are mainly two tones.
     pub(super) fn suspects(&self) -> bool {
-        let newest = &self.blocks[HALF..];
-        let band = newest.iter().map(|block| block.band).sum::<f32>() / HALF as f32;
-        let strongest = |bins: std::ops::Range<usize>| {
-            let powers = bins.map(|bin| self.half(bin, HALF).norm_sqr());
-            powers.fold(0.0, f32::max) / (HALF * BLOCK).pow(2) as f32
-        };
-        band > MIN_POWER && strongest(0..4) + strongest(4..8) > MIN_SHARE * band
+        let band = Self::band(&self.blocks[BLOCKS - HALF..]);
+        let half = &self.blocks[BLOCKS - 1].half;
+        let strongest = |bins: Range<usize>| bins.map(|bin| half.power(bin)).fold(0.0, f32::max);
+        let tones = (strongest(0..4) + strongest(4..8)) / (HALF_LENGTH * HALF_LENGTH);
+        band > MIN_POWER && tones > MIN_SHARE * band
     }
 
     /// Where to start the fit, when the 30 ms are mainly two tones.
     pub(super) fn guess(&self) -> Option<Guess> {
-        let band = self.mean(|block| block.band);
+        let band = Self::band(&self.blocks);
         if band < MIN_POWER {
             return None;
         }
@@ -131,30 +182,22 @@ impl Bank {
     }
 
     /// Frequency and power of the strongest tone of a group.
-    fn strongest(&self, bins: std::ops::Range<usize>) -> Option<(f32, f32)> {
-        let halves = |bin| [self.half(bin, 0), self.half(bin, HALF)];
-        let (bin, [first, second], power) = bins
-            .map(|bin| {
-                let halves = halves(bin);
-                (bin, halves, halves[0].norm_sqr() + halves[1].norm_sqr())
-            })
-            .max_by(|a, b| a.2.total_cmp(&b.2))?;
-        let length = (HALF * BLOCK) as f32;
+    fn strongest(&self, bins: Range<usize>) -> Option<(f32, f32)> {
+        let (first, second) = (
+            &self.blocks[BLOCKS - 1 - HALF].half,
+            &self.blocks[BLOCKS - 1].half,
+        );
+        let (bin, power) = bins
+            .map(|bin| (bin, first.power(bin) + second.power(bin)))
+            .max_by(|a, b| a.1.total_cmp(&b.1))?;
         // The wave's own turn from half to half is taken off.
-        let own = Complex32::from_polar(1.0, -TAU * nominal(bin) * length / BASE_RATE as f32);
-        let turn = (second * own * first.conj()).arg();
-        let offset_hz = turn * BASE_RATE as f32 / (TAU * length);
+        let own = self.turns[HALF].at(bin);
+        let turn = (second.at(bin) * own * first.at(bin).conj()).arg();
+        let offset_hz = turn * BASE_RATE as f32 / (TAU * HALF_LENGTH);
         let droop = sinc(turn / TAU);
-        let power = power / (2.0 * length * length * droop * droop);
+        let power = power / (2.0 * (HALF_LENGTH * droop).powi(2));
         let near = offset_hz.abs() < MAX_OFFSET * nominal(bin);
         near.then_some((nominal(bin) + offset_hz, power))
-    }
-
-    /// Correlation over 15 ms.
-    fn half(&self, bin: usize, from: usize) -> Complex32 {
-        let blocks = &self.blocks[from..from + HALF];
-        let turned = blocks.iter().zip(&self.turns[bin]);
-        turned.map(|(block, turn)| block.bins[bin] * turn).sum()
     }
 }
 

@@ -15,6 +15,8 @@ use super::front::BASE_RATE;
 pub(super) const WINDOW: usize = 48;
 /// Steps of refinement; the guess is some Hz off, each step squares the error.
 const STEPS: usize = 3;
+/// Part of the power that may be left over after one step.
+const HOPELESS: f32 = 0.4;
 /// A step moves a frequency by at most so much, in radians per sample (20 Hz).
 const MAX_STEP: f32 = TAU * 20.0 / BASE_RATE as f32;
 /// Parts of the stretch whose agreement is looked at: 10 ms each.
@@ -57,13 +59,22 @@ fn place(n: usize) -> f32 {
 
 type Wave = [Complex32; WINDOW];
 
-fn wave(omega: f32) -> Wave {
-    let mut wave = [Complex32::ZERO; WINDOW];
+/// Samples of a wave made one after the other; the rest follow from them side
+/// by side, which doesn't wait for each product.
+const SEEDS: usize = 8;
+
+/// A wave of unit amplitude that begins `from` samples after its phase is 0.
+pub(super) fn wave<const N: usize>(omega: f32, from: f32) -> [Complex32; N] {
+    let mut wave = [Complex32::ZERO; N];
     let turn = Complex32::from_polar(1.0, omega);
-    let mut value = Complex32::from_polar(1.0, omega * place(0));
-    for sample in &mut wave {
+    let mut value = Complex32::from_polar(1.0, omega * from);
+    for sample in wave.iter_mut().take(SEEDS) {
         *sample = value;
         value *= turn;
+    }
+    let turn = Complex32::from_polar(1.0, omega * SEEDS as f32);
+    for n in SEEDS..N {
+        wave[n] = wave[n - SEEDS] * turn;
     }
     wave
 }
@@ -73,10 +84,12 @@ pub(super) fn fit(signal: &[Complex32; WINDOW], low_hz: f32, high_hz: f32) -> Fi
     let mut omegas = [low_hz, high_hz].map(|hz| TAU * hz / BASE_RATE as f32);
     let mut rest = *signal;
     for step in 0.. {
-        let waves = omegas.map(wave);
+        let waves = omegas.map(|omega| wave::<WINDOW>(omega, place(0)));
         let amplitudes = amplitudes(signal, &waves);
         rest = leftover(signal, &waves, amplitudes);
-        if step == STEPS {
+        // What two tones near the guess explain badly, they do not at all.
+        let hopeless = step == 1 && mean_power(&rest) > HOPELESS * mean_power(signal);
+        if step == STEPS || hopeless {
             return finish(&rest, omegas, &waves, amplitudes);
         }
         for tone in 0..2 {
@@ -85,8 +98,12 @@ pub(super) fn fit(signal: &[Complex32; WINDOW], low_hz: f32, high_hz: f32) -> Fi
     }
     Fit {
         tones: [Tone::default(); 2],
-        rest: rest.iter().map(Complex32::norm_sqr).sum(),
+        rest: mean_power(&rest),
     }
+}
+
+fn mean_power(signal: &Wave) -> f32 {
+    signal.iter().map(Complex32::norm_sqr).sum::<f32>() / WINDOW as f32
 }
 
 /// Least squares for both at once: they are not orthogonal on a short stretch.
@@ -141,7 +158,7 @@ fn finish(rest: &Wave, omegas: [f32; 2], waves: &[Wave; 2], amplitudes: [Complex
     };
     Fit {
         tones: [tone(0), tone(1)],
-        rest: rest.iter().map(Complex32::norm_sqr).sum::<f32>() / WINDOW as f32,
+        rest: mean_power(rest),
     }
 }
 
@@ -165,7 +182,7 @@ mod tests {
     fn signal(tones: &[(f32, f32)]) -> Wave {
         let mut signal = [Complex32::ZERO; WINDOW];
         for (hz, amplitude) in tones {
-            let wave = wave(TAU * hz / BASE_RATE as f32);
+            let wave = wave::<WINDOW>(TAU * hz / BASE_RATE as f32, place(0));
             for (sample, value) in signal.iter_mut().zip(wave) {
                 *sample += value * Complex32::from_polar(*amplitude, hz * 0.1);
             }

@@ -6,7 +6,7 @@
 use num_complex::Complex32;
 
 use super::BLOCK;
-use super::fit::Fit;
+use super::fit::{Fit, WINDOW, wave};
 
 /// Slices of one measurement: 10 ms.
 const SPAN: usize = 2 * BLOCK;
@@ -16,6 +16,13 @@ const SPAN: usize = 2 * BLOCK;
 const PATIENCE: u32 = 6;
 /// A tone is there when it has this part of its amplitude.
 const PRESENT: f32 = 0.5;
+/// A tone is not there when it has less than this part of its amplitude.
+const NOTHING: f32 = 0.4;
+/// A key's tones begin within this many slices of each other: 5 ms.
+const MAX_APART: usize = BLOCK;
+/// They began no longer than this before the window that fits: 15 ms. A key is
+/// heard as soon as it fills the window; what fits later is something else.
+const MAX_WAIT: usize = 3 * BLOCK;
 /// How fast the reference follows a level that changes.
 const ADAPT: f32 = 0.1;
 
@@ -63,7 +70,7 @@ impl Follower {
     /// Slices from where the tones began to the end of `recent`.
     fn beginning(&self, recent: &[Complex32]) -> f32 {
         let mut later = 1.0;
-        let mut back = super::fit::WINDOW - SPAN;
+        let mut back = WINDOW - SPAN;
         while let Some(end) = recent.len().checked_sub(back).filter(|end| *end >= SPAN) {
             let level = self.level(&recent[end - SPAN..end]);
             if level < PRESENT {
@@ -76,20 +83,44 @@ impl Follower {
         recent.len() as f32
     }
 
+    /// Whether both tones came out of nothing, and together, as a key's do;
+    /// notes and partials of voices come one by one, out of others.
+    pub(super) fn began_at_once(&self, recent: &[Complex32]) -> bool {
+        let mut edges = [None, None];
+        let from = recent.len() + SPAN / 2 - WINDOW;
+        for end in (from - MAX_WAIT..=from).rev().step_by(BLOCK / 2) {
+            let levels = self.levels(&recent[end - SPAN..end]);
+            for (edge, level) in edges.iter_mut().zip(levels) {
+                if level < PRESENT {
+                    edge.get_or_insert(end);
+                }
+            }
+            if let [Some(low), Some(high)] = edges {
+                let before = low.min(high).saturating_sub(SPAN * 3 / 4);
+                let Some(span) = before.checked_sub(SPAN).map(|at| &recent[at..before]) else {
+                    return false;
+                };
+                let nothing = self.levels(span).iter().all(|level| *level < NOTHING);
+                return low.abs_diff(high) <= MAX_APART && nothing;
+            }
+        }
+        false
+    }
+
     /// Level of the tone that is less there, relative to its own.
     fn level(&self, span: &[Complex32]) -> f32 {
-        let amplitude = |omega: f32| {
-            let turn = Complex32::from_polar(1.0, -omega);
-            let mut wave = Complex32::ONE;
-            let mut sum = Complex32::ZERO;
-            for slice in span {
-                sum += slice * wave;
-                wave *= turn;
-            }
-            sum.norm() / span.len() as f32
-        };
-        let levels = [0, 1].map(|n| amplitude(self.omegas[n]) / self.reference[n]);
+        let levels = self.levels(span);
         levels[0].min(levels[1])
+    }
+
+    /// Levels of the tones, relative to their own.
+    fn levels(&self, span: &[Complex32]) -> [f32; 2] {
+        let amplitude = |omega: f32| {
+            let wave = wave::<SPAN>(-omega, 0.0);
+            let products = span.iter().zip(&wave).map(|(slice, wave)| slice * wave);
+            products.sum::<Complex32>().norm() / span.len() as f32
+        };
+        [0, 1].map(|n| amplitude(self.omegas[n]) / self.reference[n])
     }
 
     /// Looks at the newest block, the end of `recent`.
