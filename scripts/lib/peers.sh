@@ -7,15 +7,18 @@ peers_dir() {
     printf '%s/peers' "${CARGO_TARGET_DIR:-target}"
 }
 
-# python_peer NAME REQUIREMENTS: prints the Python of an environment that has them.
+# python_peer NAME REQUIREMENTS...: prints the Python of an environment that has them.
 python_peer() {
-    local name=$1 requirements=$2 dir
+    local name=$1 dir wanted
+    shift
     dir=$(peers_dir)/$name
-    if ! cmp -s "$requirements" "$dir/requirements.txt"; then
+    wanted=$(cat "$@")
+    if [[ $(cat "$dir/requirements.txt" 2>/dev/null) != "$wanted" ]]; then
         rm -rf "$dir"
         python3 -m venv "$dir" >&2 &&
-            "$dir/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" >&2 &&
-            cp "$requirements" "$dir/requirements.txt" || return
+            printf '%s\n' "$wanted" >"$dir/wanted.txt" &&
+            "$dir/bin/pip" install --quiet --no-compile --disable-pip-version-check -r "$dir/wanted.txt" >&2 &&
+            mv "$dir/wanted.txt" "$dir/requirements.txt" || return
     fi
     realpath --no-symlinks "$dir/bin/python"
 }
@@ -32,11 +35,14 @@ node_peer() {
 
 find_peers() {
     local found
+    if found=${SWITCHBOARD_PYTHON:-$(python_peer python fixtures/workers/requirements.txt tests/python/requirements.txt)}; then
+        export SWITCHBOARD_PYTHON=$found
+    fi
     if found=$(python_peer pipecat fixtures/workers/pipecat-requirements.txt); then
         export SWITCHBOARD_PIPECAT=$found
     fi
     if found=$(node_peer @azure/communication-call-automation@1.6.0); then
         export NODE_PATH=$found
     fi
-    say "   peers: pipecat ${SWITCHBOARD_PIPECAT:-none}, node ${NODE_PATH:-none}"
+    say "   peers: Python ${SWITCHBOARD_PYTHON:-none}, pipecat ${SWITCHBOARD_PIPECAT:-none}, node ${NODE_PATH:-none}"
 }

@@ -1,11 +1,10 @@
 //! `switchboard demo`, run as a newcomer runs it: a process that prints a URL.
 
-use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::{env, fs, thread};
+use std::{env, thread};
 
 use crate::patience::PATIENCE;
 use crate::{Failure, workspace};
@@ -41,25 +40,6 @@ impl Demo {
         demo.url = url::Url::parse(line?.trim())?;
         Ok(demo)
     }
-
-    /// How many UDP sockets the demo has open: what its calls hold.
-    ///
-    /// # Errors
-    /// The process is gone.
-    pub fn udp_sockets(&self) -> Result<usize, Failure> {
-        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let mut udp = HashSet::new();
-        for table in ["net/udp", "net/udp6"] {
-            let rows = fs::read_to_string(process.join(table)).unwrap_or_default();
-            udp.extend(rows.lines().filter_map(inode).map(str::to_owned));
-        }
-        let open = fs::read_dir(process.join("fd"))?
-            .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
-            .filter_map(|target| socket_inode(&target))
-            .filter(|inode| udp.contains(inode))
-            .count();
-        Ok(open)
-    }
 }
 
 impl Drop for Demo {
@@ -68,18 +48,6 @@ impl Drop for Demo {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The tenth column of a row of /proc/net/udp.
-fn inode(row: &str) -> Option<&str> {
-    row.split_ascii_whitespace().nth(9)
-}
-
-/// `socket:[123]` → `123`.
-fn socket_inode(target: &Path) -> Option<String> {
-    let text = target.to_str()?;
-    let inode = text.strip_prefix("socket:[")?.strip_suffix(']')?;
-    Some(inode.to_owned())
 }
 
 /// The program, built like these tests are.

@@ -16,6 +16,11 @@ const ENERGY: &str = "
         .filter((s) => s.type === 'inbound-rtp')
         .reduce((sum, s) => sum + (s.totalAudioEnergy ?? 0), 0)));
 ";
+/// What is alive in the emulator.
+const COUNTS: &str = "
+    const done = arguments[0];
+    fetch('/admin/counts').then((answer) => answer.json()).then(done, () => done({}));
+";
 /// More energy than silence and rounding bring, far less than a spoken word.
 const AUDIBLE: f64 = 1e-4;
 
@@ -205,6 +210,19 @@ impl Softphone {
     pub async fn other_phones(&self) -> Result<Vec<String>, Failure> {
         let list = "[...document.querySelectorAll('#phones li')].map((item) => item.textContent)";
         Ok(serde_json::from_value(self.ask(list).await?)?)
+    }
+
+    /// How many calls the emulator knows of, and in how many it has a part of the media.
+    ///
+    /// # Errors
+    /// The tab is gone, or the emulator does not answer.
+    pub async fn calls_alive(&self) -> Result<u64, Failure> {
+        self.front().await?;
+        let counts = self.driver.execute_async(COUNTS, Vec::new()).await?;
+        let count = |name: &str| counts.json()[name].as_u64();
+        let alive = count("calls").zip(count("media"));
+        let (calls, media) = alive.ok_or("the emulator told no counts")?;
+        Ok(calls.max(media))
     }
 
     /// What a person reads on the page.

@@ -8,6 +8,7 @@
 //! | `GET /admin/clock`, `POST /admin/clock` | the clock; `{"advanceMs": n}` moves it forward |
 //! | `POST /admin/keys/rotate` | signs with a new key; the former stays published |
 //! | `GET /admin/judge` | what production would punish |
+//! | `GET /admin/counts` | how many phones, calls, media parts and notification queues are alive |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/admin/clock", get(read_clock).post(advance_clock))
         .route("/admin/keys/rotate", post(rotate_keys))
         .route("/admin/judge", get(verdicts))
+        .route("/admin/counts", get(counts))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(own_pages_only))
 }
@@ -86,6 +88,10 @@ async fn remove_fault(State(hub): State<Arc<Hub>>, Path(id): Path<u64>) -> Statu
 async fn clear_faults(State(hub): State<Arc<Hub>>) -> StatusCode {
     hub.faults(crate::faults::Faults::reset);
     StatusCode::NO_CONTENT
+}
+
+async fn counts(State(hub): State<Arc<Hub>>) -> Response {
+    Json(hub.counts()).into_response()
 }
 
 async fn read_clock(State(hub): State<Arc<Hub>>) -> Response {

@@ -75,7 +75,7 @@ struct Inner {
 }
 
 /// How much is alive.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Registered phones.
     pub phones: usize,

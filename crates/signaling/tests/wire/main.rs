@@ -9,8 +9,10 @@ mod meetings;
 mod participants;
 mod presence;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde_json::Value;
 use switchboard_signaling::request::{GraphRequest, InvalidRequest};
 
 pub(crate) const CALL: &str = "57dab8b1-894c-409a-b240-bd8beae78896";
@@ -27,6 +29,22 @@ pub(crate) fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 /// Requests written down one after the other.
 #[derive(Default)]
 pub(crate) struct Wire(String);
+
+/// The same with its members by name: whether serde_json keeps the order they were
+/// written in depends on what else is built.
+fn in_order(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(in_order).collect(),
+        Value::Object(members) => {
+            let sorted: BTreeMap<_, _> = members.iter().collect();
+            let members = sorted.into_iter();
+            members
+                .map(|(name, value)| (name.clone(), in_order(value)))
+                .collect()
+        }
+        other => other.clone(),
+    }
+}
 
 impl Wire {
     pub(crate) fn sent<T>(&mut self, what: &str, request: &GraphRequest<T>) {
@@ -48,7 +66,7 @@ impl Wire {
         )
         .unwrap();
         if let Some(body) = &request.body {
-            writeln!(self.0, "{body:#}").unwrap();
+            writeln!(self.0, "{:#}", in_order(body)).unwrap();
         }
         self.0.push('\n');
     }
