@@ -12,6 +12,7 @@ mod demo;
 mod emulate;
 mod flow;
 mod graph;
+mod load;
 mod output;
 mod site;
 mod timeline;
@@ -27,7 +28,8 @@ use tracing_subscriber::EnvFilter;
 /// a bot that answers, and a softphone in the browser. `analyze` runs the bot's
 /// ears over recordings. `emulate` runs the emulator alone, for bots in any
 /// language. `graph` asks Graph, or the emulator, for any calling operation. `check`,
-/// `graph-of` and `simulate` are for conversations as configuration.
+/// `graph-of` and `simulate` are for conversations as configuration. `load` measures what
+/// calls cost.
 ///
 /// Logs go to standard error; RUST_LOG chooses what (for example
 /// RUST_LOG=switchboard_bot=debug). They never hold audio, digits or words.
@@ -43,6 +45,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Analyze(analyze::AnalyzeArgs),
     Emulate(emulate::EmulateArgs),
+    Load(load::LoadArgs),
     Check(flow::CheckArgs),
     GraphOf(flow::GraphOfArgs),
     Simulate(flow::SimulateArgs),
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => in_runtime(demo::run(args)),
         Command::Emulate(args) => in_runtime(emulate::run(args)),
         Command::Graph(args) => in_runtime(graph::run(args)),
+        Command::Load(args) => in_runtime(load::run(args)),
         Command::Analyze(args) => analyze::run(args).map_err(Into::into),
         Command::Check(args) => flow::check(args).map_err(Into::into),
         Command::GraphOf(args) => flow::graph_of(args).map_err(Into::into),

@@ -1,0 +1,95 @@
+//! A process of callers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_media::engine::{Engine, EngineConfig};
+use switchboard_media::event::{Digit, MediaEvent};
+use switchboard_media::prompt::Prompt;
+use switchboard_media::tone::{DtmfTone, dial};
+use switchboard_transport::whip::{MediaBlob, WhipClient};
+use switchboard_transport::{Session, SessionEvent, Transport, TransportConfig};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::watch;
+
+use crate::Failure;
+
+/// What a caller says in one go, again and again.
+pub(super) const ROUND: Duration = Duration::from_secs(10);
+/// Keys pressed in a round.
+pub(super) const DIGITS_A_ROUND: u64 = 12;
+const KEYS: &str = "1234567890*#";
+const RATE: u32 = 16_000;
+
+/// Ten seconds: twelve keys, and noise that comes and goes between them.
+pub(super) fn prompt() -> Result<Arc<Prompt>, Failure> {
+    let mut samples = Vec::new();
+    let mut state = 1u32;
+    let span = ROUND.as_secs() as usize * RATE as usize / KEYS.len();
+    for key in KEYS.chars() {
+        let begin = samples.len();
+        let digit = Digit::from_char(key).ok_or("not a key")?;
+        samples.extend(dial(RATE, &key.to_string(), &DtmfTone::new(digit)));
+        // Silence on either side of a key, as people leave it.
+        let quiet = begin + span - RATE as usize / 10;
+        samples.resize(samples.len() + RATE as usize / 10, 0.0);
+        while samples.len() < quiet {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = state as f32 / u32::MAX as f32 - 0.5;
+            let swell = (samples.len() as f32 / RATE as f32 * 25.0).sin();
+            samples.push(0.2 * noise * swell);
+        }
+        samples.resize(begin + span, 0.0);
+    }
+    Ok(Prompt::from_samples(RATE, &samples)?)
+}
+
+/// Makes the calls the parent asks for; the last order says how many rounds to
+/// speak. Ends with its input.
+pub(super) async fn run() -> Result<(), Failure> {
+    let engine = Engine::start(EngineConfig {
+        workers: 1,
+        ..EngineConfig::default()
+    })?;
+    let transport = Transport::new(engine, TransportConfig::default());
+    let client = WhipClient::new()?;
+    let prompt = prompt()?;
+    let (go, rounds) = watch::channel(0);
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(order) = orders.next_line().await? {
+        if let Ok(rounds) = order.parse::<u64>() {
+            go.send_replace(rounds);
+            continue;
+        }
+        let blob = MediaBlob::parse(&order)?;
+        let (offer, sdp) = transport.offer().await?;
+        let answer = client.offer(&blob, &sdp).await?;
+        let session = offer.accept(&answer.sdp).await?;
+        tokio::spawn(talk(session, Arc::clone(&prompt), rounds.clone()));
+    }
+    Ok(())
+}
+
+/// Speaks as often as it is told and stays on the line.
+async fn talk(mut session: Session, prompt: Arc<Prompt>, mut go: watch::Receiver<u64>) {
+    let mut left = None;
+    loop {
+        tokio::select! {
+            told = go.wait_for(|rounds| *rounds > 0), if left.is_none() => {
+                let Ok(rounds) = told.map(|rounds| *rounds) else { return };
+                left = Some(rounds - 1);
+                let _ = session.play(Arc::clone(&prompt));
+            }
+            event = session.event() => match event {
+                Some(SessionEvent::Media(MediaEvent::PlayFinished { .. })) => {
+                    if let Some(more) = left.filter(|more| *more > 0) {
+                        left = Some(more - 1);
+                        let _ = session.play(Arc::clone(&prompt));
+                    }
+                }
+                Some(_) => {}
+                None => return,
+            },
+        }
+    }
+}
