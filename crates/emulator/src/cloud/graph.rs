@@ -220,8 +220,9 @@ impl Cloud {
             caller_hosted: false,
             over: false,
         };
-        self.place(&mut call, &targets, now);
+        // As it was created: what becomes of it is told by notifications.
         let mut whole = self.whole(&call).unwrap_or_default();
+        self.place(&mut call, &targets, now);
         whole.targets = Some(targets);
         if !call.over {
             self.calls.insert(call.id.clone(), call);
