@@ -139,6 +139,7 @@ fn playout(c: &mut Criterion, prompt: &Arc<Prompt>) {
                 playout.play(PlayId(1), Arc::clone(prompt), &mut |_| {});
             }
             playout.frame(
+                None,
                 &mut |header, payload| {
                     black_box((header, payload));
                 },

@@ -116,6 +116,24 @@ impl Encoder {
         Ok(Self { inner })
     }
 
+    /// As [`new`](Self::new), for 16 kHz audio at 24 kbit/s: live speech, made and
+    /// heard at [`RATE`]. [`encode`](Self::encode) then takes 320 samples.
+    ///
+    /// # Errors
+    /// libopus refuses its settings (it does not).
+    pub fn wideband() -> Result<Self, OpusError> {
+        let mut inner = switchboard_opus::Encoder::new(RATE)?;
+        inner.set_bitrate(24_000)?;
+        inner.set_inband_fec(true)?;
+        inner.set_packet_loss(10)?;
+        Ok(Self { inner })
+    }
+
+    /// Forgets everything encoded.
+    pub fn reset(&mut self) {
+        self.inner.reset();
+    }
+
     /// Samples at 48 kHz by which the decoded audio lags.
     ///
     /// # Errors
@@ -132,7 +150,7 @@ impl Encoder {
         self.inner.set_bitrate(bits_per_second)
     }
 
-    /// Encodes [`ENCODER_FRAME`] samples (−1…1) into `out` and gives the length.
+    /// Encodes [`ENCODER_FRAME`] samples (20 ms, −1…1) into `out` and gives the length.
     ///
     /// # Errors
     /// `frame` has another length, or `out` is too short.

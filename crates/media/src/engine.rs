@@ -12,6 +12,7 @@
 //! locks nor frees while it serves packets.
 
 mod leg;
+mod live;
 mod pipeline;
 mod slot;
 mod stats;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use leg::{AppSide, Dropped, Leg, NetworkSide, PlayError};
+pub use live::{Ears, LIVE_FRAME, LiveAudio, Voice, VoiceError};
 pub use slot::MAX_PAYLOAD;
 pub use stats::LegStats;
 
@@ -70,6 +72,12 @@ pub struct LegConfig {
     /// Send Opus silence while no prompt plays: browsers keep their jitter
     /// buffer warm and middleboxes their bindings. `false` sends nothing.
     pub comfort_silence: bool,
+    /// Give the application the leg's audio and take live audio from it
+    /// ([`Leg::live`]): costs 100 kB a leg.
+    pub live: bool,
+    /// Decode and analyse what comes. `false` for a leg that only speaks, such as
+    /// a caller's in a load test: packets are counted and forgotten.
+    pub hear: bool,
 }
 
 impl LegConfig {
@@ -82,6 +90,8 @@ impl LegConfig {
             ssrc,
             vad_frames: false,
             comfort_silence: true,
+            live: false,
+            hear: true,
         }
     }
 }
@@ -107,6 +117,9 @@ pub enum EngineError {
     /// A codec could not be made.
     #[error(transparent)]
     Codec(#[from] ReceiverError),
+    /// The encoder of live audio could not be made.
+    #[error("Opus encoder could not be made: {0}")]
+    Encoder(#[from] crate::codec::OpusError),
 }
 
 /// The worker threads. Clones share them; when the last clone is dropped they

@@ -77,9 +77,11 @@ impl Playout {
         self.playing.as_ref().map(|playing| playing.id)
     }
 
-    /// Moves time on by 20 ms and hands out the packet for it, if there is one.
+    /// Moves time on by 20 ms and hands out the packet for it, if there is one:
+    /// a prompt's, else `live` (20 ms of Opus), else silence.
     pub fn frame(
         &mut self,
+        live: Option<&[u8]>,
         send: &mut impl FnMut(&RtpHeader, &[u8]),
         event: &mut impl FnMut(MediaEvent),
     ) {
@@ -87,8 +89,8 @@ impl Playout {
         if self.is_over() {
             self.finish(false, event);
         }
-        let talking = self.playing.is_some();
-        let mut header = RtpHeader {
+        let talking = self.playing.is_some() || live.is_some();
+        let header = RtpHeader {
             payload_type: self.config.payload_type,
             marker: talking && !self.talking,
             sequence: self.sequence,
@@ -98,10 +100,10 @@ impl Playout {
         self.timestamp = self.timestamp.wrapping_add(FRAME_TICKS);
         self.talking = talking;
         let Some(playing) = &mut self.playing else {
-            if self.config.comfort_silence {
-                header.marker = false;
+            let silence = self.config.comfort_silence.then_some(&OPUS_SILENCE[..]);
+            if let Some(packet) = live.or(silence) {
                 self.sequence = self.sequence.wrapping_add(1);
-                send(&header, &OPUS_SILENCE);
+                send(&header, packet);
             }
             return;
         };
@@ -161,6 +163,7 @@ mod tests {
     fn frame(playout: &mut Playout) -> (Option<(RtpHeader, Vec<u8>)>, Vec<MediaEvent>) {
         let (mut sent, mut events) = (None, Vec::new());
         playout.frame(
+            None,
             &mut |header, payload| sent = Some((*header, payload.to_vec())),
             &mut |event| events.push(event),
         );
@@ -216,6 +219,34 @@ mod tests {
             }]
         );
         assert_eq!(frame(&mut playout).0.unwrap().1, OPUS_SILENCE);
+    }
+
+    #[test]
+    fn live_audio_fills_the_silence_and_yields_to_prompts() {
+        let mut playout = playout(true);
+        let mut sent = Vec::new();
+        let mut frame = |playout: &mut Playout, live| {
+            let mut send = |header: &RtpHeader, packet: &[u8]| {
+                sent.push((header.marker, packet.to_vec()));
+            };
+            playout.frame(live, &mut send, &mut |_| {});
+        };
+        frame(&mut playout, Some(b"one"));
+        frame(&mut playout, Some(b"two"));
+        playout.play(ID, prompt(), &mut |_| {});
+        frame(&mut playout, Some(b"lost"));
+        playout.stop(&mut |_| {});
+        frame(&mut playout, None);
+        frame(&mut playout, Some(b"three"));
+        let first = prompt().packet(0).unwrap().to_vec();
+        let expected = [
+            (true, b"one".to_vec()),
+            (false, b"two".to_vec()),
+            (false, first),
+            (false, OPUS_SILENCE.to_vec()),
+            (true, b"three".to_vec()),
+        ];
+        assert_eq!(sent, expected);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard_media::engine::{Dropped, Engine, EngineConfig, EngineError, Leg, LegConfig};
+use switchboard_media::engine::{
+    Dropped, Engine, EngineConfig, EngineError, LIVE_FRAME, Leg, LegConfig, LiveAudio, VoiceError,
+};
 use switchboard_media::event::{MediaEvent, PlayId};
 use switchboard_media::prompt::Prompt;
 use switchboard_media::receive::TelephoneEventFormat;
@@ -216,7 +218,7 @@ fn closed_legs_are_given_back() {
     // Either side's end is the leg's end.
     let mut survivors = Vec::new();
     for (n, leg) in legs.into_iter().enumerate() {
-        let Leg { network, app } = leg;
+        let Leg { network, app, .. } = leg;
         match n % 3 {
             0 => drop((network, app)),
             1 => survivors.push((Some(network), None)),
@@ -356,4 +358,97 @@ fn an_application_that_does_not_listen_loses_levels_but_no_playout() {
         finished.len() == 2
     });
     assert_eq!(finished, [id, last]);
+}
+
+/// Two connected legs with live audio, and a tone for one to say.
+fn live_pair() -> (Engine, [Leg; 2], [LiveAudio; 2], [f32; LIVE_FRAME]) {
+    let engine = engine();
+    let open = |ssrc| {
+        let live = true;
+        let config = LegConfig {
+            live,
+            ..config(ssrc)
+        };
+        let mut leg = engine.open(config).unwrap();
+        let live = leg.live.take().unwrap();
+        (leg, live)
+    };
+    let ((a, live_a), (b, live_b)) = (open(1), open(2));
+    // 500 Hz: whole periods in a frame.
+    let tone = std::array::from_fn(|n| 0.3 * (n as f32 * 0.5 * 0.125 * 3.141_592_7).sin());
+    (engine, [a, b], [live_a, live_b], tone)
+}
+
+#[test]
+fn what_is_said_live_is_heard_by_whoever_listens() {
+    let (_engine, [mut a, mut b], [mut from, mut to], tone) = live_pair();
+    to.ears.listen();
+    let (mut loud, mut last_ms) = (0, 0);
+    connect(&mut a, &mut b, 0, |_, _| {
+        // A synthesiser is faster than time: refused until there is room.
+        while from.voice.say(&tone).is_ok() {}
+        while let Some((end_ms, energy)) = to.ears.receive(|end_ms, samples| {
+            (
+                end_ms,
+                samples.iter().map(|x| x * x).sum::<f32>() / LIVE_FRAME as f32,
+            )
+        }) {
+            assert_eq!(end_ms, last_ms + 20);
+            last_ms = end_ms;
+            loud += usize::from((0.035..0.055).contains(&energy));
+        }
+        loud >= 25
+    });
+    assert!(loud >= 25, "{loud} of {last_ms} ms");
+    assert_eq!(b.app.stats().heard_dropped, 0);
+    assert_eq!(from.voice.say(&tone), Err(VoiceError::Full));
+    assert!(!from.voice.is_idle());
+    from.voice.hush();
+    wait_until(|| from.voice.is_idle());
+    drop(a);
+    wait_until(|| from.voice.is_closed());
+    assert_eq!(from.voice.say(&tone), Err(VoiceError::Closed));
+}
+
+#[test]
+fn a_listener_who_takes_nothing_loses_audio_but_no_event_is_late() {
+    let (_engine, [mut a, mut b], [_from, mut to], _) = live_pair();
+    to.ears.listen();
+    a.app.play(silence(1500)).unwrap();
+    connect(&mut a, &mut b, 0, |first, event| {
+        first && matches!(event, MediaEvent::PlayFinished { .. })
+    });
+    let stats = b.app.stats();
+    assert!(stats.heard_dropped > 10, "{stats:?}");
+    assert_eq!(stats.events_dropped, 0);
+    let mut kept = 0;
+    while to.ears.receive(|_, _| ()).is_some() {
+        kept += 1;
+    }
+    assert!(kept >= 32, "{kept}");
+    to.ears.rest();
+    let before = b.app.stats();
+    a.app.play(silence(300)).unwrap();
+    connect(&mut a, &mut b, 0, |first, event| {
+        first && matches!(event, MediaEvent::PlayFinished { .. })
+    });
+    let after = b.app.stats();
+    assert!(after.received > before.received);
+    assert!(to.ears.receive(|_, _| ()).is_none());
+    assert!(after.heard_dropped <= before.heard_dropped + 1);
+}
+
+#[test]
+fn a_deaf_leg_counts_and_forgets() {
+    let engine = engine();
+    let mut a = engine.open(config(1)).unwrap();
+    let hear = false;
+    let deaf = LegConfig { hear, ..config(2) };
+    let mut b = engine.open(deaf).unwrap();
+    a.app.play(digits()).unwrap();
+    connect(&mut a, &mut b, 0, |first, event| {
+        assert!(first, "a deaf leg tells nothing");
+        matches!(event, MediaEvent::PlayFinished { .. })
+    });
+    wait_until(|| b.app.stats().received > 50);
 }

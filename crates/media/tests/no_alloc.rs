@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_media::analysis::AnalyzerConfig;
 use switchboard_media::codec::{G722Decoder, G722Encoder};
-use switchboard_media::engine::{Engine, EngineConfig, LegConfig};
+use switchboard_media::engine::{Engine, EngineConfig, LIVE_FRAME, LegConfig};
 use switchboard_media::event::{MediaEvent, PlayId};
 use switchboard_media::features::{Fbank, FbankConfig, LogMel, PitchTracker, WhisperBins};
 use switchboard_media::mixer::{MIX_FRAME, Mixer};
@@ -164,7 +164,7 @@ fn playout_allocates_nothing(prompt: &Arc<Prompt>) {
             if n % 300 == 200 {
                 playout.stop(&mut |_| {});
             }
-            playout.frame(&mut |_, payload| bytes += payload.len(), &mut |_| {});
+            playout.frame(None, &mut |_, payload| bytes += payload.len(), &mut |_| {});
         }
     });
     assert!(bytes > 100_000);
@@ -221,11 +221,18 @@ fn engine_allocates_nothing(prompt: &Arc<Prompt>) {
         ..EngineConfig::default()
     })
     .unwrap();
-    let mut from = engine.open(LegConfig::new(111, 1)).unwrap();
-    let mut to = engine.open(LegConfig::new(111, 2)).unwrap();
+    let live = |ssrc| LegConfig {
+        live: true,
+        ..LegConfig::new(111, ssrc)
+    };
+    let mut from = engine.open(live(1)).unwrap();
+    let mut to = engine.open(live(2)).unwrap();
+    let mut voice = to.live.take().unwrap().voice;
+    let mut ears = from.live.take().unwrap().ears;
+    ears.listen();
     from.app.play(Arc::clone(prompt)).unwrap();
     let begin = Instant::now();
-    let mut sent = 0u32;
+    let (mut sent, mut heard) = (0u32, 0);
     let mut step = || {
         let carried = from.network.transmit(|header, payload| {
             if header.sequence % 10 != 3 {
@@ -233,6 +240,11 @@ fn engine_allocates_nothing(prompt: &Arc<Prompt>) {
             }
         });
         sent += u32::from(carried.is_some());
+        to.network.transmit(|header, payload| {
+            let _ = from.network.receive(Instant::now(), header, payload);
+        });
+        let _ = voice.say(&[0.1; LIVE_FRAME]);
+        while ears.receive(|_, _| heard += 1).is_some() {}
         while from.app.event().is_some() || to.app.event().is_some() {}
         thread::sleep(Duration::from_millis(1));
         assert!(begin.elapsed() < Duration::from_secs(60));
@@ -242,6 +254,7 @@ fn engine_allocates_nothing(prompt: &Arc<Prompt>) {
     while step() < 20 {}
     let count = allocations(|| while step() < 200 {});
     assert!(to.app.stats().lost > 5);
+    assert!(heard > 150);
     assert_eq!(count, 0, "a running engine allocates");
 }
 

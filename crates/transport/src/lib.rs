@@ -25,7 +25,7 @@ pub mod whip;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use switchboard_media::engine::Engine;
+use switchboard_media::engine::{Engine, LegConfig};
 use tokio::sync::{Notify, watch};
 
 pub use error::TransportError;
@@ -49,6 +49,11 @@ pub struct TransportConfig {
     pub port: u16,
     /// Whether sessions report the speech probability of every analysis frame.
     pub vad_frames: bool,
+    /// Whether sessions give their audio and take live audio
+    /// ([`Session::take_live`]): for mixers, recorders and engines.
+    pub live: bool,
+    /// Whether sessions hear. `false` for callers that only speak.
+    pub hear: bool,
 }
 
 impl Default for TransportConfig {
@@ -58,6 +63,8 @@ impl Default for TransportConfig {
             bind: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             vad_frames: false,
+            live: false,
+            hear: true,
         }
     }
 }
@@ -157,7 +164,18 @@ impl Transport {
         socket: Option<UdpSocket>,
     ) -> Result<Session, TransportError> {
         let mux = self.mux()?;
-        let config = negotiated.leg_config(ours.ssrc, self.config.vad_frames);
+        let TransportConfig {
+            vad_frames,
+            live,
+            hear,
+            ..
+        } = self.config;
+        let config = LegConfig {
+            vad_frames,
+            live,
+            hear,
+            ..negotiated.leg_config(ours.ssrc)
+        };
         let leg = self
             .engine
             .open_waking(config, mux.waker())
@@ -173,7 +191,7 @@ impl Transport {
             events: Arc::clone(&events),
         };
         mux.order(Order::Open(Box::new(opening)));
-        Ok(Session::new(leg.app, events, mux, id, states))
+        Ok(Session::new(leg.app, leg.live, events, mux, id, states))
     }
 }
 

@@ -80,7 +80,7 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
-    pub(crate) fn leg_config(&self, ssrc: u32, vad_frames: bool) -> LegConfig {
+    pub(crate) fn leg_config(&self, ssrc: u32) -> LegConfig {
         let mut formats = self.telephone_events.iter();
         let mut format = || {
             formats
@@ -92,7 +92,6 @@ impl Negotiated {
         };
         LegConfig {
             telephone_events: [format(), format()],
-            vad_frames,
             ..LegConfig::new(self.opus, ssrc)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_media::engine::{AppSide, LegStats, PlayError};
+use switchboard_media::engine::{AppSide, LegStats, LiveAudio, PlayError};
 use switchboard_media::event::{MediaEvent, PlayId};
 use switchboard_media::prompt::Prompt;
 use tokio::sync::{Notify, watch};
@@ -36,6 +36,7 @@ pub enum CloseReason {
 /// One side of a call's media. Dropping it closes the session.
 pub struct Session {
     app: AppSide,
+    live: Option<LiveAudio>,
     /// Notified when the leg has events.
     events: Arc<Notify>,
     state: watch::Receiver<State>,
@@ -70,6 +71,7 @@ impl SessionCloser {
 impl Session {
     pub(crate) fn new(
         app: AppSide,
+        live: Option<LiveAudio>,
         events: Arc<Notify>,
         mux: Arc<Mux>,
         id: Id,
@@ -77,11 +79,18 @@ impl Session {
     ) -> Self {
         Self {
             app,
+            live,
             events,
             state: state.clone(),
             reported: State::Connecting,
             closer: SessionCloser { mux, id, state },
         }
+    }
+
+    /// The session's live audio, once, if
+    /// [`TransportConfig::live`](crate::TransportConfig::live) asked for it.
+    pub fn take_live(&mut self) -> Option<LiveAudio> {
+        self.live.take()
     }
 
     /// Plays a prompt to the other side, in place of what is playing.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use rtrb::{Consumer, Producer, RingBuffer};
 use thiserror::Error;
 
+use super::live::{LiveAudio, live};
 use super::pipeline::{Pipeline, Rings};
 use super::slot::{Refused, SlotReceiver, SlotSender, slots};
 use super::stats::{LegCounters, count};
@@ -34,6 +35,8 @@ pub struct Leg {
     pub network: NetworkSide,
     /// For the task that owns the call.
     pub app: AppSide,
+    /// For whoever mixes, records, recognises or synthesises; if asked for.
+    pub live: Option<LiveAudio>,
 }
 
 /// Packets in and out. One owner; may move between threads.
@@ -68,6 +71,10 @@ pub(super) struct Shared {
     pub(super) stop_before: AtomicU64,
     /// Whether the application has events to take, for whoever wakes it.
     pub(super) events_waiting: AtomicBool,
+    /// Whether the application listens to the leg's audio.
+    pub(super) listening: AtomicBool,
+    /// Whether live audio that waits was taken back.
+    pub(super) hush: AtomicBool,
 }
 
 /// A packet that was not taken; counted in [`LegStats`].
@@ -110,7 +117,13 @@ pub(super) fn build(
     let shared = Arc::new(Shared {
         stop_before: AtomicU64::new(0),
         events_waiting: AtomicBool::new(false),
+        listening: AtomicBool::new(false),
+        hush: AtomicBool::new(false),
     });
+    let (live, live_ends) = match config.live {
+        true => live(&shared).map(|(live, ends)| (Some(live), Some(ends)))?,
+        false => (None, None),
+    };
     let pipeline = Pipeline::new(
         config,
         Rings {
@@ -118,6 +131,7 @@ pub(super) fn build(
             outgoing: worker_out,
             commands: worker_commands,
             events: worker_events,
+            live: live_ends,
         },
         waker,
         Arc::clone(&shared),
@@ -138,7 +152,7 @@ pub(super) fn build(
         held: VecDeque::with_capacity(COMMANDS + 2),
         next: 1,
     };
-    Ok((Leg { network, app }, pipeline))
+    Ok((Leg { network, app, live }, pipeline))
 }
 
 impl NetworkSide {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rtrb::{Consumer, Producer};
 
 use super::leg::{Command, EVENTS, Shared};
+use super::live::LiveEnds;
 use super::slot::{SlotReceiver, SlotSender};
 use super::stats::{LegCounters, count};
 use super::{EngineError, LegConfig};
@@ -37,6 +38,7 @@ pub(super) struct Rings {
     pub(super) outgoing: SlotSender,
     pub(super) commands: Consumer<Command>,
     pub(super) events: Producer<MediaEvent>,
+    pub(super) live: Option<Box<LiveEnds>>,
 }
 
 /// What the worker runs for a leg.
@@ -46,6 +48,7 @@ pub(super) struct Pipeline {
     playout: Playout,
     /// When the next frame is to be sent.
     next_frame: Option<Instant>,
+    deaf: bool,
     /// Wakes whoever carries packets and events away.
     waker: Waker,
     shared: Arc<Shared>,
@@ -96,6 +99,7 @@ impl Pipeline {
             receiver,
             playout,
             next_frame: None,
+            deaf: !config.hear,
             waker,
             shared,
             counters,
@@ -120,7 +124,10 @@ impl Pipeline {
     /// Does what is due at `now`.
     pub(super) fn tick(&mut self, now: Instant) {
         self.obey();
-        self.hear(now);
+        match self.deaf {
+            true => self.ignore(),
+            false => self.hear(now),
+        }
         self.speak(now);
         self.announce();
     }
@@ -136,14 +143,26 @@ impl Pipeline {
         }
     }
 
+    /// Counts what comes.
+    fn ignore(&mut self) {
+        for _ in 0..PACKETS_PER_TICK {
+            if self.rings.incoming.receive(|_| ()).is_none() {
+                return;
+            }
+            count(&self.counters.received);
+        }
+    }
+
     fn hear(&mut self, now: Instant) {
         let Self {
             rings,
             receiver,
             counters,
+            shared,
             ..
         } = self;
         let (events, counters) = (&mut rings.events, &**counters);
+        let live = &mut rings.live;
         let mut sink = |event| offer(events, counters, event);
         for _ in 0..PACKETS_PER_TICK {
             let taken = rings.incoming.receive(|slot| {
@@ -153,7 +172,11 @@ impl Pipeline {
                 break;
             }
         }
-        receiver.pull(now, &mut sink);
+        receiver.pull_audio(now, &mut sink, &mut |samples| {
+            if let Some(live) = live {
+                live.hear(samples, shared, counters);
+            }
+        });
         counters.record(&receiver.stats(), receiver.jitter_target());
     }
 
@@ -190,12 +213,17 @@ impl Pipeline {
             rings,
             playout,
             counters,
+            shared,
             ..
         } = self;
         let Some(next) = &mut self.next_frame else {
             return;
         };
         let (events, outgoing, counters) = (&mut rings.events, &mut rings.outgoing, &**counters);
+        let live = &mut rings.live;
+        if let Some(live) = live {
+            live.obey(shared);
+        }
         if now > *next + FRAME * CATCH_UP {
             *next = now;
         }
@@ -206,7 +234,12 @@ impl Pipeline {
                     Err(_) => &counters.send_dropped,
                 });
             };
-            playout.frame(&mut send, &mut |event| offer(events, counters, event));
+            let mut event = |event| offer(events, counters, event);
+            let mut frame = |packet: Option<&[u8]>| playout.frame(packet, &mut send, &mut event);
+            match live {
+                Some(live) => live.speak(frame),
+                None => frame(None),
+            }
             *next += FRAME;
         }
     }

@@ -112,6 +112,11 @@ impl SlotSender {
         self.full.push(slot).map_err(|_| Refused::Full)
     }
 
+    /// Whether [`send`](Self::send) would find a slot.
+    pub(super) fn has_room(&self) -> bool {
+        !self.empty.is_empty()
+    }
+
     /// Whether something sent has not been taken yet.
     pub(super) fn has_waiting(&self) -> bool {
         self.full.slots() < self.full.buffer().capacity()
@@ -125,6 +130,11 @@ impl SlotSender {
 impl SlotReceiver {
     pub(super) fn has_next(&self) -> bool {
         !self.full.is_empty()
+    }
+
+    /// Packets that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.full.slots()
     }
 
     pub(super) fn receive<R>(&mut self, read: impl FnOnce(&Slot) -> R) -> Option<R> {

@@ -36,6 +36,8 @@ pub struct LegStats {
     pub send_dropped: u64,
     /// Analysis events dropped because the application did not take them.
     pub events_dropped: u64,
+    /// Pieces of 20 ms dropped because whoever listens did not take them.
+    pub heard_dropped: u64,
     /// The wait for a missing packet the jitter buffer allows now, in ms.
     pub jitter_target_ms: u64,
 }
@@ -71,6 +73,7 @@ counters!(
     sent,
     send_dropped,
     events_dropped,
+    heard_dropped,
     jitter_target_ms,
 );
 

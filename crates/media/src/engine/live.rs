@@ -1,0 +1,284 @@
+//! Audio of a leg out of and into the engine while the call lasts: for mixers,
+//! recorders, recognisers and synthesisers.
+//!
+//! Both directions are bounded rings of boxed pieces, allocated when the leg is
+//! opened and wiped when they are released. Nobody listening costs nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::leg::Shared;
+use super::slot::{SlotReceiver, SlotSender, slots};
+use super::stats::{LegCounters, count};
+use crate::codec::{Encoder, MAX_PACKET, OpusError, RATE};
+use crate::rtp::RtpHeader;
+
+/// Samples of a piece of audio, either way: 20 ms at 16 kHz.
+pub const LIVE_FRAME: usize = RATE as usize / 50;
+/// Pieces that wait for a listener: 640 ms, then what comes is dropped.
+const HEARD: usize = 32;
+/// Packets that wait to be sent: 640 ms, then [`Voice::say`] refuses.
+const SPOKEN: usize = 32;
+/// Packets that must wait before live audio begins, so that a speaker who is a
+/// little late leaves no hole.
+const HEAD_START: usize = 2;
+
+/// A leg's live audio, as the application holds it.
+pub struct LiveAudio {
+    /// What the other side says.
+    pub ears: Ears,
+    /// What is said to the other side.
+    pub voice: Voice,
+}
+
+/// What the leg's analysis hears, decoded. One owner; may move between threads.
+pub struct Ears {
+    full: Consumer<Box<Piece>>,
+    empty: Producer<Box<Piece>>,
+    shared: Arc<Shared>,
+}
+
+/// Live audio for the other side, in place of silence; a prompt goes before it.
+/// Encodes on the thread that calls. One owner; may move between threads.
+pub struct Voice {
+    packets: SlotSender,
+    encoder: Encoder,
+    packet: Zeroizing<Vec<u8>>,
+    shared: Arc<Shared>,
+}
+
+/// Why a frame was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum VoiceError {
+    /// 640 ms wait already.
+    #[error("live audio comes faster than it is sent: wait 20 ms")]
+    Full,
+    /// The leg is closed.
+    #[error("the leg is closed")]
+    Closed,
+    /// libopus refused.
+    #[error("live audio could not be encoded: {0}")]
+    Encode(#[from] OpusError),
+}
+
+struct Piece {
+    end_ms: u64,
+    samples: [f32; LIVE_FRAME],
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.samples.zeroize();
+    }
+}
+
+/// The worker's ends.
+pub(super) struct LiveEnds {
+    heard: Heard,
+    spoken: SlotReceiver,
+    /// Whether live audio is being sent.
+    talking: bool,
+}
+
+/// Cuts what is heard into pieces.
+struct Heard {
+    full: Producer<Box<Piece>>,
+    empty: Consumer<Box<Piece>>,
+    piece: Option<Box<Piece>>,
+    filled: usize,
+    count: u64,
+}
+
+/// Both sides of a leg's live audio.
+pub(super) fn live(shared: &Arc<Shared>) -> Result<(LiveAudio, Box<LiveEnds>), OpusError> {
+    let (full, full_out) = RingBuffer::new(HEARD);
+    let (mut empty, empty_out) = RingBuffer::new(HEARD);
+    for _ in 0..HEARD {
+        // The ring has exactly this much room.
+        let _ = empty.push(Box::new(Piece {
+            end_ms: 0,
+            samples: [0.0; LIVE_FRAME],
+        }));
+    }
+    let (packets, spoken) = slots(SPOKEN, Instant::now());
+    let audio = LiveAudio {
+        ears: Ears {
+            full: full_out,
+            empty,
+            shared: Arc::clone(shared),
+        },
+        voice: Voice {
+            packets,
+            encoder: Encoder::wideband()?,
+            packet: Zeroizing::new(vec![0; MAX_PACKET]),
+            shared: Arc::clone(shared),
+        },
+    };
+    let heard = Heard {
+        full,
+        empty: empty_out,
+        piece: None,
+        filled: 0,
+        count: 0,
+    };
+    let ends = LiveEnds {
+        heard,
+        spoken,
+        talking: false,
+    };
+    Ok((audio, Box::new(ends)))
+}
+
+impl Ears {
+    /// Begins to listen; until then, and after [`rest`](Self::rest), nothing is
+    /// kept.
+    pub fn listen(&mut self) {
+        self.shared.listening.store(true, Ordering::Release);
+    }
+
+    /// Stops listening and forgets what waits.
+    pub fn rest(&mut self) {
+        self.shared.listening.store(false, Ordering::Release);
+        while self.receive(|_, _| ()).is_some() {}
+    }
+
+    /// Lets `read` have the next 20 ms at 16 kHz (−1…1) and the leg's media time
+    /// in ms at their end; wiped afterwards. Poll every 20 ms or so: what 640 ms
+    /// don't suffice for is dropped and counted.
+    pub fn receive<R>(&mut self, read: impl FnOnce(u64, &[f32; LIVE_FRAME]) -> R) -> Option<R> {
+        let mut piece = self.full.pop().ok()?;
+        let result = read(piece.end_ms, &piece.samples);
+        piece.samples.zeroize();
+        let _ = self.empty.push(piece);
+        Some(result)
+    }
+
+    /// Whether the leg is gone.
+    pub fn is_closed(&self) -> bool {
+        self.full.is_abandoned()
+    }
+}
+
+impl Drop for Ears {
+    fn drop(&mut self) {
+        self.shared.listening.store(false, Ordering::Release);
+    }
+}
+
+impl Voice {
+    /// Says 20 ms (16 kHz, −1…1) after what was said before.
+    ///
+    /// # Errors
+    /// [`VoiceError::Full`] when 640 ms wait: try again in 20 ms.
+    pub fn say(&mut self, frame: &[f32; LIVE_FRAME]) -> Result<(), VoiceError> {
+        if self.packets.is_abandoned() {
+            return Err(VoiceError::Closed);
+        }
+        if !self.packets.has_room() {
+            return Err(VoiceError::Full);
+        }
+        let len = self.encoder.encode(frame, &mut self.packet[..])?;
+        let header = RtpHeader::default();
+        let packet = &self.packet[..len];
+        let sent = self.packets.send(Instant::now(), header, packet);
+        sent.map_err(|_| VoiceError::Full)
+    }
+
+    /// Takes back what was said but not sent yet, by the next frame (20 ms).
+    pub fn hush(&mut self) {
+        self.shared.hush.store(true, Ordering::Release);
+        self.encoder.reset();
+    }
+
+    /// Whether all that was said has been sent.
+    pub fn is_idle(&self) -> bool {
+        !self.packets.has_waiting()
+    }
+
+    /// Whether the leg is gone.
+    pub fn is_closed(&self) -> bool {
+        self.packets.is_abandoned()
+    }
+}
+
+impl LiveEnds {
+    /// Takes what the analysis hears.
+    pub(super) fn hear(&mut self, samples: &[f32], shared: &Shared, counters: &LegCounters) {
+        if shared.listening.load(Ordering::Relaxed) {
+            self.heard.push(samples, counters);
+        } else {
+            self.heard.skip(samples.len());
+        }
+    }
+
+    /// Forgets what waits if it was taken back.
+    pub(super) fn obey(&mut self, shared: &Shared) {
+        if shared.hush.load(Ordering::Relaxed) && shared.hush.swap(false, Ordering::Acquire) {
+            // As many as there were slots, at most.
+            for _ in 0..SPOKEN {
+                if self.spoken.receive(|_| ()).is_none() {
+                    break;
+                }
+            }
+            self.talking = false;
+        }
+    }
+
+    /// Lets `send` have the packet for this frame, if there is one.
+    pub(super) fn speak(&mut self, send: impl FnOnce(Option<&[u8]>)) {
+        let waiting = self.spoken.waiting();
+        let now = waiting > 0 && (self.talking || waiting >= HEAD_START);
+        // A lone packet is sent in the next frame, be there more by then or not.
+        self.talking = waiting > 0;
+        match now {
+            true => _ = self.spoken.receive(|slot| send(Some(slot.payload()))),
+            false => send(None),
+        }
+    }
+}
+
+impl Heard {
+    fn push(&mut self, mut samples: &[f32], counters: &LegCounters) {
+        while !samples.is_empty() {
+            let now = samples.len().min(LIVE_FRAME - self.filled);
+            if self.filled == 0 && self.piece.is_none() {
+                self.piece = self.empty.pop().ok();
+            }
+            if let Some(piece) = &mut self.piece {
+                piece.samples[self.filled..][..now].copy_from_slice(&samples[..now]);
+            }
+            samples = &samples[now..];
+            self.count += now as u64;
+            self.filled += now;
+            if self.filled == LIVE_FRAME {
+                self.filled = 0;
+                self.hand_over(counters);
+            }
+        }
+    }
+
+    fn hand_over(&mut self, counters: &LegCounters) {
+        let Some(mut piece) = self.piece.take() else {
+            count(&counters.heard_dropped);
+            return;
+        };
+        piece.end_ms = self.count * 1000 / u64::from(RATE);
+        // As many pieces exist as the ring has room for: this cannot fail.
+        let _ = self.full.push(piece);
+    }
+
+    /// Time goes on though nobody listens.
+    fn skip(&mut self, samples: usize) {
+        self.count += samples as u64;
+        if self.filled > 0 {
+            self.filled = 0;
+            if let Some(piece) = &mut self.piece {
+                piece.samples.zeroize();
+            }
+        }
+    }
+}
