@@ -132,6 +132,7 @@ fn playout(c: &mut Criterion, prompt: &Arc<Prompt>) {
         payload_type: OPUS,
         ssrc: 1,
         comfort_silence: true,
+        telephone_event: None,
     });
     group.bench_function("prompt from shared packets", |b| {
         b.iter(|| {

@@ -7,12 +7,19 @@
 use std::sync::Arc;
 
 use crate::codec::{OPUS_CLOCK, OPUS_SILENCE};
-use crate::event::{MediaEvent, PlayId};
+use crate::event::{Digit, MediaEvent, PlayId};
 use crate::prompt::Prompt;
+use crate::receive::TelephoneEventFormat;
 use crate::rtp::RtpHeader;
 
 /// Timestamp ticks of one frame: 20 ms.
 pub const FRAME_TICKS: u32 = OPUS_CLOCK / 50;
+/// An event's end is told three times (RFC 4733 §2.5.1.4).
+const END_REPORTS: u8 = 3;
+/// −10 dBm0, as a telephone sends keys (RFC 4733 §2.3: the negated level).
+const VOLUME: u8 = 10;
+/// Longest event one report can tell of, in milliseconds at 48 kHz (§2.3.5).
+const LONGEST_PRESS_MS: u32 = 1_300;
 
 /// How a leg sends.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +31,8 @@ pub struct PlayoutConfig {
     pub ssrc: u32,
     /// Send silence packets while nothing plays.
     pub comfort_silence: bool,
+    /// The telephone events the other side takes, for [`Playout::press`].
+    pub telephone_event: Option<TelephoneEventFormat>,
 }
 
 struct Playing {
@@ -32,12 +41,36 @@ struct Playing {
     next: usize,
 }
 
+/// A key that is held down.
+struct Pressing {
+    digit: Digit,
+    format: TelephoneEventFormat,
+    /// When it was pressed, on the stream's clock.
+    timestamp: u32,
+    /// For how long, in ticks of the stream.
+    total: u32,
+    elapsed: u32,
+    ends_told: u8,
+}
+
+impl Pressing {
+    /// One report (§2.3): event, end and volume, duration in the format's ticks.
+    fn report(&self) -> [u8; 4] {
+        let ended = self.elapsed >= self.total;
+        let duration = u64::from(self.elapsed) * u64::from(self.format.clock_rate);
+        let [high, low] = ((duration / u64::from(OPUS_CLOCK)) as u16).to_be_bytes();
+        let end = if ended { 0x80 } else { 0 };
+        [self.digit.event_code(), end | VOLUME, high, low]
+    }
+}
+
 /// One leg's sender.
 pub struct Playout {
     config: PlayoutConfig,
     sequence: u16,
     timestamp: u32,
     playing: Option<Playing>,
+    pressing: Option<Pressing>,
     /// Whether the last frame was part of a prompt: if not, the next one that
     /// is begins a talk-spurt.
     talking: bool,
@@ -52,6 +85,7 @@ impl Playout {
             sequence: seed as u16,
             timestamp: (seed >> 32) as u32,
             playing: None,
+            pressing: None,
             talking: false,
         }
     }
@@ -72,6 +106,23 @@ impl Playout {
         self.finish(true, event);
     }
 
+    /// Holds a key down for `ms` milliseconds (20–1 300) from the next frame on, as
+    /// telephone events (RFC 4733 §2.5.1.2); what plays waits meanwhile. A key that
+    /// is still down is let go without its end. Without a format nothing happens.
+    pub fn press(&mut self, digit: Digit, ms: u32) {
+        let Some(format) = self.config.telephone_event else {
+            return;
+        };
+        self.pressing = Some(Pressing {
+            digit,
+            format,
+            timestamp: self.timestamp,
+            total: ms.clamp(20, LONGEST_PRESS_MS).div_ceil(20) * FRAME_TICKS,
+            elapsed: 0,
+            ends_told: 0,
+        });
+    }
+
     /// What is playing, if anything.
     pub fn playing(&self) -> Option<PlayId> {
         self.playing.as_ref().map(|playing| playing.id)
@@ -88,6 +139,9 @@ impl Playout {
         // The last packet's 20 ms are over only now.
         if self.is_over() {
             self.finish(false, event);
+        }
+        if self.pressing.is_some() {
+            return self.press_frame(send);
         }
         let talking = self.playing.is_some() || live.is_some();
         let header = RtpHeader {
@@ -114,6 +168,30 @@ impl Playout {
         playing.next += 1;
         if playing.next == 1 {
             event(MediaEvent::PlayStarted { id: playing.id });
+        }
+    }
+
+    /// A frame in which a key is down: its report instead of sound.
+    fn press_frame(&mut self, send: &mut impl FnMut(&RtpHeader, &[u8])) {
+        let Some(pressing) = &mut self.pressing else {
+            return;
+        };
+        let marker = pressing.elapsed == 0;
+        pressing.elapsed = (pressing.elapsed + FRAME_TICKS).min(pressing.total);
+        let header = RtpHeader {
+            payload_type: pressing.format.payload_type,
+            marker,
+            sequence: self.sequence,
+            timestamp: pressing.timestamp,
+            ssrc: self.config.ssrc,
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(FRAME_TICKS);
+        self.talking = false;
+        send(&header, &pressing.report());
+        pressing.ends_told += u8::from(pressing.elapsed >= pressing.total);
+        if pressing.ends_told == END_REPORTS {
+            self.pressing = None;
         }
     }
 
@@ -152,6 +230,10 @@ mod tests {
             payload_type: 111,
             ssrc: 7,
             comfort_silence,
+            telephone_event: Some(TelephoneEventFormat {
+                payload_type: 110,
+                clock_rate: 8_000,
+            }),
         })
     }
 
@@ -283,5 +365,33 @@ mod tests {
         assert!(next.marker);
         assert_eq!(next.sequence, first.sequence.wrapping_add(1));
         assert_eq!(next.timestamp, first.timestamp.wrapping_add(9600));
+    }
+
+    #[test]
+    fn a_key_is_reported_as_rfc_4733_says_while_the_prompt_waits() {
+        let mut playout = playout(true);
+        let prompt = prompt();
+        playout.play(ID, Arc::clone(&prompt), &mut |_| {});
+        let before = frame(&mut playout).0.unwrap().0;
+        playout.press(Digit::from_char('#').unwrap(), 60);
+        let reports: Vec<_> = (0..5).map(|_| frame(&mut playout).0.unwrap()).collect();
+        let payloads: Vec<_> = reports.iter().map(|(_, payload)| payload.clone()).collect();
+        assert_eq!(payloads[0], vec![11, 10, 0, 160]);
+        assert_eq!(payloads[1], vec![11, 10, 1, 64]);
+        for end in &payloads[2..] {
+            assert_eq!(*end, vec![11, 0x80 | 10, 1, 224]);
+        }
+        for (n, (header, _)) in reports.iter().enumerate() {
+            assert_eq!(header.marker, n == 0);
+            assert_eq!(header.payload_type, 110);
+            assert_eq!(header.timestamp, before.timestamp.wrapping_add(FRAME_TICKS));
+            assert_eq!(header.sequence, before.sequence.wrapping_add(1 + n as u16));
+        }
+        let (after, payload) = frame(&mut playout).0.unwrap();
+        assert_eq!(payload, prompt.packet(1).unwrap());
+        assert_eq!(
+            after.timestamp,
+            before.timestamp.wrapping_add(6 * FRAME_TICKS)
+        );
     }
 }

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use switchboard_media::analysis::AnalyzerConfig;
 use switchboard_media::codec::{G722Decoder, G722Encoder};
 use switchboard_media::engine::{Engine, EngineConfig, LIVE_FRAME, LegConfig};
-use switchboard_media::event::{MediaEvent, PlayId};
+use switchboard_media::event::{Digit, MediaEvent, PlayId};
 use switchboard_media::features::{Fbank, FbankConfig, LogMel, PitchTracker, WhisperBins};
 use switchboard_media::mixer::{MIX_FRAME, Mixer};
 use switchboard_media::playout::{Playout, PlayoutConfig};
 use switchboard_media::prompt::Prompt;
-use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig};
+use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig, TelephoneEventFormat};
 use switchboard_media::rtp::RtpHeader;
 use switchboard_media::silero::{Rate, Silero};
 
@@ -154,12 +154,19 @@ fn playout_allocates_nothing(prompt: &Arc<Prompt>) {
         payload_type: 111,
         ssrc: 1,
         comfort_silence: true,
+        telephone_event: Some(TelephoneEventFormat {
+            payload_type: 101,
+            clock_rate: 48_000,
+        }),
     });
     let mut bytes = 0;
     let count = allocations(|| {
         for n in 0..12_000u64 {
             if n % 300 == 0 {
                 playout.play(PlayId(n), Arc::clone(prompt), &mut |_| {});
+            }
+            if n % 300 == 100 {
+                playout.press(Digit::ALL[5], 100);
             }
             if n % 300 == 200 {
                 playout.stop(&mut |_| {});

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchboard_media::engine::{AppSide, LegStats, LiveAudio, PlayError};
-use switchboard_media::event::{MediaEvent, PlayId};
+use switchboard_media::event::{Digit, MediaEvent, PlayId};
 use switchboard_media::prompt::Prompt;
 use tokio::sync::{Notify, watch};
 
@@ -99,6 +99,15 @@ impl Session {
     /// The leg is closed or too many requests are pending.
     pub fn play(&mut self, prompt: Arc<Prompt>) -> Result<PlayId, PlayError> {
         self.app.play(prompt)
+    }
+
+    /// Holds a key down for `ms` milliseconds (20–1 300) as telephone events
+    /// (RFC 4733); what plays waits meanwhile.
+    ///
+    /// # Errors
+    /// The leg is closed or too many requests are pending.
+    pub fn press(&mut self, digit: Digit, ms: u32) -> Result<(), PlayError> {
+        self.app.press(digit, ms)
     }
 
     /// Stops what is playing, within one frame.

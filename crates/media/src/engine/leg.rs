@@ -14,7 +14,7 @@ use super::pipeline::{Pipeline, Rings};
 use super::slot::{Refused, SlotReceiver, SlotSender, slots};
 use super::stats::{LegCounters, count};
 use super::{EngineError, LegConfig, LegStats};
-use crate::event::{MediaEvent, PlayId};
+use crate::event::{Digit, MediaEvent, PlayId};
 use crate::prompt::Prompt;
 use crate::rtp::RtpHeader;
 
@@ -62,6 +62,8 @@ pub struct AppSide {
 /// What the application asks of the worker.
 pub(super) enum Command {
     Play(PlayId, Arc<Prompt>),
+    /// A key, and for how many milliseconds.
+    Press(Digit, u32),
 }
 
 /// State both sides touch without a ring.
@@ -225,6 +227,16 @@ impl AppSide {
         self.held.push_back((id, prompt));
         self.next += 1;
         Ok(id)
+    }
+
+    /// Holds a key down for `ms` milliseconds (20–1 300) as telephone events, in place
+    /// of sound; see [`Playout::press`](crate::playout::Playout::press). If the other
+    /// side takes none, nothing is sent.
+    ///
+    /// # Errors
+    /// [`PlayError`] when too many orders wait or the leg is closed.
+    pub fn press(&mut self, digit: Digit, ms: u32) -> Result<(), PlayError> {
+        self.order(Command::Press(digit, ms))
     }
 
     /// Stops what is playing, and what was asked for but has not started,

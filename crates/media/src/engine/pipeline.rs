@@ -89,10 +89,13 @@ impl Pipeline {
                 ..AnalyzerConfig::default()
             },
         })?;
+        let events = config.telephone_events.iter().copied().flatten();
         let playout = Playout::new(PlayoutConfig {
             payload_type: config.opus_payload_type,
             ssrc: config.ssrc,
             comfort_silence: config.comfort_silence,
+            // The finest clock: durations are told exactly.
+            telephone_event: events.max_by_key(|format| format.clock_rate),
         });
         Ok(Box::new(Self {
             rings,
@@ -201,6 +204,7 @@ impl Pipeline {
                     sink(MediaEvent::PlayFinished { id, interrupted });
                 }
                 Command::Play(id, prompt) => playout.play(id, prompt, &mut sink),
+                Command::Press(digit, ms) => playout.press(digit, ms),
             }
         }
         if playout.playing().is_some_and(|id| id < stop_before) {
