@@ -18,7 +18,7 @@ use switchboard_signaling::client::{ConfigError, GraphClient, GraphConfig};
 use switchboard_signaling::notification::Notification;
 use switchboard_signaling::token::{TokenConfig, TokenProvider};
 use switchboard_signaling::types::{CallId, CallState, NotifiedResource};
-use switchboard_signaling::webhook::{self, SinkFull};
+use switchboard_signaling::webhook::{self, ServerLimits, SinkFull};
 use switchboard_transport::Transport;
 use switchboard_transport::whip::WhipEndpoint;
 use tokio::net::TcpListener;
@@ -359,8 +359,8 @@ fn with_path(base: &Url, path: &str) -> Url {
     url
 }
 
+/// Serves until its task is ended: calls outlast the wish to stop by their farewell.
 async fn serve(listener: TcpListener, router: axum::Router) {
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "the bot stopped listening");
-    }
+    let limits = ServerLimits::default();
+    webhook::serve(listener, router, limits, std::future::pending()).await;
 }

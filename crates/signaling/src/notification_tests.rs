@@ -61,6 +61,17 @@ fn rosters_and_operations_are_read() {
     };
     assert_eq!(people.len(), 2);
 
+    let changes = json!({
+        "@odata.type": "#microsoft.graph.deltaParticipants", "sequenceNumber": 7,
+        "participants": [{"@odata.type": "#microsoft.graph.participant", "id": "p3"}],
+    });
+    let changes = batch(&one(&format!("{}/participants", call_path()), changes));
+    let NotifiedResource::ParticipantChanges(changes) = &changes.notifications[0].resource else {
+        panic!()
+    };
+    assert_eq!(changes.sequence_number, Some(7));
+    assert_eq!(changes.participants.as_ref().unwrap().len(), 1);
+
     let operation = json!({
         "@odata.type": "#microsoft.graph.playPromptOperation", "status": "completed",
         "clientContext": "c1",

@@ -86,14 +86,17 @@ impl CallMachine {
         self.events.push_back(CallEvent::StateChanged(state));
     }
 
-    /// Reads the call if a change that should come by itself doesn't.
+    /// Reads the call if a change that should come by itself doesn't, and now and then
+    /// where none is due: the news of its end may be lost.
     pub(super) fn watch_for_silence(&mut self) {
         let awaited = is_passing(&self.state) || self.decision_is_open() || self.transfer.is_some();
         let silence = match self.state {
-            CallState::Hold if self.transfer.is_none() => HOLD_SILENCE,
-            _ => self.config.silence,
+            CallState::Hold if self.transfer.is_none() => Some(HOLD_SILENCE),
+            _ if awaited => Some(self.config.silence),
+            CallState::Established => Some(self.config.check_every),
+            _ => None,
         };
-        let silent_at = awaited.then(|| self.heard_at + silence);
-        self.reconciler.silent_at(silent_at);
+        self.reconciler
+            .silent_at(silence.map(|silence| self.heard_at + silence));
     }
 }

@@ -28,6 +28,9 @@ pub struct CallConfig {
     pub keep_alive_every: Duration,
     /// How long a call may be silent where a change is awaited, before it is read.
     pub silence: Duration,
+    /// How long an established call may go unheard of before it is read: a lost
+    /// notification of its end would go unnoticed until the next keepAlive otherwise.
+    pub check_every: Duration,
     /// How long a response may take before the request's fate counts as unknown.
     pub response_within: Duration,
     /// Whether rosters come as changes only (`callOptions.isDeltaRosterEnabled`).
@@ -40,6 +43,7 @@ impl Default for CallConfig {
             answer_within: Duration::from_secs(15),
             keep_alive_every: Duration::from_secs(15 * 60),
             silence: Duration::from_secs(10),
+            check_every: Duration::from_secs(60),
             response_within: Duration::from_secs(60),
             delta_roster: false,
         }
@@ -389,6 +393,10 @@ impl CallMachine {
             NotifiedResource::Call(call) => self.read_call(now, change, call),
             NotifiedResource::Participants(people) => {
                 let change = self.roster.handle(change, people).map(Box::new);
+                self.events.extend(change.map(CallEvent::RosterChanged));
+            }
+            NotifiedResource::ParticipantChanges(changes) => {
+                let change = self.roster.handle_changes(changes).map(Box::new);
                 self.events.extend(change.map(CallEvent::RosterChanged));
             }
             NotifiedResource::Operation(operation) => self.operation_notified(now, operation),

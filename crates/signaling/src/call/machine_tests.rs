@@ -70,6 +70,21 @@ fn a_check_finds_a_lost_end() {
 }
 
 #[test]
+fn an_end_nobody_told_of_is_found_without_asking() {
+    let mut bench = Bench::checked_every(Duration::from_secs(60));
+    bench.establish();
+    bench.pass(60);
+    bench.read("established");
+    bench.pass(59);
+    bench.no_request();
+    bench.pass(1);
+    let read = bench.request("get call");
+    bench.reply(read, status(404));
+    assert_eq!(bench.events(), ["terminated: gone"]);
+    assert_eq!(bench.machine.poll_timeout(), None);
+}
+
+#[test]
 fn hanging_up_is_tried_until_it_is_confirmed_or_hopeless() {
     let mut bench = Bench::established();
     bench.command(Command::HangUp).unwrap();

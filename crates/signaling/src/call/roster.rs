@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::types::{ChangeType, Participant};
+use crate::types::{ChangeType, DeltaParticipants, Participant};
 
 /// More participants, or more that left, are not kept; Teams meetings have up to 1,000.
 const MAX_PARTICIPANTS: usize = 5_000;
@@ -64,19 +64,33 @@ impl Roster {
         if !deleted && !self.deltas {
             self.replace(people, &mut changes);
         } else {
-            for one in people
-                .iter()
-                .filter(|one| !self.is_old(one))
-                .collect::<Vec<_>>()
-            {
-                if deleted || one.removed_state.is_some() {
-                    self.remove(one, &mut changes);
-                } else {
-                    self.insert(one, &mut changes);
-                }
+            for one in people {
+                self.change(one, deleted, &mut changes);
             }
         }
         (!changes.is_empty()).then_some(changes)
+    }
+
+    /// Takes a notification that holds changes whatever was asked for; `None` if it is old or
+    /// changes nothing. Its number holds for participants who carry none.
+    pub fn handle_changes(&mut self, delta: &DeltaParticipants) -> Option<RosterChange> {
+        let mut changes = RosterChange::default();
+        for one in delta.participants.iter().flatten() {
+            let mut one = one.clone();
+            one.roster_sequence_number = one.roster_sequence_number.or(delta.sequence_number);
+            self.change(&one, false, &mut changes);
+        }
+        (!changes.is_empty()).then_some(changes)
+    }
+
+    fn change(&mut self, one: &Participant, deleted: bool, changes: &mut RosterChange) {
+        if self.is_old(one) {
+            return;
+        }
+        match deleted || one.removed_state.is_some() {
+            true => self.remove(one, changes),
+            false => self.insert(one, changes),
+        }
     }
 
     fn replace(&mut self, people: &[Participant], changes: &mut RosterChange) {
@@ -217,6 +231,37 @@ mod tests {
             ["a"]
         );
         assert!(roster.get("a").is_some());
+    }
+
+    #[test]
+    fn changes_that_say_so_carry_their_number() {
+        let mut roster = Roster::new(false);
+        let mut whole = |people: &[Participant]| roster.handle(&ChangeType::Updated, people);
+        whole(&[person("a", 3, false), person("b", 3, false)]).unwrap();
+        let unnumbered = |id: &str, removed: Option<RemovedState>| Participant {
+            id: Some(id.to_owned()),
+            removed_state: removed,
+            ..Participant::default()
+        };
+        let delta = |number, people: Vec<Participant>| DeltaParticipants {
+            sequence_number: Some(number),
+            participants: Some(people),
+            ..DeltaParticipants::default()
+        };
+        let left = unnumbered("b", Some(RemovedState::default()));
+        let change = roster
+            .handle_changes(&delta(5, vec![unnumbered("c", None), left]))
+            .unwrap();
+        assert_eq!(
+            (ids(&change.joined), ids(&change.left)),
+            (vec!["c"], vec!["b"])
+        );
+        // Late: b was there at 4, but has left at 5.
+        assert_eq!(
+            roster.handle_changes(&delta(4, vec![unnumbered("b", None)])),
+            None
+        );
+        assert_eq!(roster.participants().count(), 2);
     }
 
     #[test]

@@ -23,18 +23,31 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn incoming() -> Self {
+        // Checks of calls that merely go on have a test of their own.
+        Self::checked_every(Duration::from_secs(24 * 60 * 60))
+    }
+
+    pub(super) fn checked_every(check_every: Duration) -> Self {
         let now = Instant::now();
-        let machine = CallMachine::incoming(now, CALL.parse().unwrap(), CallConfig::default());
+        let config = CallConfig {
+            check_every,
+            ..CallConfig::default()
+        };
+        let machine = CallMachine::incoming(now, CALL.parse().unwrap(), config);
         Self { machine, now }
     }
 
     pub(super) fn established() -> Self {
         let mut bench = Self::incoming();
-        let answer = bench.answer();
-        bench.reply(answer, Ok(Response::Plain));
-        bench.tell("established");
-        bench.events();
+        bench.establish();
         bench
+    }
+
+    pub(super) fn establish(&mut self) {
+        let answer = self.answer();
+        self.reply(answer, Ok(Response::Plain));
+        self.tell("established");
+        self.events();
     }
 
     pub(super) fn answer(&mut self) -> RequestId {

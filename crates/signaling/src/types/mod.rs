@@ -84,7 +84,7 @@ pub use notification::{
 };
 pub use object::{Extra, ODataType, Redacted, UnknownObject};
 pub use operation::{CommsOperation, OperationKind};
-pub use participant::{MediaStream, Participant, RecordingInfo, RemovedState};
+pub use participant::{DeltaParticipants, MediaStream, Participant, RecordingInfo, RemovedState};
 pub use person_action::{
     AttendeeNotificationInfo, ClearPresenceRequest, CreateOrGetRequest,
     GetPresencesByUserIdRequest, SendVirtualAppointmentReminderSmsRequest,

@@ -10,7 +10,7 @@ use super::enums::ChangeType;
 use super::id::CallId;
 use super::object::{Extra, ODataType, graph_object, tag_of};
 use super::operation::{CommsOperation, OperationKind};
-use super::participant::Participant;
+use super::participant::{DeltaParticipants, Participant};
 
 graph_object! {
     /// The body of one callback (`commsNotifications`).
@@ -85,6 +85,8 @@ pub enum NotifiedResource {
     Call(Box<Call>),
     /// The roster, whole or changes.
     Participants(Vec<Participant>),
+    /// Changes of the roster since the last notification of this kind.
+    ParticipantChanges(Box<DeltaParticipants>),
     /// An operation's progress or outcome.
     Operation(Box<CommsOperation>),
     /// Content sharing started, changed or ended.
@@ -153,6 +155,9 @@ fn read_tagged(tag: &str, data: &Value) -> Result<NotifiedResource, ResourceShap
     let read = match tag {
         "microsoft.graph.call" => Box::deserialize(data).map(NotifiedResource::Call),
         "microsoft.graph.participant" => read_list(data).map(NotifiedResource::Participants),
+        "microsoft.graph.deltaParticipants" => {
+            Box::deserialize(data).map(NotifiedResource::ParticipantChanges)
+        }
         "microsoft.graph.contentSharingSession" => {
             read_list(data).map(NotifiedResource::ContentSharing)
         }

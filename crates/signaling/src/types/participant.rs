@@ -33,6 +33,19 @@ graph_object! {
 }
 
 graph_object! {
+    /// What changed in the roster since the last notification of its kind (`deltaParticipants`).
+    pub struct DeltaParticipants as "#microsoft.graph.deltaParticipants" {
+        /// The notification's id.
+        pub id: String,
+        /// Orders roster notifications.
+        #[serde(deserialize_with = "integer")]
+        pub sequence_number: i64,
+        /// Who joined, changed, or left (`removedState`).
+        pub participants: Vec<Participant>,
+    }
+}
+
+graph_object! {
     /// One media stream of a participant (`mediaStream`).
     pub struct MediaStream as "#microsoft.graph.mediaStream" {
         /// Its directions.
