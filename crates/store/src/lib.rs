@@ -1,0 +1,21 @@
+//! Where reminders are kept: SQLite in a file of ours, or PostgreSQL for several
+//! instances.
+//!
+//! Both run the same statements, and one test suite. Every change is one transaction:
+//! read, ask the state machine of `switchboard-reminders`, write. Whoever claims takes
+//! rows that nobody else is looking at (`FOR UPDATE SKIP LOCKED`; SQLite has one writer
+//! anyway), and gets a token without which nothing can be reported.
+//!
+//! A database that is locked, full or gone is a [`StoreError`] that says so, and leaves
+//! nothing half-written.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod rows;
+mod store;
+
+pub use error::StoreError;
+pub use store::{
+    Claimed, Counts, Cursor, Idempotency, Inserted, Page, Query, Report, Store, StoreConfig,
+};
