@@ -2,7 +2,7 @@
 //!
 //! The parent process is the bot's media side: one engine, one transport, one
 //! WHIP endpoint. Callers are child processes of the same program: they offer
-//! over HTTP, go through ICE and DTLS, and send speech-like noise and digits as
+//! over HTTP, go through ICE and DTLS, and send read speech and digits as
 //! SRTP. What is measured is the parent alone. There is no Graph in it: the
 //! media plane is what fills a machine.
 

@@ -29,6 +29,8 @@ const SIGNAL_RESERVE: usize = 256;
 const PACKETS_PER_TICK: usize = 64;
 /// Duration of a sent packet.
 const FRAME: Duration = Duration::from_millis(20);
+/// How often a leg to which nothing comes looks whether something is overdue.
+const IDLE: Duration = Duration::from_millis(10);
 /// Late frames sent at once before the rest are given up as not sent.
 const CATCH_UP: u32 = 3;
 
@@ -48,6 +50,8 @@ pub(super) struct Pipeline {
     playout: Playout,
     /// When the next frame is to be sent.
     next_frame: Option<Instant>,
+    /// When to listen though nothing came.
+    listen_at: Option<Instant>,
     deaf: bool,
     /// Wakes whoever carries packets and events away.
     waker: Waker,
@@ -102,6 +106,7 @@ impl Pipeline {
             receiver,
             playout,
             next_frame: None,
+            listen_at: None,
             deaf: !config.hear,
             waker,
             shared,
@@ -157,6 +162,10 @@ impl Pipeline {
     }
 
     fn hear(&mut self, now: Instant) {
+        let overdue = self.listen_at.is_none_or(|at| at <= now);
+        if !overdue && !self.rings.incoming.has_next() {
+            return;
+        }
         let Self {
             rings,
             receiver,
@@ -175,12 +184,13 @@ impl Pipeline {
                 break;
             }
         }
-        receiver.pull_audio(now, &mut sink, &mut |samples| {
+        let more = receiver.pull_audio(now, &mut sink, &mut |samples| {
             if let Some(live) = live {
                 live.hear(samples, shared, counters);
             }
         });
         counters.record(&receiver.stats(), receiver.jitter_target());
+        self.listen_at = (!more).then_some(now + IDLE);
     }
 
     /// Takes the application's orders.

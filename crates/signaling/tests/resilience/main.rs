@@ -4,16 +4,24 @@
 
 mod server;
 
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{KeyPair as _, RsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::{Value, json};
 use switchboard_signaling::call::{CallConfig, CallDriver, CallEvent, CallMachine, Command};
 use switchboard_signaling::client::{AppLimiter, GraphClient, GraphConfig, Limit, Limits};
 use switchboard_signaling::error::{GraphError, Outcome, TokenError};
 use switchboard_signaling::notification::Notification;
 use switchboard_signaling::request::RetryPolicy;
 use switchboard_signaling::request::presence::{self, Whose};
-use switchboard_signaling::token::{TokenConfig, TokenProvider};
+use switchboard_signaling::token::{Certificate, Credential, TokenConfig, TokenProvider};
 use switchboard_signaling::types::{
     AnswerRequest, AppHostedMediaConfig, Call, CallId, CallState, ChangeType, Modality,
     NotifiedResource,
@@ -166,6 +174,54 @@ async fn an_oversized_body_is_not_read() {
         error,
         Err(GraphError::BodyTooLarge { limit: 1_000, .. })
     ));
+}
+
+/// PEM of a new RSA key and of what stands for its certificate, and the public key.
+fn certificate() -> (Certificate, Vec<u8>) {
+    let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
+    let block = |label: &str, der: &[u8]| {
+        let body = STANDARD.encode(der);
+        format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+    };
+    let pem = block("CERTIFICATE", b"\x30\x03\x02\x01\x07") + &block("PRIVATE KEY", der.as_ref());
+    let certificate = Certificate::from_pem(&pem.into()).unwrap();
+    (certificate, key.public_key().as_ref().to_vec())
+}
+
+#[tokio::test]
+async fn a_certificate_stands_for_the_secret_with_a_proof_of_its_own_each_time() {
+    let server = Server::start().await;
+    let (certificate, public) = certificate();
+    let tokens = TokenConfig {
+        authority: server.origin.clone(),
+        credential: Credential::Certificate(certificate),
+        ..TokenConfig::new("contoso.com", "app", String::new().into())
+    };
+    let client = GraphClient::new(config(&server), TokenProvider::new(tokens).unwrap()).unwrap();
+    // The first token is refused by Graph, so that a second exchange follows.
+    server.graph([Act::status(401), call("established")]);
+    client.get_call(&call_id()).await.unwrap();
+    let mut proofs = HashSet::new();
+    for exchange in server.tokens() {
+        let form: HashMap<_, _> = url::form_urlencoded::parse(exchange.body.as_bytes()).collect();
+        assert_eq!(form["grant_type"], "client_credentials");
+        assert!(form["client_assertion_type"].ends_with(":jwt-bearer"));
+        assert!(!form.contains_key("client_secret"));
+        let mut rules = Validation::new(Algorithm::PS256);
+        let endpoint = format!("{}/contoso.com/oauth2/v2.0/token", server.origin);
+        rules.set_audience(&[endpoint]);
+        let key = DecodingKey::from_rsa_der(&public);
+        let claims = jsonwebtoken::decode::<Value>(&*form["client_assertion"], &key, &rules);
+        let claims = claims.unwrap().claims;
+        assert_eq!(
+            (&claims["iss"], &claims["sub"]),
+            (&json!("app"), &json!("app"))
+        );
+        proofs.insert(claims["jti"].to_string());
+    }
+    assert_eq!(proofs.len(), 2);
+    assert_eq!(server.seen()[1].bearer, "Bearer token-2");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_media::event::{Digit, MediaEvent};
 use switchboard_media::prompt::Prompt;
 use switchboard_media::tone::{DtmfTone, dial};
+use switchboard_media::wav;
 use switchboard_transport::whip::{MediaBlob, WhipClient};
 use switchboard_transport::{Session, SessionEvent, Transport, TransportConfig};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -21,24 +22,24 @@ pub(super) const DIGITS_A_ROUND: u64 = 12;
 const KEYS: &str = "1234567890*#";
 const RATE: u32 = 16_000;
 
-/// Ten seconds: twelve keys, and noise that comes and goes between them.
+/// What callers say between keys: read speech (`fixtures/README.md`).
+const SPEECH: &[u8] = include_bytes!("../../../../fixtures/speech/read-en.wav");
+
+/// Ten seconds: twelve keys, and speech between them.
 pub(super) fn prompt() -> Result<Arc<Prompt>, Failure> {
+    let speech = wav::read(SPEECH)?.mono();
+    let mut speech = speech.iter().cycle();
     let mut samples = Vec::new();
-    let mut state = 1u32;
     let span = ROUND.as_secs() as usize * RATE as usize / KEYS.len();
     for key in KEYS.chars() {
         let begin = samples.len();
         let digit = Digit::from_char(key).ok_or("not a key")?;
         samples.extend(dial(RATE, &key.to_string(), &DtmfTone::new(digit)));
         // Silence on either side of a key, as people leave it.
-        let quiet = begin + span - RATE as usize / 10;
-        samples.resize(samples.len() + RATE as usize / 10, 0.0);
-        while samples.len() < quiet {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let noise = state as f32 / u32::MAX as f32 - 0.5;
-            let swell = (samples.len() as f32 / RATE as f32 * 25.0).sin();
-            samples.push(0.2 * noise * swell);
-        }
+        let pause = RATE as usize / 10;
+        samples.resize(samples.len() + pause, 0.0);
+        let said = (begin + span - pause).saturating_sub(samples.len());
+        samples.extend(speech.by_ref().take(said));
         samples.resize(begin + span, 0.0);
     }
     Ok(Prompt::from_samples(RATE, &samples)?)
@@ -51,7 +52,13 @@ pub(super) async fn run() -> Result<(), Failure> {
         workers: 1,
         ..EngineConfig::default()
     })?;
-    let transport = Transport::new(engine, TransportConfig::default());
+    // What a caller would do with what it hears is not what is measured.
+    let hear = false;
+    let config = TransportConfig {
+        hear,
+        ..TransportConfig::default()
+    };
+    let transport = Transport::new(engine, config);
     let client = WhipClient::new()?;
     let prompt = prompt()?;
     let (go, rounds) = watch::channel(0);
