@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod demo;
+pub mod desk;
 pub mod fuzz;
 pub mod patience;
 pub mod softphone;

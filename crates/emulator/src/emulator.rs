@@ -95,7 +95,12 @@ impl Emulator {
 
     /// The token endpoint of the first application's tenant.
     pub fn token_url(&self) -> Url {
-        self.below(&format!("{}/oauth2/v2.0/token", self.tenant))
+        self.token_url_of(&self.tenant)
+    }
+
+    /// The token endpoint of a tenant.
+    pub fn token_url_of(&self, tenant: &str) -> Url {
+        self.below(&format!("{tenant}/oauth2/v2.0/token"))
     }
 
     /// The OpenID configuration that validates notifications.
@@ -149,6 +154,10 @@ impl Emulator {
         self.hub.stop().await;
         let _ = tokio::time::timeout(LAST_ANSWERS, &mut self.server).await;
         self.server.abort();
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     fn below(&self, path: &str) -> Url {

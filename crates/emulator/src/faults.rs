@@ -98,7 +98,7 @@ pub(crate) enum RuleError {
 }
 
 impl Rule {
-    fn check(&self) -> Result<(), RuleError> {
+    pub(crate) fn check(&self) -> Result<(), RuleError> {
         if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
             return Err(RuleError::Probability);
         }

@@ -47,6 +47,24 @@ pub(crate) enum Offence {
     AfterTheEnd,
 }
 
+impl Offence {
+    /// All rules by their names in JSON.
+    pub(crate) const NAMED: [(&'static str, Self); 6] = [
+        ("lateAnswer", Self::LateAnswer),
+        ("earlyRetry", Self::EarlyRetry),
+        ("missingKeepAlive", Self::MissingKeepAlive),
+        ("slowWebhook", Self::SlowWebhook),
+        ("webhookRefused", Self::WebhookRefused),
+        ("afterTheEnd", Self::AfterTheEnd),
+    ];
+
+    /// Its name in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        let named = Self::NAMED.iter().find(|(_, rule)| *rule == self);
+        named.map_or("", |(name, _)| name)
+    }
+}
+
 /// What it knows, and what it found.
 #[derive(Debug, Default)]
 pub(crate) struct Judge {

@@ -25,6 +25,8 @@ mod identity;
 mod judge;
 mod page;
 mod phone;
+pub mod scenario;
+mod settings;
 mod shell;
 mod timeline;
 
@@ -34,5 +36,6 @@ pub use phone::{
     EndReason, IncomingReason, Named, Phone, PhoneCallState, PhoneCommand, PhoneEvent, PhoneInfo,
     PhoneRole,
 };
+pub use settings::{AppSettings, SettingsFile};
 pub use shell::Counts;
 pub use timeline::{CallEvent, CallProgress, PromptState, Timeline, TimelineEvent};

@@ -1,9 +1,14 @@
 //! `switchboard emulate`.
 
+mod scenarios;
+mod settings;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use switchboard_emulator::{App, Emulator, EmulatorConfig};
 use switchboard_media::engine::{Engine, EngineConfig};
@@ -11,7 +16,12 @@ use switchboard_transport::{Transport, TransportConfig};
 use url::Url;
 
 use crate::Failure;
-use crate::output::{say_json, shutdown_signal};
+use crate::output::{hint, say_json, shutdown_signal};
+use scenarios::Script;
+use settings::Settings;
+
+/// A scenario or settings file is wrong; nothing was started.
+const BAD_FILE: u8 = 2;
 
 /// Run the emulator of Graph's calling cloud alone, for a bot of any language.
 ///
@@ -19,50 +29,106 @@ use crate::output::{say_json, shutdown_signal};
 /// base URL, token endpoint, OpenID configuration, tenant, client id and secret,
 /// page) and runs until Ctrl-C. Register the bot's calling webhook with --bot, then
 /// call it from the page.
+///
+/// With --scenario, scripted people call the bot with real audio; see
+/// docs/emulator.md. With --ci it ends after that: exit code 0 if all passed, 1 if
+/// not, 2 if a file is wrong.
+///
+/// Every flag is also an environment variable, and a key of the file --config names:
+/// flags count more than variables, variables more than the file.
 #[derive(Args)]
 pub(crate) struct EmulateArgs {
+    /// Settings as TOML: keys are the flags' names with underscores, and [[apps]]
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
     /// Address of the emulator's one TCP port, on loopback; port 0 takes a free one
-    #[arg(
-        long,
-        env = "SWITCHBOARD_EMULATE_LISTEN",
-        default_value = "127.0.0.1:8480"
-    )]
-    listen: SocketAddr,
+    /// [default: 127.0.0.1:8480]
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+
+    /// Address of the emulator's one UDP port [default: 127.0.0.1:0]
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_MEDIA", value_name = "ADDRESS")]
+    media: Option<SocketAddr>,
 
     /// The bot's calling webhook, for example http://127.0.0.1:3978/api/calls
-    #[arg(long, env = "SWITCHBOARD_EMULATE_BOT", value_name = "URL")]
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_BOT", value_name = "URL")]
     bot: Option<Url>,
 
-    /// Makes ids reproducible
-    #[arg(long, env = "SWITCHBOARD_EMULATE_SEED")]
+    /// Makes ids and chances reproducible
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_SEED", value_name = "N")]
     seed: Option<u64>,
 
     /// Overlook unknown properties in requests, which Graph refuses
-    #[arg(long, env = "SWITCHBOARD_EMULATE_LENIENT")]
-    lenient: bool,
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_LENIENT", value_name = "BOOL",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    lenient: Option<bool>,
 
     /// Allow an address that other machines can reach; whoever does can use the phones
-    #[arg(long, env = "SWITCHBOARD_EMULATE_ALLOW_REMOTE")]
-    allow_remote: bool,
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_ALLOW_REMOTE", value_name = "BOOL",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    allow_remote: Option<bool>,
+
+    /// The bot's tenant
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_TENANT_ID", value_name = "ID")]
+    tenant_id: Option<String>,
+
+    /// The bot's client id
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_CLIENT_ID", value_name = "ID")]
+    client_id: Option<String>,
+
+    /// The bot's client secret; made up if left out
+    #[arg(
+        long,
+        env = "SWITCHBOARD_EMULATOR_CLIENT_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    client_secret: Option<secrecy::SecretString>,
 
     /// A permission (app role) of the bot; may be given several times. All permissions
     /// on calls if left out
     #[arg(
         long,
-        env = "SWITCHBOARD_EMULATE_ROLES",
+        env = "SWITCHBOARD_EMULATOR_ROLE",
         value_name = "ROLE",
         value_delimiter = ','
     )]
-    role: Vec<String>,
+    role: Option<Vec<String>>,
 
-    /// Calls the bot may have at once; Graph documents 100
+    /// Calls the bot may have at once; Graph documents 100 [default: 100]
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_CONCURRENT_CALLS", value_name = "N")]
+    concurrent_calls: Option<usize>,
+
+    /// Let the people of a scenario call the bot; may be given several times
     #[arg(
         long,
-        env = "SWITCHBOARD_EMULATE_CONCURRENT_CALLS",
-        value_name = "N",
-        default_value_t = 100
+        env = "SWITCHBOARD_EMULATOR_SCENARIO",
+        value_name = "FILE",
+        value_delimiter = ','
     )]
-    concurrent_calls: usize,
+    scenario: Option<Vec<PathBuf>>,
+
+    /// End after the scenarios, with an exit code and the report on standard output
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_CI", value_name = "BOOL",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    ci: Option<bool>,
+
+    /// Write the scenarios' report as JUnit XML
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_JUNIT", value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// Write the scenarios' report as JSON; with --ci it goes to standard output else
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_JSON", value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Seconds that scenarios wait until the bot's webhook can be reached [default: 30]
+    #[arg(
+        long,
+        env = "SWITCHBOARD_EMULATOR_WAIT_FOR_BOT",
+        value_name = "SECONDS"
+    )]
+    wait_for_bot: Option<u64>,
 }
 
 /// The line printed when ready; a stable contract.
@@ -76,49 +142,108 @@ struct Ready<'a> {
     client_secret: &'a str,
     page: &'a str,
     admin: &'a str,
+    /// When there are several: all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    apps: Vec<ReadyApp<'a>>,
 }
 
-const TENANT_ID: &str = "11111111-aaaa-4bbb-8ccc-222222222222";
-const CLIENT_ID: &str = "33333333-dddd-4eee-8fff-444444444444";
+#[derive(Serialize)]
+struct ReadyApp<'a> {
+    token_url: String,
+    tenant_id: &'a str,
+    client_id: &'a str,
+    client_secret: &'a str,
+}
 
-pub(crate) async fn run(args: &EmulateArgs) -> Result<(), Failure> {
+/// Runs the emulator until it is told to stop, or its scenarios are over.
+pub(crate) async fn run(args: &EmulateArgs) -> Result<ExitCode, Failure> {
+    let prepared = Settings::of(args).and_then(|settings| {
+        let scripts = settings.scenarios.iter().map(|path| Script::read(path));
+        Ok((scripts.collect::<Result<Vec<_>, _>>()?, settings))
+    });
+    let (scripts, settings) = match prepared {
+        Ok(prepared) => prepared,
+        Err(bad) => {
+            hint(&bad.to_string());
+            return Ok(ExitCode::from(BAD_FILE));
+        }
+    };
     let transport = Transport::new(
         Engine::start(EngineConfig::default())?,
-        TransportConfig::default(),
+        TransportConfig {
+            bind: settings.media.ip(),
+            port: settings.media.port(),
+            ..TransportConfig::default()
+        },
     );
-    let secret = uuid::Uuid::new_v4().simple().to_string();
-    let app = App {
-        tenant_id: TENANT_ID.to_owned(),
-        client_id: CLIENT_ID.to_owned(),
-        client_secret: SecretString::from(secret.clone()),
-        webhook: args.bot.clone(),
+    let emulator = Emulator::start(config(&settings, transport.clone())).await?;
+    announce(&emulator, &settings.apps)?;
+    let passed = tokio::select! {
+        passed = scenarios::run(&emulator, &transport, &settings, &scripts) => passed?,
+        () = shutdown_signal() => {
+            emulator.stop().await;
+            return Ok(if settings.ci { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        }
     };
-    let mut config = EmulatorConfig::new(args.listen, transport)
-        .with_app(app)
-        .with_seed(args.seed);
-    if !args.role.is_empty() {
-        config = config.with_roles(CLIENT_ID, args.role.clone());
+    if !settings.ci {
+        shutdown_signal().await;
     }
-    config.lenient = args.lenient;
-    config.allow_remote = args.allow_remote;
-    config.concurrent_calls = args.concurrent_calls;
-    let emulator = Emulator::start(config).await?;
-    announce(&emulator, &secret)?;
-    shutdown_signal().await;
     emulator.stop().await;
-    Ok(())
+    Ok(match passed || !settings.ci {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
-fn announce(emulator: &Emulator, secret: &str) -> std::io::Result<()> {
+fn config(settings: &Settings, transport: Transport) -> EmulatorConfig {
+    let mut config = EmulatorConfig::new(settings.listen, transport).with_seed(settings.seed);
+    for (app, roles) in settings.apps.iter().zip(&settings.roles) {
+        config = config.with_app(app.clone());
+        if let Some(roles) = roles {
+            config = config.with_roles(&app.client_id, roles.clone());
+        }
+    }
+    config.lenient = settings.lenient;
+    config.allow_remote = settings.allow_remote;
+    config.concurrent_calls = settings.concurrent_calls;
+    config
+}
+
+fn announce(emulator: &Emulator, apps: &[App]) -> std::io::Result<()> {
     let bare = |url: Url| url.as_str().trim_end_matches('/').to_owned();
+    let all: Vec<_> = apps
+        .iter()
+        .map(|app| ReadyApp {
+            token_url: emulator.token_url_of(&app.tenant_id).to_string(),
+            tenant_id: &app.tenant_id,
+            client_id: &app.client_id,
+            client_secret: app.client_secret.expose_secret(),
+        })
+        .collect();
+    let Some(first) = all.first() else {
+        return Ok(());
+    };
     say_json(&Ready {
         graph: &bare(emulator.graph_url()),
-        token_url: emulator.token_url().as_str(),
+        token_url: &first.token_url,
         openid_configuration: emulator.openid_configuration_url().as_str(),
-        tenant_id: TENANT_ID,
-        client_id: CLIENT_ID,
-        client_secret: secret,
+        tenant_id: first.tenant_id,
+        client_id: first.client_id,
+        client_secret: first.client_secret,
         page: emulator.page_url().as_str(),
         admin: emulator.admin_url().as_str(),
+        apps: match all.len() {
+            1 => Vec::new(),
+            _ => all.iter().map(ReadyApp::copy).collect(),
+        },
     })
+}
+
+impl ReadyApp<'_> {
+    fn copy(&self) -> Self {
+        Self {
+            token_url: self.token_url.clone(),
+            ..*self
+        }
+    }
 }

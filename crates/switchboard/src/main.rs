@@ -44,7 +44,7 @@ struct Cli {
 enum Command {
     Demo(demo::DemoArgs),
     Analyze(analyze::AnalyzeArgs),
-    Emulate(emulate::EmulateArgs),
+    Emulate(Box<emulate::EmulateArgs>),
     Load(load::LoadArgs),
     Check(flow::CheckArgs),
     GraphOf(flow::GraphOfArgs),
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     init_logs();
     let outcome = match &cli.command {
         Command::Demo(args) => in_runtime(demo::run(args)),
-        Command::Emulate(args) => in_runtime(emulate::run(args)),
+        Command::Emulate(args) => return exit(in_runtime(emulate::run(args))),
         Command::Graph(args) => in_runtime(graph::run(args)),
         Command::Load(args) => in_runtime(load::run(args)),
         Command::Analyze(args) => analyze::run(args).map_err(Into::into),
@@ -65,18 +65,19 @@ fn main() -> ExitCode {
         Command::GraphOf(args) => flow::graph_of(args).map_err(Into::into),
         Command::Simulate(args) => flow::simulate(args).map_err(Into::into),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(error.as_ref());
-            ExitCode::FAILURE
-        }
-    }
+    exit(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+fn exit(outcome: Result<ExitCode, Failure>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        complain(error.as_ref());
+        ExitCode::FAILURE
+    })
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-fn in_runtime(task: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn in_runtime<T>(task: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?

@@ -1,0 +1,95 @@
+//! Reports as JUnit's XML, which CI systems read: a suite per scenario, a case per
+//! step, one for the judge.
+
+use std::fmt::Write as _;
+
+use super::report::{Outcome, PersonReport, Report, StepReport};
+
+/// Reports as one JUnit document.
+pub fn junit(reports: &[Report]) -> String {
+    let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
+    for report in reports {
+        suite(&mut xml, report);
+    }
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+// Writing to a string can't fail: its results are let go.
+
+fn suite(xml: &mut String, report: &Report) {
+    let steps = || report.people.iter().flat_map(|person| &person.steps);
+    let count = |fits: fn(&Outcome) -> bool| steps().filter(|step| fits(&step.outcome)).count();
+    let judged = usize::from(report.judge.iter().any(|finding| !finding.overlooked));
+    let _ = writeln!(
+        xml,
+        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{:.3}\">",
+        escaped(&report.name),
+        steps().count() + 1,
+        count(|outcome| matches!(outcome, Outcome::Failed(_))) + judged,
+        count(|outcome| *outcome == Outcome::NotRun),
+        report.took.as_secs_f64(),
+    );
+    for person in &report.people {
+        for step in &person.steps {
+            case(xml, report, person, step);
+        }
+    }
+    judge(xml, report);
+    xml.push_str("  </testsuite>\n");
+}
+
+fn case(xml: &mut String, report: &Report, person: &PersonReport, step: &StepReport) {
+    let _ = write!(
+        xml,
+        "    <testcase classname=\"{}.{}\" name=\"line {}: {}\" time=\"{:.3}\"",
+        escaped(&report.name),
+        escaped(&person.name),
+        step.line,
+        escaped(&step.step),
+        step.took.as_secs_f64(),
+    );
+    let _ = match &step.outcome {
+        Outcome::Passed => writeln!(xml, "/>"),
+        Outcome::NotRun => writeln!(xml, "><skipped/></testcase>"),
+        Outcome::Failed(why) => {
+            writeln!(xml, "><failure message=\"{}\"/></testcase>", escaped(why))
+        }
+    };
+}
+
+fn judge(xml: &mut String, report: &Report) {
+    let name = escaped(&report.name);
+    let found = report.judge.iter().filter(|finding| !finding.overlooked);
+    let found: Vec<_> = found
+        .map(|finding| format!("{}: {}", finding.rule, finding.detail))
+        .collect();
+    let _ = write!(
+        xml,
+        "    <testcase classname=\"{name}.judge\" name=\"judge\""
+    );
+    let _ = match found.is_empty() {
+        true => writeln!(xml, "/>"),
+        false => {
+            let found = escaped(&found.join("; "));
+            writeln!(xml, "><failure message=\"{found}\"/></testcase>")
+        }
+    };
+}
+
+/// What XML 1.0 allows in an attribute.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '\t' | '\n' | '\r' => out.push(' '),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
+            c => out.push(c),
+        }
+    }
+    out
+}

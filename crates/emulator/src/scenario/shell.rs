@@ -1,0 +1,290 @@
+//! Phones and voices for a scenario's people.
+
+use std::future::pending;
+use std::time::{Duration, Instant};
+
+use switchboard_media::event::MediaEvent;
+use switchboard_transport::{Offer, Session, SessionEvent, Transport};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::plan::{Person, Scenario};
+use super::player::{Command, Event};
+use super::report::{Finding, Report};
+use super::runner::Runner;
+use crate::emulator::Emulator;
+use crate::phone::{Phone, PhoneCommand, PhoneEvent};
+
+/// Events and commands that may wait.
+const QUEUE: usize = 256;
+/// What is under way when the script is over gets this long.
+const LEAVING: Duration = Duration::from_secs(10);
+/// How often it is looked whether the bot was told of everything.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs a scenario against the bots of an emulator. Its people's audio goes through
+/// `transport`, which may be the emulator's own.
+pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario) -> Report {
+    let begun = Instant::now();
+    let verdicts_before = emulator.hub().judge(|judge| judge.verdicts().len());
+    let rules = add_faults(emulator, scenario);
+    let (tell, mut told) = mpsc::channel(QUEUE);
+    let mut bodies = JoinSet::new();
+    let mut orders = Vec::new();
+    for (who, person) in scenario.people.iter().enumerate() {
+        let (order, commands) = mpsc::channel(QUEUE);
+        let body = Body::new(who, person, emulator, transport.clone(), tell.clone()).await;
+        bodies.spawn(body.live(commands));
+        orders.push(order);
+    }
+    let mut runner = Runner::new(scenario, Instant::now());
+    let mut leave_by = None;
+    while !runner.is_over() {
+        carry_out(emulator, &mut runner, &orders).await;
+        if runner.is_through() {
+            leave_by.get_or_insert_with(|| Instant::now() + LEAVING);
+        }
+        let due = runner.poll_timeout().or(leave_by);
+        tokio::select! {
+            Some((who, event)) = told.recv() => runner.handle(who, event, Instant::now()),
+            () = until(due) => runner.handle_timeout(Instant::now()),
+        }
+        if leave_by.is_some_and(|leave_by| leave_by <= Instant::now()) {
+            break;
+        }
+    }
+    drop(orders);
+    while bodies.join_next().await.is_some() {}
+    all_told(emulator).await;
+    for rule in rules {
+        emulator.hub().faults(|faults| faults.remove(rule));
+    }
+    let judge = findings(emulator, scenario, verdicts_before);
+    Report::new(
+        scenario.name.clone(),
+        begun.elapsed(),
+        runner.into_reports(),
+        judge,
+    )
+}
+
+fn add_faults(emulator: &Emulator, scenario: &Scenario) -> Vec<u64> {
+    let rules = scenario.faults.iter();
+    emulator.hub().faults(|faults| {
+        rules
+            .filter_map(|rule| faults.add(rule.clone()).ok())
+            .collect()
+    })
+}
+
+async fn carry_out(emulator: &Emulator, runner: &mut Runner, orders: &[mpsc::Sender<Command>]) {
+    while let Some((who, command)) = runner.poll_command() {
+        match command {
+            Command::Advance(by) => emulator.hub().advance(by),
+            // A body that is gone has nothing left to do.
+            command => drop(orders[who].send(command).await),
+        }
+    }
+}
+
+/// Waits, not for ever, until notifications of what happened are delivered.
+async fn all_told(emulator: &Emulator) {
+    let told = async {
+        while emulator.counts().notifying > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let _ = tokio::time::timeout(LEAVING, told).await;
+}
+
+fn findings(emulator: &Emulator, scenario: &Scenario, before: usize) -> Vec<Finding> {
+    emulator.hub().judge(|judge| {
+        let new = judge.verdicts().iter().skip(before);
+        new.map(|verdict| Finding {
+            rule: verdict.rule.name().to_owned(),
+            detail: verdict.detail.clone(),
+            overlooked: scenario.overlook.contains(&verdict.rule),
+        })
+        .collect()
+    })
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => pending().await,
+    }
+}
+
+/// A person's phone and voice.
+struct Body {
+    who: usize,
+    phone: Phone,
+    transport: Transport,
+    tell: mpsc::Sender<(usize, Event)>,
+    offer: Option<Offer>,
+    session: Option<Session>,
+    call: Option<String>,
+}
+
+impl Body {
+    async fn new(
+        who: usize,
+        person: &Person,
+        emulator: &Emulator,
+        transport: Transport,
+        tell: mpsc::Sender<(usize, Event)>,
+    ) -> Self {
+        Self {
+            who,
+            phone: emulator.phone(&person.name, person.role).await,
+            transport,
+            tell,
+            offer: None,
+            session: None,
+            call: None,
+        }
+    }
+
+    /// Does what it is told until there are no orders any more.
+    async fn live(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            let outcome = tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => return,
+                },
+                event = self.phone.events.recv() => match event {
+                    Some(event) => self.phone_event(event).await,
+                    None => return,
+                },
+                event = next(self.session.as_mut()) => {
+                    self.session_event(event).await;
+                    Ok(())
+                }
+            };
+            if let Err(why) = outcome {
+                self.tell(Event::Refused(why)).await;
+            }
+        }
+    }
+
+    async fn tell(&mut self, event: Event) {
+        // Without a listener the scenario is over.
+        let _ = self.tell.send((self.who, event)).await;
+    }
+
+    async fn obey(&mut self, command: Command) -> Result<(), String> {
+        match command {
+            Command::Dial(target) => {
+                let sdp = self.new_offer().await?;
+                self.ask(PhoneCommand::Dial { target, sdp }).await
+            }
+            Command::Accept => {
+                let sdp = self.new_offer().await?;
+                let call = self.call()?;
+                self.ask(PhoneCommand::Accept { call, sdp }).await
+            }
+            Command::Decline => {
+                let call = self.call()?;
+                self.ask(PhoneCommand::Decline { call }).await
+            }
+            Command::HangUp => {
+                let call = self.call()?;
+                self.ask(PhoneCommand::Hangup { call }).await
+            }
+            Command::Say(audio) => {
+                let session = self.session.as_mut().ok_or(NO_AUDIO)?;
+                session.play(audio).map_err(|error| error.to_string())?;
+                Ok(())
+            }
+            Command::Press(digit, ms) => {
+                let session = self.session.as_mut().ok_or(NO_AUDIO)?;
+                session.press(digit, ms).map_err(|error| error.to_string())
+            }
+            Command::Advance(_) => Ok(()),
+        }
+    }
+
+    fn call(&self) -> Result<String, String> {
+        self.call
+            .clone()
+            .ok_or_else(|| "there is no call".to_owned())
+    }
+
+    async fn new_offer(&mut self) -> Result<String, String> {
+        let offered = self.transport.offer().await;
+        let (offer, sdp) = offered.map_err(|error| error.to_string())?;
+        self.offer = Some(offer);
+        Ok(sdp)
+    }
+
+    async fn ask(&mut self, command: PhoneCommand) -> Result<(), String> {
+        let sent = self.phone.commands.send(command).await;
+        sent.map_err(|_| "the emulator is gone".to_owned())
+    }
+
+    async fn phone_event(&mut self, event: PhoneEvent) -> Result<(), String> {
+        match event {
+            PhoneEvent::Dialing { call } => {
+                self.call = Some(call);
+                self.tell(Event::Dialing).await;
+            }
+            PhoneEvent::Incoming { call, .. } => {
+                self.call = Some(call);
+                self.tell(Event::Rings).await;
+            }
+            PhoneEvent::Answer { sdp, .. } => {
+                let offer = self.offer.take().ok_or("an answer without an offer")?;
+                let session = offer.accept(&sdp).await;
+                self.session = Some(session.map_err(|error| error.to_string())?);
+            }
+            PhoneEvent::Renegotiate { call } => {
+                let sdp = self.new_offer().await?;
+                self.ask(PhoneCommand::Offer { call, sdp }).await?;
+            }
+            PhoneEvent::State { state, .. } => self.tell(Event::State(state)).await,
+            PhoneEvent::Ended { reason, .. } => {
+                (self.session, self.offer, self.call) = (None, None, None);
+                self.tell(Event::Ended { code: reason.code }).await;
+            }
+            PhoneEvent::Error { message, .. } => return Err(message),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn session_event(&mut self, event: SessionEvent) {
+        let event = match event {
+            SessionEvent::Connected => Event::Connected,
+            SessionEvent::Closed(_) => {
+                self.session = None;
+                Event::Disconnected
+            }
+            SessionEvent::Media(event) => match event {
+                MediaEvent::SpeechStart { .. } => Event::Speech(true),
+                MediaEvent::SpeechEnd { .. } => Event::Speech(false),
+                MediaEvent::Level { dbov, .. } => Event::Level(dbov),
+                MediaEvent::DigitStart { digit, .. } => Event::Key(digit),
+                MediaEvent::PlayFinished {
+                    interrupted: false, ..
+                } => Event::Said,
+                _ => return,
+            },
+        };
+        self.tell(event).await;
+    }
+}
+
+const NO_AUDIO: &str = "there is no audio connection";
+
+/// The next event of a session; waits for ever while there is none.
+async fn next(session: Option<&mut Session>) -> SessionEvent {
+    match session {
+        Some(session) => match session.event().await {
+            Some(event) => event,
+            None => pending().await,
+        },
+        None => pending().await,
+    }
+}

@@ -1,0 +1,149 @@
+//! The emulator's settings as a TOML file: every flag of `switchboard emulate`, and
+//! what flags can't say, several applications.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use toml::Spanned;
+use url::Url;
+
+use crate::scenario::Problems;
+use crate::scenario::problem::Findings;
+
+/// A settings file. What it leaves out has its default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SettingsFile {
+    /// The one TCP address.
+    pub listen: Option<SocketAddr>,
+    /// The one UDP address of the emulator's own media.
+    pub media: Option<SocketAddr>,
+    /// Whether an address other than loopback is meant.
+    pub allow_remote: Option<bool>,
+    /// Makes ids and chances reproducible.
+    pub seed: Option<u64>,
+    /// Whether unknown properties are overlooked.
+    pub lenient: Option<bool>,
+    /// Calls an application may have at once.
+    pub concurrent_calls: Option<usize>,
+    /// The webhook of the first application.
+    pub bot: Option<Url>,
+    /// The tenant of the first application.
+    pub tenant_id: Option<String>,
+    /// The client id of the first application.
+    pub client_id: Option<String>,
+    /// The secret of the first application.
+    pub client_secret: Option<SecretString>,
+    /// The permissions of the first application.
+    pub role: Option<Vec<String>>,
+    /// Scenario files to run, relative to this file.
+    pub scenario: Option<Vec<PathBuf>>,
+    /// Whether to end after the scenarios.
+    pub ci: Option<bool>,
+    /// Where to write the scenarios' report as JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// Where to write it as JSON.
+    pub json: Option<PathBuf>,
+    /// How many seconds scenarios wait for the bots to be there.
+    pub wait_for_bot: Option<u64>,
+    /// Applications, in any number of tenants.
+    #[serde(default)]
+    apps: Vec<Spanned<AppSettings>>,
+}
+
+/// An application in a settings file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AppSettings {
+    /// Its tenant.
+    pub tenant_id: String,
+    /// Its client id.
+    pub client_id: String,
+    /// Its secret; made up if left out.
+    pub client_secret: Option<SecretString>,
+    /// Its calling webhook.
+    pub bot: Option<Url>,
+    /// Its permissions; all of them if left out.
+    pub role: Option<Vec<String>>,
+}
+
+impl SettingsFile {
+    /// Reads a settings file.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its place.
+    pub fn parse(text: &str) -> Result<Self, Problems> {
+        let mut findings = Findings::new(text);
+        let file: Self = match toml::from_str(text) {
+            Ok(file) => file,
+            Err(error) => return Err(findings.unreadable(&error)),
+        };
+        for (place, app) in file.apps.iter().enumerate() {
+            let id = &app.get_ref().client_id;
+            let taken = |other: &Spanned<AppSettings>| other.get_ref().client_id == *id;
+            if file.apps[..place].iter().any(taken) {
+                let message = format!("two applications have the client id {id}");
+                let suggestion = Some("give each its own".to_owned());
+                findings.add(&app.span(), message, suggestion);
+            }
+        }
+        match findings.is_empty() {
+            true => Ok(file),
+            false => Err(findings.into_problems()),
+        }
+    }
+
+    /// The applications under `[[apps]]`, in their order.
+    pub fn apps(&self) -> impl Iterator<Item = &AppSettings> {
+        self.apps.iter().map(Spanned::get_ref)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_name_everything() {
+        let file = SettingsFile::parse(
+            r#"
+            listen = "127.0.0.1:9000"
+            seed = 7
+            lenient = true
+            role = ["Calls.Initiate.All"]
+            scenario = ["a.toml"]
+            [[apps]]
+            tenant_id = "t"
+            client_id = "one"
+            client_secret = "quiet"
+            bot = "http://127.0.0.1:3978/api/calls"
+            [[apps]]
+            tenant_id = "u"
+            client_id = "two"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(file.listen.unwrap().port(), 9000);
+        let ids: Vec<_> = file.apps().map(|app| app.client_id.as_str()).collect();
+        assert_eq!(ids, ["one", "two"]);
+        assert!(!format!("{file:?}").contains("quiet"));
+    }
+
+    #[test]
+    fn mistakes_have_places() {
+        let app = "[[apps]]\ntenant_id = \"t\"\nclient_id = \"same\"\n";
+        for (text, expected) in [
+            ("lisen = \"127.0.0.1:1\"\n", "1:1: unknown field `lisen`"),
+            ("lisen = \"127.0.0.1:1\"\n", "did you mean \"listen\"?"),
+            ("seed = 1\nlisten = 5\n", "2:10: "),
+            (&format!("{app}{app}"), "4:1: two applications"),
+        ] {
+            let told = SettingsFile::parse(text).unwrap_err().to_string();
+            assert!(told.contains(expected), "{told}");
+        }
+    }
+}

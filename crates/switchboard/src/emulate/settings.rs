@@ -1,0 +1,162 @@
+//! Flags, environment and settings file put together.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use switchboard_emulator::scenario::Problems;
+use switchboard_emulator::{App, AppSettings, SettingsFile};
+
+use super::EmulateArgs;
+
+const TENANT_ID: &str = "11111111-aaaa-4bbb-8ccc-222222222222";
+const CLIENT_ID: &str = "33333333-dddd-4eee-8fff-444444444444";
+const PORT: u16 = 8480;
+const CONCURRENT_CALLS: usize = 100;
+const WAIT_FOR_BOT_S: u64 = 30;
+
+/// Everything that is set.
+pub(super) struct Settings {
+    pub(super) listen: SocketAddr,
+    pub(super) media: SocketAddr,
+    pub(super) allow_remote: bool,
+    pub(super) seed: Option<u64>,
+    pub(super) lenient: bool,
+    pub(super) concurrent_calls: usize,
+    pub(super) apps: Vec<App>,
+    /// For each application its permissions, or all.
+    pub(super) roles: Vec<Option<Vec<String>>>,
+    pub(super) scenarios: Vec<PathBuf>,
+    pub(super) ci: bool,
+    pub(super) junit: Option<PathBuf>,
+    pub(super) json: Option<PathBuf>,
+    pub(super) wait_for_bot: Duration,
+}
+
+/// A file that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadFile {
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{}", placed(path, problems))]
+    Wrong { path: PathBuf, problems: Problems },
+}
+
+/// `FILE:LINE:COLUMN: what`, a line each.
+fn placed(path: &Path, problems: &Problems) -> String {
+    let lines = problems.0.iter();
+    let lines: Vec<_> = lines
+        .map(|problem| format!("{}:{problem}", path.display()))
+        .collect();
+    lines.join("\n")
+}
+
+impl BadFile {
+    pub(super) fn read(path: &Path) -> Result<String, Self> {
+        fs::read_to_string(path).map_err(|source| Self::Unreadable {
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
+
+impl Settings {
+    /// Flags and environment over the file over the defaults.
+    pub(super) fn of(args: &EmulateArgs) -> Result<Self, BadFile> {
+        let file = match &args.config {
+            Some(path) => read(path)?,
+            None => SettingsFile::default(),
+        };
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let (apps, roles) = apps(args, &file).into_iter().unzip();
+        let scenarios = args.scenario.clone().or(file.scenario);
+        Ok(Self {
+            listen: args.listen.or(file.listen).unwrap_or(local(PORT)),
+            media: args.media.or(file.media).unwrap_or(local(0)),
+            allow_remote: args.allow_remote.or(file.allow_remote).unwrap_or(false),
+            seed: args.seed.or(file.seed),
+            lenient: args.lenient.or(file.lenient).unwrap_or(false),
+            concurrent_calls: args
+                .concurrent_calls
+                .or(file.concurrent_calls)
+                .unwrap_or(CONCURRENT_CALLS),
+            apps,
+            roles,
+            scenarios: scenarios.unwrap_or_default(),
+            ci: args.ci.or(file.ci).unwrap_or(false),
+            junit: args.junit.clone().or(file.junit),
+            json: args.json.clone().or(file.json),
+            wait_for_bot: Duration::from_secs(
+                args.wait_for_bot
+                    .or(file.wait_for_bot)
+                    .unwrap_or(WAIT_FOR_BOT_S),
+            ),
+        })
+    }
+}
+
+/// Reads a settings file; its paths become relative to where the program runs.
+fn read(path: &Path) -> Result<SettingsFile, BadFile> {
+    let mut file =
+        SettingsFile::parse(&BadFile::read(path)?).map_err(|problems| BadFile::Wrong {
+            path: path.to_owned(),
+            problems,
+        })?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let paths = file.scenario.iter_mut().flatten();
+    for inner in paths.chain(&mut file.junit).chain(&mut file.json) {
+        *inner = folder.join(&inner);
+    }
+    Ok(file)
+}
+
+/// The applications with their permissions. What flags and the file's own keys say is
+/// about the first one.
+fn apps(args: &EmulateArgs, file: &SettingsFile) -> Vec<(App, Option<Vec<String>>)> {
+    let mut apps: Vec<_> = file.apps().map(app).collect();
+    if apps.is_empty() {
+        let app = App {
+            tenant_id: TENANT_ID.to_owned(),
+            client_id: CLIENT_ID.to_owned(),
+            client_secret: made_up(),
+            webhook: None,
+        };
+        apps.push((app, None));
+    }
+    if let Some((first, roles)) = apps.first_mut() {
+        let id = |own: &Option<String>, filed: &Option<String>| own.clone().or(filed.clone());
+        if let Some(tenant) = id(&args.tenant_id, &file.tenant_id) {
+            first.tenant_id = tenant;
+        }
+        if let Some(client) = id(&args.client_id, &file.client_id) {
+            first.client_id = client;
+        }
+        let secret = args.client_secret.clone().or(file.client_secret.clone());
+        if let Some(secret) = secret {
+            first.client_secret = secret;
+        }
+        let webhook = args.bot.clone().or(file.bot.clone());
+        first.webhook = webhook.or(first.webhook.take());
+        *roles = args.role.clone().or(file.role.clone()).or(roles.take());
+    }
+    apps
+}
+
+fn app(settings: &AppSettings) -> (App, Option<Vec<String>>) {
+    let app = App {
+        tenant_id: settings.tenant_id.clone(),
+        client_id: settings.client_id.clone(),
+        client_secret: settings.client_secret.clone().unwrap_or_else(made_up),
+        webhook: settings.bot.clone(),
+    };
+    (app, settings.role.clone())
+}
+
+fn made_up() -> SecretString {
+    SecretString::from(uuid::Uuid::new_v4().simple().to_string())
+}

@@ -1,0 +1,233 @@
+//! `switchboard emulate` as CI uses it: settings from everywhere, exit codes, reports.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The command with no setting of this machine.
+fn emulate(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SWITCHBOARD_")) {
+        command.env_remove(name);
+    }
+    command.arg("emulate").args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn outcome(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = emulate(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// An emulator that runs, and what it printed. Dropping it ends it.
+struct Running {
+    child: Child,
+    ready: Value,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let output = child.stdout.take().unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        let ready = serde_json::from_str(&line).unwrap();
+        Self { child, ready }
+    }
+
+    fn says(&self, name: &str) -> &str {
+        self.ready[name].as_str().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn written(folder: &TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn flags_count_more_than_the_environment_and_that_more_than_the_file() {
+    let folder = TempDir::new().unwrap();
+    let file = "listen = \"127.0.0.1:0\"\nclient_id = \"filed\"\ntenant_id = \"filed\"\nclient_secret = \"filed\"\n";
+    let path = written(&folder, "emulator.toml", file);
+    let mut command = emulate(&["--client-id", "flagged"]);
+    command
+        .env("SWITCHBOARD_EMULATOR_CONFIG", path)
+        .env("SWITCHBOARD_EMULATOR_CLIENT_ID", "from the environment")
+        .env("SWITCHBOARD_EMULATOR_TENANT_ID", "surrounding");
+    let running = Running::start(command);
+    assert_eq!(running.says("client_id"), "flagged");
+    assert_eq!(running.says("tenant_id"), "surrounding");
+    assert_eq!(running.says("client_secret"), "filed");
+    assert!(running.says("token_url").contains("/surrounding/"));
+    assert_eq!(running.ready.get("apps"), None);
+}
+
+#[test]
+fn a_file_may_hold_several_applications_and_tenants() {
+    let folder = TempDir::new().unwrap();
+    let app = |id: &str| format!("[[apps]]\ntenant_id = \"of-{id}\"\nclient_id = \"{id}\"\n");
+    let file = format!("listen = \"127.0.0.1:0\"\n{}{}", app("one"), app("two"));
+    let path = written(&folder, "emulator.toml", &file);
+    let running = Running::start(emulate(&["--config", &path]));
+    assert_eq!(running.says("client_id"), "one");
+    let second = &running.ready["apps"][1];
+    assert_eq!(second["client_id"], "two");
+    assert!(second["token_url"].as_str().unwrap().contains("/of-two/"));
+}
+
+#[test]
+fn every_flag_is_also_a_variable_and_a_key() {
+    let (code, help, _) = outcome(&["--help"]);
+    assert_eq!(code, Some(0));
+    let words: Vec<_> = help.split_whitespace().collect();
+    let flags = words.iter().filter_map(|word| word.strip_prefix("--"));
+    let named: Vec<_> = flags
+        .map(|flag| flag.split(['[', '=']).next().unwrap())
+        .filter(|flag| flag.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+        .collect();
+    assert!(named.contains(&"listen") && named.contains(&"lenient"));
+    let folder = TempDir::new().unwrap();
+    for flag in named {
+        if matches!(flag, "help" | "config") {
+            continue;
+        }
+        let variable = flag.to_uppercase().replace('-', "_");
+        let variable = format!("SWITCHBOARD_EMULATOR_{variable}");
+        assert!(help.contains(&variable), "{variable}");
+        // A key that is known is refused for its value, not for its name.
+        let file = format!("{} = {{}}\n", flag.replace('-', "_"));
+        let path = written(&folder, "emulator.toml", &file);
+        let (code, _, told) = outcome(&["--config", &path]);
+        assert_eq!(code, Some(2), "{flag}: {told}");
+        assert!(!told.contains("unknown field"), "{flag}: {told}");
+    }
+}
+
+#[test]
+fn a_taken_port_and_a_public_address_are_refused_with_words() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, out, told) = outcome(&["--listen", &address]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(told.contains(&format!("{address} is in use")), "{told}");
+    let (code, _, told) = outcome(&["--listen", "0.0.0.0:0"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("can be reached from other machines"),
+        "{told}"
+    );
+    let running = Running::start(emulate(&["--listen", "0.0.0.0:0", "--allow-remote"]));
+    assert!(running.says("graph").starts_with("http://127.0.0.1:"));
+}
+
+#[test]
+fn a_wrong_file_ends_with_2_and_says_where() {
+    let folder = TempDir::new().unwrap();
+    let scenario = "[people.a]\nsteps = [{ cal = \"bot\" }]\n";
+    let path = written(&folder, "typo.toml", scenario);
+    let (code, out, told) = outcome(&["--ci", "--scenario", &path]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(
+        told.contains("typo.toml:2:12: unknown field `cal`"),
+        "{told}"
+    );
+    assert!(told.contains("did you mean \"call\"?"), "{told}");
+    let (code, _, told) = outcome(&["--ci", "--scenario", "/nowhere/x.toml"]);
+    assert_eq!(code, Some(2), "{told}");
+    let path = written(&folder, "emulator.toml", "seed = \"x\"\n");
+    let (code, _, told) = outcome(&["--config", &path]);
+    assert_eq!(code, Some(2));
+    assert!(told.contains("emulator.toml:1:8: "), "{told}");
+}
+
+#[test]
+fn a_scenario_that_fails_ends_with_1_and_is_reported_in_every_form() {
+    let folder = TempDir::new().unwrap();
+    // Nobody listens there: the call can't be delivered.
+    let scenario = "name = \"Nobody is there\"\n[people.Carla]\nsteps = [{ call = \"bot\" }, { reach = \"established\" }, { hang_up = true }]\n";
+    let path = written(&folder, "nobody.toml", scenario);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let bot = format!("http://{}/api/calls", free.local_addr().unwrap());
+    drop(free);
+    let junit = folder.path().join("report.xml");
+    let arguments = [
+        "--ci",
+        "--listen=127.0.0.1:0",
+        "--wait-for-bot=0",
+        "--scenario",
+        &path,
+        "--bot",
+        &bot,
+        "--junit",
+        junit.to_str().unwrap(),
+    ];
+    let (code, out, told) = outcome(&arguments);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("FAILED  Nobody is there"), "{told}");
+    assert!(
+        told.contains("the call ended first, with code 503"),
+        "{told}"
+    );
+    let lines: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines[0]["graph"].is_string());
+    assert_eq!(lines[1]["passed"], false);
+    let steps = &lines[1]["scenarios"][0]["people"][0]["steps"];
+    assert_eq!(steps[1]["outcome"], "failed");
+    assert_eq!(steps[2]["outcome"], "notRun");
+    assert_eq!(failures(&junit), 2);
+}
+
+#[test]
+fn a_scenario_that_passes_ends_with_0() {
+    let folder = TempDir::new().unwrap();
+    let scenario = "[people.Carla]\nsteps = [{ pause = \"10ms\" }]\n";
+    let path = written(&folder, "calm.toml", scenario);
+    let json = folder.path().join("report.json");
+    let json = json.to_str().unwrap();
+    let arguments = [
+        "--ci",
+        "--listen=127.0.0.1:0",
+        "--scenario",
+        &path,
+        "--json",
+        json,
+    ];
+    let (code, out, told) = outcome(&arguments);
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(out.lines().count(), 1, "the report is in the file");
+    let report: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!(report["passed"], true);
+    assert_eq!(report["scenarios"][0]["name"], "calm");
+}
+
+/// Failures in a JUnit document: a step, and what the judge found.
+fn failures(path: &Path) -> usize {
+    fs::read_to_string(path)
+        .unwrap()
+        .matches("<failure")
+        .count()
+}

@@ -1,0 +1,173 @@
+//! A small bot in plain JSON, for scenarios: a front desk, a menu with keys, and
+//! several ways to misbehave. What a caller is called says how it is treated.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use switchboard_emulator::{App, Emulator};
+use tokio::net::TcpListener;
+use url::Url;
+
+use crate::{Failure, fixture};
+
+/// The bot's tenant, client id and secret.
+pub const TENANT: &str = "7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10";
+/// See [`TENANT`].
+pub const CLIENT: &str = "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70";
+const SECRET: &str = "not-a-secret";
+/// What a careless bot's webhook takes.
+const SLOW: Duration = Duration::from_millis(1200);
+
+/// A running bot.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    base: Url,
+}
+
+struct Inner {
+    base: Url,
+    graph: String,
+    token: Url,
+    http: reqwest::Client,
+}
+
+impl Desk {
+    /// The application to register with the emulator.
+    pub fn app() -> App {
+        App {
+            tenant_id: TENANT.to_owned(),
+            client_id: CLIENT.to_owned(),
+            client_secret: SECRET.into(),
+            webhook: None,
+        }
+    }
+
+    /// Starts the bot and registers its webhook.
+    ///
+    /// # Errors
+    /// No port can be had, or the emulator does not know the application.
+    pub async fn start(emulator: &Emulator) -> Result<Self, Failure> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let base = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
+        let graph = emulator.graph_url();
+        let inner = Arc::new(Inner {
+            base: base.clone(),
+            graph: graph.as_str().trim_end_matches('/').to_owned(),
+            token: emulator.token_url(),
+            http: reqwest::Client::builder().no_proxy().build()?,
+        });
+        let prompt = std::fs::read(fixture("speech/command-en.wav"))?;
+        let router = Router::new()
+            .route("/api/calls", post(notified))
+            .route("/prompt.wav", get(|| async { prompt }))
+            .with_state(inner);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        emulator.set_webhook(CLIENT, base.join("api/calls")?)?;
+        Ok(Self { base })
+    }
+
+    /// Where its files are.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+}
+
+async fn notified(State(bot): State<Arc<Inner>>, Json(body): Json<Value>) -> StatusCode {
+    let notification = &body["value"][0];
+    let caller = notification.pointer("/resourceData/source/identity/user/displayName");
+    let slow = caller.is_some_and(|name| name == "Slow");
+    if slow {
+        tokio::time::sleep(SLOW).await;
+    }
+    let refuses = caller.is_some_and(|name| name == "Refused");
+    let notification = notification.clone();
+    // What fails shows in the scenario.
+    tokio::spawn(async move { bot.act(&notification).await });
+    match refuses {
+        true => StatusCode::BAD_REQUEST,
+        false => StatusCode::ACCEPTED,
+    }
+}
+
+impl Inner {
+    async fn act(&self, notification: &Value) -> Result<(), Failure> {
+        let path = notification["resourceUrl"].as_str().unwrap_or_default();
+        let call = path.split('/').nth(3).unwrap_or_default();
+        let data = &notification["resourceData"];
+        let tone = data["toneInfo"]["tone"].as_str();
+        match (data["state"].as_str(), tone) {
+            (Some("incoming"), _) => self.incoming(call, data).await,
+            (_, Some("tone1")) => self.ask(call, "playPrompt", self.prompt()).await,
+            (_, Some("pound")) => self.end(call).await,
+            (Some("established"), None) => {
+                let context = json!({"clientContext": "tones"});
+                self.ask(call, "subscribeToTone", context).await?;
+                self.ask(call, "playPrompt", self.prompt()).await
+            }
+            // A bot that does not notice that the call is over.
+            (Some("terminated"), _) => Ok(()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn incoming(&self, call: &str, data: &Value) -> Result<(), Failure> {
+        let caller = data["source"]["identity"]["user"]["displayName"].as_str();
+        match caller.unwrap_or_default() {
+            "Ignored" => Ok(()),
+            "Rolf" => {
+                let why = json!({"reason": "busy"});
+                self.ask(call, "reject", why).await
+            }
+            "Bea" => {
+                let agent = json!({"identity": {"user": {"id": "agent"}}});
+                self.ask(call, "redirect", json!({"targets": [agent]}))
+                    .await
+            }
+            _ => {
+                let media = json!({"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"});
+                let answer = json!({"acceptedModalities": ["audio"], "mediaConfig": media});
+                self.ask(call, "answer", answer).await
+            }
+        }
+    }
+
+    fn prompt(&self) -> Value {
+        let uri = format!("{}prompt.wav", self.base);
+        let media = json!({"@odata.type": "#microsoft.graph.mediaInfo", "uri": uri});
+        let prompt = json!({"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": media});
+        json!({"clientContext": "prompt", "prompts": [prompt]})
+    }
+
+    async fn ask(&self, call: &str, operation: &str, body: Value) -> Result<(), Failure> {
+        let url = format!("{}/communications/calls/{call}/{operation}", self.graph);
+        let request = self.http.post(url).bearer_auth(self.token().await?);
+        request.json(&body).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    async fn end(&self, call: &str) -> Result<(), Failure> {
+        let url = format!("{}/communications/calls/{call}", self.graph);
+        let request = self.http.delete(url).bearer_auth(self.token().await?);
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    async fn token(&self) -> Result<String, Failure> {
+        let form = [
+            ("client_id", CLIENT),
+            ("client_secret", SECRET),
+            ("scope", "https://graph.microsoft.com/.default"),
+            ("grant_type", "client_credentials"),
+        ];
+        let request = self.http.post(self.token.clone()).form(&form);
+        let answer: Value = request.send().await?.json().await?;
+        let token = answer["access_token"].as_str();
+        Ok(token.ok_or("no token")?.to_owned())
+    }
+}
