@@ -105,8 +105,18 @@ async fn the_demo_serves_several() -> Result<(), Failure> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_demo_stands_a_bad_network() -> Result<(), Failure> {
+    passes_with_the_demo("bad-network").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_front_desk_answers_rejects_and_redirects() -> Result<(), Failure> {
     passes_at_the_desk("front-desk").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_menu_stands_a_bad_network() -> Result<(), Failure> {
+    passes_at_the_desk("bad-network").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

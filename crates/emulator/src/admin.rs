@@ -7,6 +7,8 @@
 //! | `DELETE /admin/faults`, `/admin/faults/{id}` | removes all rules (and rewinds chance), or one |
 //! | `GET /admin/clock`, `POST /admin/clock` | the clock; `{"advanceMs": n}` moves it forward |
 //! | `POST /admin/keys/rotate` | signs with a new key; the former stays published |
+//! | `GET /admin/network`, `POST /admin/network` | what packets of phones suffer; adds or replaces a rule |
+//! | `DELETE /admin/network` | removes all of them |
 //! | `GET /admin/judge` | what production would punish |
 //! | `GET /admin/counts` | how many phones, calls, media parts and notification queues are alive |
 
@@ -25,6 +27,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::faults::Rule;
+use crate::network::NetworkRule;
 use crate::shell::{Hub, from_our_page};
 
 const MAX_BODY: usize = 64 * 1024;
@@ -46,6 +49,10 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/admin/faults/{id}", axum::routing::delete(remove_fault))
         .route("/admin/clock", get(read_clock).post(advance_clock))
         .route("/admin/keys/rotate", post(rotate_keys))
+        .route(
+            "/admin/network",
+            get(list_network).post(set_network).delete(clear_network),
+        )
         .route("/admin/judge", get(verdicts))
         .route("/admin/counts", get(counts))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -87,6 +94,26 @@ async fn remove_fault(State(hub): State<Arc<Hub>>, Path(id): Path<u64>) -> Statu
 
 async fn clear_faults(State(hub): State<Arc<Hub>>) -> StatusCode {
     hub.faults(crate::faults::Faults::reset);
+    StatusCode::NO_CONTENT
+}
+
+async fn list_network(State(hub): State<Arc<Hub>>) -> Response {
+    Json(hub.network(|network| network.rules().to_vec())).into_response()
+}
+
+async fn set_network(State(hub): State<Arc<Hub>>, body: Bytes) -> Response {
+    let rule: NetworkRule = match read(&body) {
+        Ok(rule) => rule,
+        Err(error) => return bad(&error),
+    };
+    match hub.network(|network| network.set(rule)) {
+        Ok(()) => list_network(State(hub)).await,
+        Err(error) => bad(&error.to_string()),
+    }
+}
+
+async fn clear_network(State(hub): State<Arc<Hub>>) -> StatusCode {
+    hub.network(|network| network.clear(None));
     StatusCode::NO_CONTENT
 }
 

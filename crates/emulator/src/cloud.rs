@@ -203,7 +203,7 @@ impl Cloud {
         self.tell(phone, PhoneEvent::State { call, state, with });
     }
 
-    fn named(&self, phone: &str) -> Named {
+    pub(crate) fn named(&self, phone: &str) -> Named {
         let name = self
             .phones
             .get(phone)

@@ -7,6 +7,8 @@ use secrecy::SecretString;
 use switchboard_transport::Transport;
 use url::Url;
 
+use crate::network::{NetworkRule, NetworkRuleError};
+
 /// An application registered with the emulated tenant.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -44,6 +46,8 @@ pub struct EmulatorConfig {
     pub roles: BTreeMap<String, Vec<String>>,
     /// Calls an application may have at once; Graph documents 100.
     pub concurrent_calls: usize,
+    /// What packets of phones suffer.
+    pub network: Vec<NetworkRule>,
 }
 
 impl EmulatorConfig {
@@ -58,6 +62,7 @@ impl EmulatorConfig {
             lenient: false,
             roles: BTreeMap::new(),
             concurrent_calls: 100,
+            network: Vec::new(),
         }
     }
 
@@ -127,6 +132,9 @@ pub enum EmulatorError {
         /// The client id asked for.
         client_id: String,
     },
+    /// A rule for the network that can't be.
+    #[error("a rule for the network: {0}")]
+    Network(#[from] NetworkRuleError),
     /// A webhook that can't be called.
     #[error("{url} cannot be a webhook: it must be an http or https URL with a host")]
     Webhook {

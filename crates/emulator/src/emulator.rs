@@ -67,6 +67,9 @@ impl Emulator {
             lenient: config.lenient,
         };
         let hub = Hub::new(cloud, identity, settings)?;
+        for rule in config.network {
+            hub.network(|network| network.set(rule))?;
+        }
         tokio::spawn(Arc::clone(&hub).keep_time());
         let server = tokio::spawn(serve(listener, Arc::clone(&hub)));
         let tenant = config.apps.first().map_or("common", |app| &app.tenant_id);

@@ -23,6 +23,7 @@ mod faults;
 mod graph;
 mod identity;
 mod judge;
+mod network;
 mod page;
 mod phone;
 pub mod scenario;
@@ -32,6 +33,7 @@ mod timeline;
 
 pub use config::{App, EmulatorConfig, EmulatorError};
 pub use emulator::Emulator;
+pub use network::{Conditions, Direction, NetworkRule, NetworkRuleError};
 pub use phone::{
     EndReason, IncomingReason, Named, Phone, PhoneCallState, PhoneCommand, PhoneEvent, PhoneInfo,
     PhoneRole,

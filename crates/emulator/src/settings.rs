@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
 
+use crate::network::NetworkRule;
 use crate::scenario::Problems;
 use crate::scenario::problem::Findings;
 
@@ -49,6 +50,9 @@ pub struct SettingsFile {
     pub json: Option<PathBuf>,
     /// How many seconds scenarios wait for the bots to be there.
     pub wait_for_bot: Option<u64>,
+    /// What packets of phones suffer.
+    #[serde(default)]
+    network: Vec<Spanned<NetworkRule>>,
     /// Applications, in any number of tenants.
     #[serde(default)]
     apps: Vec<Spanned<AppSettings>>,
@@ -91,10 +95,21 @@ impl SettingsFile {
                 findings.add(&app.span(), message, suggestion);
             }
         }
+        for rule in &file.network {
+            if let Err(error) = rule.get_ref().conditions.check() {
+                findings.add(&rule.span(), error.to_string(), None);
+            }
+        }
         match findings.is_empty() {
             true => Ok(file),
             false => Err(findings.into_problems()),
         }
+    }
+
+    /// The rules under `[[network]]`, in their order.
+    pub fn network(&self) -> Vec<NetworkRule> {
+        let rules = self.network.iter().map(Spanned::get_ref);
+        rules.cloned().collect()
     }
 
     /// The applications under `[[apps]]`, in their order.
@@ -141,6 +156,10 @@ mod tests {
             ("lisen = \"127.0.0.1:1\"\n", "did you mean \"listen\"?"),
             ("seed = 1\nlisten = 5\n", "2:10: "),
             (&format!("{app}{app}"), "4:1: two applications"),
+            (
+                "[[network]]\nconditions = { loss = 2.0 }\n",
+                "1:1: loss must be",
+            ),
         ] {
             let told = SettingsFile::parse(text).unwrap_err().to_string();
             assert!(told.contains(expected), "{told}");

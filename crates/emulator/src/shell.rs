@@ -8,6 +8,7 @@
 mod fetch;
 mod media;
 mod notifier;
+mod relay;
 mod socket;
 
 use std::collections::HashMap;
@@ -27,9 +28,11 @@ use crate::config::EmulatorError;
 use crate::faults::Faults;
 use crate::identity::Identity;
 use crate::judge::Judge;
+use crate::network::{Network, PhoneName};
 use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole};
 use crate::timeline::{CallEvent, TimelineEvent};
 
+use relay::{Relay, Relays};
 pub(crate) use socket::{from_our_page, router};
 
 /// Events that may wait for a phone, notifications for a bot, actions for media.
@@ -46,6 +49,7 @@ pub(crate) struct Hub {
     settings: Settings,
     faults: Mutex<Faults>,
     judge: Mutex<Judge>,
+    network: watch::Sender<Network>,
     /// How far the clock was moved forward, in milliseconds.
     advanced: AtomicU64,
     whip: WhipClient,
@@ -66,6 +70,8 @@ pub(crate) struct Settings {
 struct Inner {
     cloud: Cloud,
     phones: HashMap<String, mpsc::Sender<PhoneEvent>>,
+    /// Of phones whose packets may suffer.
+    relays: HashMap<String, Relays>,
     notices: HashMap<String, mpsc::Sender<Notice>>,
     media: HashMap<String, mpsc::Sender<MediaAction>>,
     timeline: Option<broadcast::Sender<CallEvent>>,
@@ -105,6 +111,7 @@ impl Hub {
             inner: Mutex::new(Inner {
                 cloud,
                 phones: HashMap::new(),
+                relays: HashMap::new(),
                 notices: HashMap::new(),
                 media: HashMap::new(),
                 timeline: Some(broadcast::channel(TIMELINE).0),
@@ -114,6 +121,7 @@ impl Hub {
             identity,
             faults: Mutex::new(Faults::new(settings.seed)),
             judge: Mutex::default(),
+            network: watch::Sender::default(),
             advanced: AtomicU64::new(0),
             settings,
             whip: WhipClient::new().map_err(|error| client(&error))?,
@@ -209,9 +217,57 @@ impl Hub {
         phone
     }
 
+    /// Carries out a phone's command.
+    pub(crate) fn phone_says(self: &Arc<Self>, phone: &str, mut command: PhoneCommand) {
+        match &mut command {
+            PhoneCommand::Dial { sdp, .. }
+            | PhoneCommand::Accept { sdp, .. }
+            | PhoneCommand::Offer { sdp, .. } => self.lead_through_relay(phone, sdp),
+            _ => {}
+        }
+        self.apply(|cloud, now| cloud.phone_says(phone, command, now));
+    }
+
+    /// If the network is to harm the phone's packets, they go through a relay.
+    fn lead_through_relay(self: &Arc<Self>, phone: &str, sdp: &mut String) {
+        let mut inner = self.lock();
+        let name = PhoneName {
+            id: phone.to_owned(),
+            name: inner.cloud.named(phone).name,
+        };
+        if !self.network.borrow().concerns(&name) {
+            return;
+        }
+        let rules = self.network.subscribe();
+        let opened = self
+            .settings
+            .transport
+            .local_address()
+            .map_err(std::io::Error::other)
+            .and_then(|own| Relay::open(&self.runtime, own.ip(), name, self.settings.seed, rules));
+        match opened {
+            Ok(relay) => {
+                let relays = inner.relays.entry(phone.to_owned()).or_default();
+                *sdp = relays.offer(relay, sdp);
+            }
+            Err(error) => tracing::warn!(%error, "a leg goes without its network conditions"),
+        }
+    }
+
+    /// Acts on the rules for the network.
+    pub(crate) fn network<R>(&self, act: impl FnOnce(&mut Network) -> R) -> R {
+        let mut network = self.network.borrow().clone();
+        let result = act(&mut network);
+        self.network.send_replace(network);
+        result
+    }
+
     /// The phone is gone.
     pub(crate) fn detach(self: &Arc<Self>, phone: &str) {
-        self.lock().phones.remove(phone);
+        let mut inner = self.lock();
+        inner.phones.remove(phone);
+        inner.relays.remove(phone);
+        drop(inner);
         self.apply(|cloud, now| cloud.phone_gone(phone, now));
     }
 
@@ -224,7 +280,7 @@ impl Hub {
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(command) => self.apply(|cloud, now| cloud.phone_says(&phone, command, now)),
+                    Some(command) => self.phone_says(&phone, command),
                     None => break,
                 },
                 () = self.stopped() => break,
@@ -304,6 +360,7 @@ impl Hub {
         let mut inner = self.lock();
         inner.timeline = None;
         inner.phones.clear();
+        inner.relays.clear();
         inner.notices.clear();
         inner.media.clear();
     }
@@ -358,7 +415,14 @@ impl Hub {
 struct Stuck(String);
 
 impl Inner {
-    fn tell(&mut self, phone: String, event: PhoneEvent) -> Result<(), Stuck> {
+    fn tell(&mut self, phone: String, mut event: PhoneEvent) -> Result<(), Stuck> {
+        if let Some(relays) = self.relays.get_mut(&phone) {
+            match &mut event {
+                PhoneEvent::Answer { sdp, .. } => *sdp = relays.answer(std::mem::take(sdp)),
+                PhoneEvent::Ended { .. } => drop(self.relays.remove(&phone)),
+                _ => {}
+            }
+        }
         let Some(outlet) = self.phones.get(&phone) else {
             return Ok(());
         };

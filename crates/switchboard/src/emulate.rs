@@ -203,6 +203,7 @@ fn config(settings: &Settings, transport: Transport) -> EmulatorConfig {
             config = config.with_roles(&app.client_id, roles.clone());
         }
     }
+    config.network.clone_from(&settings.network);
     config.lenient = settings.lenient;
     config.allow_remote = settings.allow_remote;
     config.concurrent_calls = settings.concurrent_calls;

@@ -8,10 +8,13 @@ use switchboard_media::prompt::Prompt;
 use switchboard_media::tone::{DtmfTone, dial};
 use toml::Spanned;
 
-use super::model::{DurationModel, EnergyModel, PersonModel, ScenarioModel, StepModel, Text};
+use super::model::{
+    DurationModel, EnergyModel, NetworkModel, PersonModel, ScenarioModel, StepModel, Text,
+};
 use super::plan::{Act, Audio, Keys, Person, Scenario, Stage, Step};
 use super::problem::{Findings, Problems, did_you_mean};
 use crate::judge::Offence;
+use crate::network::{Conditions, NetworkRule};
 use crate::phone::PhoneRole;
 
 /// How long a scenario may take unless it says so.
@@ -98,14 +101,16 @@ impl Check<'_> {
             steps: person
                 .steps
                 .iter()
-                .filter_map(|step| self.step(step))
+                .filter_map(|step| self.step(name, step))
                 .collect(),
         }
     }
 
-    fn step(&mut self, spanned: &Spanned<StepModel>) -> Option<Step> {
+    fn step(&mut self, person: &str, spanned: &Spanned<StepModel>) -> Option<Step> {
         let (model, span) = (spanned.get_ref(), spanned.span());
         let mut acts = self.acts(model);
+        let network = model.network.as_ref();
+        acts.extend(network.and_then(|network| self.network(network, person)));
         acts.extend(self.expectations(model));
         let act = match acts.len() {
             1 => acts.pop()?,
@@ -133,7 +138,7 @@ impl Check<'_> {
                 .add(span, "the step does more than one thing", suggestion);
         } else if model.is_empty() {
             let suggestion = "give it one of call, accept, decline, hang_up, say, press, pause, hear, \
-                              hear_keys, reach, together, advance_clock, expect_state, expect_energy, \
+                              hear_keys, reach, together, network, advance_clock, expect_state, expect_energy, \
                               expect_duration, expect_end";
             self.findings
                 .add(span, "the step does nothing", Some(suggestion.to_owned()));
@@ -208,6 +213,27 @@ impl Check<'_> {
             within,
         }));
         acts
+    }
+
+    fn network(&mut self, spanned: &Spanned<NetworkModel>, person: &str) -> Option<Act> {
+        let model = spanned.get_ref();
+        let conditions = Conditions {
+            loss: model.loss,
+            burst: model.burst,
+            delay_ms: model.delay_ms,
+            jitter_ms: model.jitter_ms,
+            reorder: model.reorder,
+            duplicate: model.duplicate,
+            stall: model.stall,
+        };
+        if let Err(error) = conditions.check() {
+            self.findings.add(&spanned.span(), error.to_string(), None);
+            return None;
+        }
+        Some(Act::Network(NetworkRule {
+            direction: model.direction,
+            ..NetworkRule::new(Some(person.to_owned()), conditions)
+        }))
     }
 
     fn only_true(&mut self, wanted: &Spanned<bool>, act: Act) -> Option<Act> {
@@ -387,6 +413,7 @@ impl StepModel {
         let switches = [&self.accept, &self.decline, &self.hang_up];
         texts.iter().all(|text| text.is_none())
             && switches.iter().all(|switch| switch.is_none())
+            && self.network.is_none()
             && self.expect_energy.is_none()
             && self.expect_duration.is_none()
             && self.expect_end.is_none()

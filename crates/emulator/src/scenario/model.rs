@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::faults::Rule;
+use crate::network::Direction;
 
 /// A text with its place.
 pub(super) type Text = Spanned<String>;
@@ -50,6 +51,7 @@ pub(super) struct StepModel {
     pub(super) hear_keys: Option<Text>,
     pub(super) reach: Option<Text>,
     pub(super) together: Option<Text>,
+    pub(super) network: Option<Spanned<NetworkModel>>,
     pub(super) advance_clock: Option<Text>,
     pub(super) expect_state: Option<Text>,
     pub(super) expect_energy: Option<Spanned<EnergyModel>>,
@@ -82,4 +84,25 @@ pub(super) struct EnergyModel {
 pub(super) struct DurationModel {
     pub(super) at_least: Option<Text>,
     pub(super) at_most: Option<Text>,
+}
+
+/// What the person's packets suffer from now on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NetworkModel {
+    pub(super) direction: Option<Direction>,
+    #[serde(default)]
+    pub(super) loss: f64,
+    #[serde(default)]
+    pub(super) burst: f64,
+    #[serde(default)]
+    pub(super) delay_ms: u64,
+    #[serde(default)]
+    pub(super) jitter_ms: u64,
+    #[serde(default)]
+    pub(super) reorder: f64,
+    #[serde(default)]
+    pub(super) duplicate: f64,
+    #[serde(default)]
+    pub(super) stall: bool,
 }

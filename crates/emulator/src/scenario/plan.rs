@@ -11,6 +11,7 @@ use super::check;
 use super::problem::Problems;
 use crate::faults::Rule;
 use crate::judge::Offence;
+use crate::network::NetworkRule;
 use crate::phone::PhoneRole;
 
 /// Scripted people and what they are to meet with.
@@ -28,6 +29,14 @@ pub(super) struct Person {
     pub(super) name: String,
     pub(super) role: PhoneRole,
     pub(super) steps: Vec<Step>,
+}
+
+impl Person {
+    /// Whether the script changes what the person's packets suffer.
+    pub(super) fn has_network(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step.act, Act::Network(_)))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -79,6 +88,7 @@ pub(super) enum Act {
         within: Duration,
     },
     Together(String),
+    Network(NetworkRule),
     AdvanceClock(Duration),
     ExpectState(Stage),
     ExpectEnergy {

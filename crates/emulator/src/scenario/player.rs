@@ -9,6 +9,7 @@ use switchboard_media::event::Digit;
 
 use super::plan::{Act, Audio, Stage, Step};
 use super::report::{Outcome, StepReport};
+use crate::network::NetworkRule;
 use crate::phone::PhoneCallState;
 
 /// Louder than this in dBov is a sound.
@@ -57,6 +58,8 @@ pub(super) enum Command {
     HangUp,
     Say(Audio),
     Press(Digit, u32),
+    /// Packets suffer this from now on.
+    Network(NetworkRule),
     /// The emulator's clock moves forward.
     Advance(Duration),
 }
@@ -307,6 +310,7 @@ impl Player {
                 self.act(Command::Dial(target.clone()));
             }
             Act::HangUp => self.act(Command::HangUp),
+            Act::Network(rule) => self.act(Command::Network(rule.clone())),
             Act::AdvanceClock(by) => self.act(Command::Advance(*by)),
             _ => {}
         }
@@ -365,7 +369,7 @@ impl Player {
             Act::HearKeys { keys, .. } => self.hear_keys(&keys.0),
             Act::Reach { state, .. } => self.reach(*state),
             Act::Together(_) => Progress::Waiting,
-            Act::AdvanceClock(_) => Progress::Done,
+            Act::Network(_) | Act::AdvanceClock(_) => Progress::Done,
             Act::ExpectState(state) => self.expect_state(*state),
             Act::ExpectEnergy { above, below, span } => match now >= self.since + *span {
                 true => self.levels.judge(*above, *below),

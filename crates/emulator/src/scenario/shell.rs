@@ -13,6 +13,7 @@ use super::player::{Command, Event};
 use super::report::{Finding, Report};
 use super::runner::Runner;
 use crate::emulator::Emulator;
+use crate::network::{Conditions, NetworkRule};
 use crate::phone::{Phone, PhoneCommand, PhoneEvent};
 
 /// Events and commands that may wait.
@@ -28,6 +29,14 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
     let begun = Instant::now();
     let verdicts_before = emulator.hub().judge(|judge| judge.verdicts().len());
     let rules = add_faults(emulator, scenario);
+    // Before anybody calls, so that the legs can be harmed later.
+    for person in scenario.people.iter().filter(|person| person.has_network()) {
+        let nothing = Conditions::default();
+        set_network(
+            emulator,
+            NetworkRule::new(Some(person.name.clone()), nothing),
+        );
+    }
     let (tell, mut told) = mpsc::channel(QUEUE);
     let mut bodies = JoinSet::new();
     let mut orders = Vec::new();
@@ -56,6 +65,10 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
     drop(orders);
     while bodies.join_next().await.is_some() {}
     all_told(emulator).await;
+    for person in &scenario.people {
+        let own = Some(person.name.as_str());
+        emulator.hub().network(|network| network.clear(own));
+    }
     for rule in rules {
         emulator.hub().faults(|faults| faults.remove(rule));
     }
@@ -77,10 +90,16 @@ fn add_faults(emulator: &Emulator, scenario: &Scenario) -> Vec<u64> {
     })
 }
 
+fn set_network(emulator: &Emulator, rule: NetworkRule) {
+    // It was checked with the file; 256 people have a rule each.
+    let _ = emulator.hub().network(|network| network.set(rule));
+}
+
 async fn carry_out(emulator: &Emulator, runner: &mut Runner, orders: &[mpsc::Sender<Command>]) {
     while let Some((who, command)) = runner.poll_command() {
         match command {
             Command::Advance(by) => emulator.hub().advance(by),
+            Command::Network(rule) => set_network(emulator, rule),
             // A body that is gone has nothing left to do.
             command => drop(orders[who].send(command).await),
         }
@@ -202,7 +221,7 @@ impl Body {
                 let session = self.session.as_mut().ok_or(NO_AUDIO)?;
                 session.press(digit, ms).map_err(|error| error.to_string())
             }
-            Command::Advance(_) => Ok(()),
+            Command::Advance(_) | Command::Network(_) => Ok(()),
         }
     }
 

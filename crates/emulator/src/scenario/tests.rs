@@ -44,6 +44,10 @@ fn mistakes_have_places_and_suggestions() {
         (step("{ expect_energy = { } }"), "no level fits"),
         (step("{ expect_energy = { above = -20.0, below = -40.0 } }"), "no level fits"),
         (step("{ expect_duration = { at_least = \"3s\", at_most = \"2s\" } }"), "no duration fits"),
+        (
+            step("{ network = { loss = 1.1 } }"),
+            "3:15: loss must be 0 to 1",
+        ),
         ("[people]\n".into(), "nobody takes part"),
         ("[people.a]\nsteps = []\n".into(), "1:1: a does nothing"),
         ("[people.a]\nrole = \"agnet\"\nsteps = [{ accept = true }]".into(), "did you mean \"agent\"?"),

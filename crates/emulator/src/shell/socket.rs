@@ -113,7 +113,7 @@ async fn converse(
         tokio::select! {
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) => match serde_json::from_str::<PhoneCommand>(&text) {
-                    Ok(command) => hub.apply(|cloud, now| cloud.phone_says(phone, command, now)),
+                    Ok(command) => hub.phone_says(phone, command),
                     Err(_) => {
                         mistakes += 1;
                         let message = "This message is not understood.".to_owned();

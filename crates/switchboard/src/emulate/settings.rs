@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use switchboard_emulator::scenario::Problems;
-use switchboard_emulator::{App, AppSettings, SettingsFile};
+use switchboard_emulator::{App, AppSettings, NetworkRule, SettingsFile};
 
 use super::EmulateArgs;
 
@@ -28,6 +28,7 @@ pub(super) struct Settings {
     pub(super) apps: Vec<App>,
     /// For each application its permissions, or all.
     pub(super) roles: Vec<Option<Vec<String>>>,
+    pub(super) network: Vec<NetworkRule>,
     pub(super) scenarios: Vec<PathBuf>,
     pub(super) ci: bool,
     pub(super) junit: Option<PathBuf>,
@@ -74,6 +75,7 @@ impl Settings {
         };
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (apps, roles) = apps(args, &file).into_iter().unzip();
+        let network = file.network();
         let scenarios = args.scenario.clone().or(file.scenario);
         Ok(Self {
             listen: args.listen.or(file.listen).unwrap_or(local(PORT)),
@@ -87,6 +89,7 @@ impl Settings {
                 .unwrap_or(CONCURRENT_CALLS),
             apps,
             roles,
+            network,
             scenarios: scenarios.unwrap_or_default(),
             ci: args.ci.or(file.ci).unwrap_or(false),
             junit: args.junit.clone().or(file.junit),

@@ -1,0 +1,235 @@
+//! What packets of a phone suffer on their way: loss, bursts, jitter and the like.
+//! Without IO; chance comes from the seed, so that a call can be had again.
+//!
+//! A leg that is to suffer is led through a relay (`shell/relay.rs`), which both sides
+//! take for the other: ICE, DTLS and SRTP go through it untouched.
+
+mod impairment;
+mod sdp;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use impairment::Impairment;
+pub(crate) use sdp::{first_candidate, with_candidate};
+
+/// Most rules at once.
+const MAX_RULES: usize = 256;
+const MAX_DELAY_MS: u64 = 5_000;
+const MAX_BURST: f64 = 1_000.0;
+
+/// What packets suffer. Nothing, unless something is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Conditions {
+    /// The part of the packets that is lost, 0 to 1.
+    pub loss: f64,
+    /// How many are lost in a row on average, 1 to 1 000 (Gilbert's model); each for
+    /// itself if 0.
+    pub burst: f64,
+    /// Milliseconds that every packet takes longer, at most 5 000.
+    pub delay_ms: u64,
+    /// Milliseconds that packets take longer at random, each between 0 and this, in
+    /// order; at most 5 000.
+    pub jitter_ms: u64,
+    /// The part that is overtaken by the packets of the next 50 ms, 0 to 1.
+    pub reorder: f64,
+    /// The part that arrives twice, 0 to 1.
+    pub duplicate: f64,
+    /// Whether nothing arrives at all.
+    pub stall: bool,
+}
+
+/// Which way packets go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Direction {
+    /// From the phone.
+    Up,
+    /// To the phone.
+    Down,
+}
+
+/// Conditions and whose they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct NetworkRule {
+    /// A phone's name or id; every phone's if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// One way only; both if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// What packets suffer.
+    #[serde(default)]
+    pub conditions: Conditions,
+}
+
+/// Why a rule is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkRuleError {
+    /// Not a probability.
+    #[error("{0} must be 0 to 1")]
+    Probability(&'static str),
+    /// A burst that can't be.
+    #[error("burst must be 0, or 1 to 1000")]
+    Burst,
+    /// Too long.
+    #[error("{0} must be at most 5000")]
+    TooLong(&'static str),
+    /// Too many rules.
+    #[error("there are 256 rules already")]
+    TooMany,
+}
+
+impl Conditions {
+    pub(crate) fn check(&self) -> Result<(), NetworkRuleError> {
+        for (name, value) in [
+            ("loss", self.loss),
+            ("reorder", self.reorder),
+            ("duplicate", self.duplicate),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(NetworkRuleError::Probability(name));
+            }
+        }
+        if self.burst != 0.0 && !(1.0..=MAX_BURST).contains(&self.burst) {
+            return Err(NetworkRuleError::Burst);
+        }
+        for (name, value) in [("delayMs", self.delay_ms), ("jitterMs", self.jitter_ms)] {
+            if value > MAX_DELAY_MS {
+                return Err(NetworkRuleError::TooLong(name));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl NetworkRule {
+    /// Conditions for a phone of this name or id, or for all.
+    pub fn new(phone: Option<String>, conditions: Conditions) -> Self {
+        Self {
+            phone,
+            direction: None,
+            conditions,
+        }
+    }
+
+    fn is_for(&self, phone: &PhoneName) -> bool {
+        let own = self.phone.as_deref();
+        own.is_none_or(|own| own == phone.name || own.eq_ignore_ascii_case(&phone.id))
+    }
+
+    fn replaces(&self, other: &Self) -> bool {
+        let covers = self.direction.is_none() || self.direction == other.direction;
+        self.phone == other.phone && covers
+    }
+}
+
+/// What a phone is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PhoneName {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+/// All rules; of several that are for a phone the latest counts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Network {
+    rules: Vec<NetworkRule>,
+}
+
+impl Network {
+    /// Adds a rule in place of earlier ones for the same phone and direction.
+    pub(crate) fn set(&mut self, rule: NetworkRule) -> Result<(), NetworkRuleError> {
+        rule.conditions.check()?;
+        self.rules.retain(|other| !rule.replaces(other));
+        if self.rules.len() >= MAX_RULES {
+            return Err(NetworkRuleError::TooMany);
+        }
+        self.rules.push(rule);
+        Ok(())
+    }
+
+    pub(crate) fn rules(&self) -> &[NetworkRule] {
+        &self.rules
+    }
+
+    /// Removes all rules, or those of one phone.
+    pub(crate) fn clear(&mut self, phone: Option<&str>) {
+        self.rules
+            .retain(|rule| phone.is_some() && rule.phone.as_deref() != phone);
+    }
+
+    /// Whether a phone's legs go through a relay.
+    pub(crate) fn concerns(&self, phone: &PhoneName) -> bool {
+        self.rules.iter().any(|rule| rule.is_for(phone))
+    }
+
+    /// What a phone's packets suffer now.
+    pub(crate) fn conditions(&self, phone: &PhoneName, direction: Direction) -> Conditions {
+        let fits = |rule: &&NetworkRule| {
+            rule.is_for(phone) && rule.direction.is_none_or(|own| own == direction)
+        };
+        let latest = self.rules.iter().rev().find(fits);
+        latest.map(|rule| rule.conditions).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(json: serde_json::Value) -> NetworkRule {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn the_latest_rule_for_a_phone_and_direction_counts() {
+        let mut network = Network::default();
+        let phone = |name: &str| PhoneName {
+            id: format!("id-{name}"),
+            name: name.to_owned(),
+        };
+        let (ada, ben) = (phone("Ada"), phone("Ben"));
+        assert!(!network.concerns(&ada));
+        let json = serde_json::json!({"phone": "Ada", "conditions": {"loss": 0.5}});
+        network.set(rule(json)).unwrap();
+        let json = serde_json::json!({"phone": "ID-ada", "direction": "up", "conditions": {"stall": true}});
+        network.set(rule(json)).unwrap();
+        assert!(network.concerns(&ada) && !network.concerns(&ben));
+        assert!(network.conditions(&ada, Direction::Up).stall);
+        assert_eq!(network.conditions(&ada, Direction::Down).loss, 0.5);
+        let json = serde_json::json!({"phone": "Ada", "conditions": {}});
+        network.set(rule(json)).unwrap();
+        assert_eq!(network.rules().len(), 2);
+        assert_eq!(
+            network.conditions(&ada, Direction::Up),
+            Conditions::default()
+        );
+        network.clear(Some("Ada"));
+        assert_eq!(network.rules().len(), 1);
+        network.clear(None);
+        assert_eq!(network.rules(), []);
+    }
+
+    #[test]
+    fn impossible_conditions_are_refused() {
+        for (json, expected) in [
+            (serde_json::json!({"loss": 1.5}), "loss must be 0 to 1"),
+            (serde_json::json!({"duplicate": -0.1}), "duplicate must be"),
+            (serde_json::json!({"burst": 0.5}), "burst must be"),
+            (
+                serde_json::json!({"jitterMs": 6000}),
+                "jitterMs must be at most",
+            ),
+        ] {
+            let rule = rule(serde_json::json!({"conditions": json}));
+            let error = Network::default().set(rule).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A leg's way through the emulator: two sockets between which packets suffer what the
+//! rules say. To either side it is where the other one is.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use tokio::net::UdpSocket;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::network::{Direction, Impairment, Network, PhoneName, first_candidate, with_candidate};
+
+/// Datagrams are no longer than this on any ordinary network.
+const DATAGRAM: usize = 2048;
+/// Checks whose answers may be awaited.
+const CHECKS: usize = 64;
+
+/// A phone's relays: the one in use, and that of an offer not answered yet.
+#[derive(Default)]
+pub(super) struct Relays {
+    current: Option<Relay>,
+    offered: Option<Relay>,
+}
+
+impl Relays {
+    /// The phone has made an offer, which is to be seen like this.
+    pub(super) fn offer(&mut self, relay: Relay, sdp: &str) -> String {
+        let offer = relay.offer(sdp);
+        self.offered = Some(relay);
+        offer
+    }
+
+    /// Its latest offer was answered; the answer is to be seen like this.
+    pub(super) fn answer(&mut self, sdp: String) -> String {
+        let Some(relay) = self.offered.take() else {
+            return sdp;
+        };
+        let answer = relay.answer(&sdp);
+        self.current = Some(relay);
+        answer
+    }
+}
+
+/// A relay of one leg. Dropping it ends it.
+pub(super) struct Relay {
+    /// Where the phone finds the far end.
+    near: SocketAddr,
+    /// Where the far end finds the phone.
+    far: SocketAddr,
+    /// The far end, once it is known.
+    end: Arc<OnceLock<SocketAddr>>,
+    task: JoinHandle<()>,
+}
+
+impl Relay {
+    /// Opens a relay for a phone's leg, whose task `runtime` runs.
+    pub(super) fn open(
+        runtime: &Handle,
+        ip: IpAddr,
+        phone: PhoneName,
+        seed: u64,
+        rules: watch::Receiver<Network>,
+    ) -> std::io::Result<Self> {
+        let _context = runtime.enter();
+        let (near, far) = (bind(ip)?, bind(ip)?);
+        let (near_address, far_address) = (near.local_addr()?, far.local_addr()?);
+        let end = Arc::new(OnceLock::new());
+        let seed = seed ^ fnv(phone.name.as_bytes());
+        let way = Way {
+            near,
+            far,
+            end: Arc::clone(&end),
+            phone_at: None,
+            checks: VecDeque::new(),
+            up: Impairment::new(seed),
+            down: Impairment::new(seed.rotate_left(1)),
+        };
+        Ok(Self {
+            near: near_address,
+            far: far_address,
+            end,
+            task: runtime.spawn(way.run(phone, rules)),
+        })
+    }
+
+    /// The phone's offer as the far end is to see it.
+    pub(super) fn offer(&self, sdp: &str) -> String {
+        with_candidate(sdp, self.far)
+    }
+
+    /// The far end's answer as the phone is to see it.
+    pub(super) fn answer(&self, sdp: &str) -> String {
+        match first_candidate(sdp) {
+            Some(end) => {
+                // Set once: a leg has one answer.
+                let _ = self.end.set(end);
+                with_candidate(sdp, self.near)
+            }
+            // Nothing that could be relayed: let them try without.
+            None => sdp.to_owned(),
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn bind(ip: IpAddr) -> std::io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::bind((ip, 0))?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Way {
+    near: UdpSocket,
+    far: UdpSocket,
+    end: Arc<OnceLock<SocketAddr>>,
+    /// Where the phone's latest packet came from.
+    phone_at: Option<SocketAddr>,
+    /// The phone's checks, by transaction, and which of its addresses sent them.
+    checks: VecDeque<([u8; 12], SocketAddr)>,
+    up: Impairment,
+    down: Impairment,
+}
+
+impl Way {
+    async fn run(mut self, phone: PhoneName, mut rules: watch::Receiver<Network>) {
+        let (mut up, mut down) = ([0; DATAGRAM], [0; DATAGRAM]);
+        self.suffer(&phone, &rules.borrow_and_update());
+        loop {
+            let due = [self.up.poll_timeout(), self.down.poll_timeout()];
+            let due = due.into_iter().flatten().min();
+            tokio::select! {
+                received = self.near.recv_from(&mut up) => if let Ok((len, from)) = received {
+                    self.sent_by_phone(&up[..len], from);
+                },
+                received = self.far.recv_from(&mut down) => if let Ok((len, from)) = received {
+                    self.sent_by_end(&down[..len], from);
+                },
+                () = until(due) => {}
+                changed = rules.changed() => match changed {
+                    Ok(()) => self.suffer(&phone, &rules.borrow_and_update()),
+                    Err(_) => return,
+                },
+            }
+            self.deliver().await;
+        }
+    }
+
+    fn suffer(&mut self, phone: &PhoneName, rules: &Network) {
+        self.up.set(rules.conditions(phone, Direction::Up));
+        self.down.set(rules.conditions(phone, Direction::Down));
+    }
+
+    fn sent_by_phone(&mut self, packet: &[u8], from: SocketAddr) {
+        self.phone_at = Some(from);
+        if let Some(transaction) = check(packet) {
+            if self.checks.len() == CHECKS {
+                self.checks.pop_front();
+            }
+            self.checks.push_back((transaction, from));
+        }
+        self.up.push(Instant::now(), packet);
+    }
+
+    fn sent_by_end(&mut self, packet: &[u8], from: SocketAddr) {
+        if self.end.get().is_some_and(|end| end.ip() == from.ip()) {
+            self.down.push(Instant::now(), packet);
+        }
+    }
+
+    async fn deliver(&mut self) {
+        let now = Instant::now();
+        // What the system does not take is lost, as on any network.
+        while let Some(packet) = self.up.poll(now) {
+            if let Some(end) = self.end.get() {
+                let _ = self.far.send_to(&packet, end).await;
+            }
+        }
+        while let Some(packet) = self.down.poll(now) {
+            let asked = transaction(&packet).and_then(|id| {
+                let mut checks = self.checks.iter();
+                checks.find(|(own, _)| *own == id).map(|(_, from)| *from)
+            });
+            if let Some(to) = asked.or(self.phone_at) {
+                let _ = self.near.send_to(&packet, to).await;
+            }
+        }
+    }
+}
+
+/// The transaction of a STUN message (RFC 8489 §5).
+fn transaction(packet: &[u8]) -> Option<[u8; 12]> {
+    let stun = packet.first()? >> 6 == 0 && packet.get(4..8)? == [0x21, 0x12, 0xa4, 0x42];
+    packet.get(8..20).filter(|_| stun)?.try_into().ok()
+}
+
+/// The transaction of a binding request.
+fn check(packet: &[u8]) -> Option<[u8; 12]> {
+    packet.starts_with(&[0, 1]).then(|| transaction(packet))?
+}
+
+/// FNV-1a.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
