@@ -258,8 +258,11 @@ impl Reminder {
         terms: Terms,
     ) -> Result<(), Refusal> {
         self.held(token)?;
-        if !matches!(self.state, State::Dialing { .. }) {
-            return Err(Refusal::State);
+        match &self.state {
+            State::Dialing { .. } => {}
+            // Reported again, because the first answer was lost.
+            State::Calling { call: known, .. } if known == call => {}
+            _ => return Err(Refusal::State),
         }
         self.state = State::Calling {
             call: call.to_owned(),

@@ -267,6 +267,10 @@ impl Store {
         terms: Terms,
         limit: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
+        // Nothing to do is the usual case, and needs no lock.
+        if self.next_wake().await?.is_none_or(|wake| wake > now) {
+            return Ok(Vec::new());
+        }
         let mut work = self.begin().await?;
         let skip = match self.kind {
             Kind::Sqlite => "",

@@ -1,0 +1,53 @@
+//! Where reminders are kept, as the runner sees it.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use switchboard_reminders::{Reminder, ReminderId, Terms};
+use switchboard_store::{Claimed, Report, Store, StoreError};
+
+/// Claims and reports; [`Store`] keeps them.
+#[async_trait]
+pub trait Ledger: Send + Sync + 'static {
+    /// See [`Store::claim`].
+    async fn claim(
+        &self,
+        owner: &str,
+        now: Timestamp,
+        terms: Terms,
+        limit: u32,
+    ) -> Result<Vec<Claimed>, StoreError>;
+
+    /// See [`Store::report`].
+    async fn report(
+        &self,
+        id: ReminderId,
+        token: i64,
+        now: Timestamp,
+        terms: Terms,
+        report: Report<'_>,
+    ) -> Result<Reminder, StoreError>;
+}
+
+#[async_trait]
+impl Ledger for Store {
+    async fn claim(
+        &self,
+        owner: &str,
+        now: Timestamp,
+        terms: Terms,
+        limit: u32,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        Self::claim(self, owner, now, terms, limit).await
+    }
+
+    async fn report(
+        &self,
+        id: ReminderId,
+        token: i64,
+        now: Timestamp,
+        terms: Terms,
+        report: Report<'_>,
+    ) -> Result<Reminder, StoreError> {
+        Self::report(self, id, token, now, terms, report).await
+    }
+}

@@ -1,0 +1,16 @@
+//! The service around a bot: reminders that are called when they are due.
+//!
+//! It knows neither Graph nor media: whoever can place a call is a [`Dialer`], and
+//! where reminders are kept is a [`Ledger`]. The binary puts the real ones in.
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod dialer;
+mod ledger;
+mod runner;
+
+pub use clock::{Clock, SystemClock};
+pub use dialer::{DialError, Dialer, Order, Placed, Progress};
+pub use ledger::Ledger;
+pub use runner::{Runner, RunnerConfig};
