@@ -1,23 +1,21 @@
 //! The bot as a service: one address for notifications and media, a task for
 //! each call.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+mod config;
+mod dial;
+mod files;
+mod health;
 
-use secrecy::SecretString;
-use switchboard_media::prompt::PromptError;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
 use switchboard_nlp::Engine;
 use switchboard_nlp::turn::TurnTaking;
-use switchboard_signaling::auth::{
-    Authenticator, DEFAULT_OPENID_CONFIGURATION, KeySource, KeySourceError, PolicyError,
-    TokenPolicy, TokenValidator,
-};
-use switchboard_signaling::client::{ConfigError, GraphClient, GraphConfig};
+use switchboard_signaling::call::{CallConfig, CallDriver, CallMachine};
+use switchboard_signaling::client::GraphClient;
 use switchboard_signaling::notification::Notification;
-use switchboard_signaling::token::{TokenConfig, TokenProvider};
-use switchboard_signaling::types::{CallId, CallState, NotifiedResource};
+use switchboard_signaling::types::{Call, CallId, CallState, NotifiedResource};
 use switchboard_signaling::webhook::{self, ServerLimits, SinkFull};
 use switchboard_transport::Transport;
 use switchboard_transport::whip::WhipEndpoint;
@@ -26,9 +24,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::call;
-use crate::observer::Observer;
-use crate::prompts::Prompts;
+use crate::call::{Task, facts_of};
+use crate::conversation::Conversation;
+use crate::flow::Run;
+use crate::hook::Hooks;
+use crate::observer::{Observer, nobody};
+use crate::script::Script;
+
+pub use config::{BotConfig, BotError, Cloud};
+pub use dial::{DialError, Dialer, OutgoingCall, PlacedCall};
+use files::Files;
 
 /// Path of the webhook below the bot's address.
 const WEBHOOK_PATH: &str = "/api/calls";
@@ -40,83 +45,50 @@ const MAX_CALLS: usize = 100;
 /// How long calls may take to hang up when the bot stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Where Graph is: Microsoft's cloud, or an emulator in its place.
-#[derive(Debug, Clone)]
-pub struct Cloud {
-    /// Graph's base address with its version.
-    pub graph: String,
-    /// The identity service's address.
-    pub authority: String,
-    /// The OpenID configuration of the issuer that signs notifications.
-    pub openid_configuration: String,
+/// Makes the engine of each call, on the call's own task.
+pub type Engines = Arc<dyn Fn() -> Box<dyn Engine> + Send + Sync>;
+
+/// What a bot's calls are made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// What callers are taken through.
+    pub script: Arc<Script>,
+    /// Who understands them.
+    pub engines: Engines,
+    /// Who watches.
+    pub observer: Observer,
+    /// Served beside the webhook: an API of the application's own.
+    pub routes: axum::Router,
 }
 
-impl Default for Cloud {
-    /// Microsoft's global cloud.
-    fn default() -> Self {
+impl Parts {
+    /// Callers are taken through `script` and not understood beyond taking turns.
+    pub fn new(script: Script) -> Self {
         Self {
-            graph: "https://graph.microsoft.com/v1.0".to_owned(),
-            authority: "https://login.microsoftonline.com".to_owned(),
-            openid_configuration: DEFAULT_OPENID_CONFIGURATION.to_owned(),
+            script: Arc::new(script),
+            engines: Arc::new(|| Box::new(TurnTaking::default())),
+            observer: nobody(),
+            routes: axum::Router::new(),
         }
     }
 }
 
-/// What a bot needs to know.
-#[derive(Debug, Clone)]
-pub struct BotConfig {
-    /// Where to listen for notifications and media offers.
-    pub listen: SocketAddr,
-    /// The same address as Graph sees it; `None` is `http://` and the address
-    /// listened on.
-    pub public_url: Option<Url>,
-    /// The tenant.
-    pub tenant_id: String,
-    /// The application.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: SecretString,
-    /// Where Graph is.
-    pub cloud: Cloud,
-    /// Id of the user to whom callers are transferred.
-    pub agent: String,
+/// Whether the bot goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stop {
+    /// It does.
+    No,
+    /// It takes no new calls.
+    Draining,
+    /// All calls are to end.
+    Now,
 }
 
-/// Why a bot can't be started.
-#[derive(Debug, thiserror::Error)]
-pub enum BotError {
-    /// The address is taken or not ours.
-    #[error("the bot can't listen on {address}: {source}")]
-    Listen {
-        /// The address asked for.
-        address: SocketAddr,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// An address in the configuration isn't usable.
-    #[error(transparent)]
-    Address(#[from] ConfigError),
-    /// The issuer's configuration isn't usable.
-    #[error(transparent)]
-    Keys(#[from] KeySourceError),
-    /// The token policy isn't usable.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// The bot's own address can't be a base of others.
-    #[error("public_url {0} can't be used: it must be an http or https address without a query")]
-    PublicUrl(Url),
-    /// A built-in prompt is damaged.
-    #[error(transparent)]
-    Prompt(#[from] PromptError),
-}
-
-/// Makes the engine of each call, on the call's own task.
-pub type Engines = Arc<dyn Fn() -> Box<dyn Engine> + Send + Sync>;
-
-/// A running bot. [`Bot::stop`] ends it; dropping it ends it without goodbyes.
+/// A running bot. [`Bot::stop`] and [`Bot::drain`] end it; dropping it ends it without
+/// goodbyes.
 pub struct Bot {
     shared: Arc<Shared>,
-    stopping: watch::Sender<bool>,
+    stopping: Arc<watch::Sender<Stop>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -124,77 +96,94 @@ pub struct Bot {
 pub(crate) struct Shared {
     pub(crate) graph: GraphClient,
     pub(crate) whip: WhipEndpoint,
-    pub(crate) prompts: Arc<Prompts>,
-    pub(crate) observer: Observer,
+    pub(crate) hooks: Hooks,
     pub(crate) callback: Url,
-    pub(crate) agent: String,
-    pub(crate) engines: Engines,
-    pub(crate) stopping: watch::Receiver<bool>,
-    calls: Mutex<HashMap<CallId, mpsc::Sender<Notification>>>,
+    pub(crate) stopping: watch::Receiver<Stop>,
+    public: Url,
+    instance: Option<String>,
+    tenant: String,
+    app: String,
+    observer: Observer,
+    engines: Engines,
+    /// For new calls.
+    script: Mutex<Arc<Script>>,
+    files: Files,
+    calls: Mutex<Calls>,
+    count: watch::Sender<usize>,
+}
+
+/// The calls' tasks.
+#[derive(Default)]
+struct Calls {
+    known: HashMap<CallId, mpsc::Sender<Notification>>,
+    /// Calls being placed, whose ids Graph hasn't told yet: each gets what is of no
+    /// other call, and its machine keeps what is its own.
+    nameless: HashMap<u64, mpsc::Sender<Notification>>,
+    /// Placed calls that have their ids.
+    named: HashMap<u64, CallId>,
+    last: u64,
+}
+
+impl Calls {
+    fn len(&self) -> usize {
+        self.known.len() + self.nameless.len()
+    }
 }
 
 impl Bot {
-    /// Starts to listen; calls are answered as they come. Callers are not understood
-    /// beyond taking turns.
+    /// Starts to listen; calls are answered as they come.
     ///
     /// # Errors
     /// [`BotError`]: the address is taken, or the configuration isn't usable.
     pub async fn start(
         config: BotConfig,
         transport: Transport,
-        observer: Observer,
+        parts: Parts,
     ) -> Result<Self, BotError> {
-        let engines: Engines = Arc::new(|| Box::new(TurnTaking::default()));
-        Self::start_with_engines(config, transport, observer, engines).await
-    }
-
-    /// The same with engines that understand more:
-    /// [`switchboard_nlp::wire::RemoteEngine`] for example.
-    ///
-    /// # Errors
-    /// [`BotError`]: the address is taken, or the configuration isn't usable.
-    pub async fn start_with_engines(
-        config: BotConfig,
-        transport: Transport,
-        observer: Observer,
-        engines: Engines,
-    ) -> Result<Self, BotError> {
-        let authenticator = authenticator(&config)?;
-        let graph = graph_client(&config)?;
-        let prompts = Arc::new(Prompts::embedded()?);
+        let authenticator = config.authenticator()?;
         let address = config.listen;
         let listener = TcpListener::bind(address)
             .await
             .and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) =
             listener.map_err(|source| BotError::Listen { address, source })?;
-        let public = public_url(config.public_url, address)?;
+        let public = config.public_url(address)?;
         let whip = WhipEndpoint::new(transport, public.clone());
-        let (stopping, stop_requests) = watch::channel(false);
+        let (stopping, stop_requests) = watch::channel(Stop::No);
         let shared = Arc::new(Shared {
-            graph,
+            graph: config.graph_client()?,
             whip: whip.clone(),
-            prompts,
-            observer,
+            hooks: Hooks::new().map_err(BotError::client)?,
             callback: with_path(&public, WEBHOOK_PATH),
-            agent: config.agent,
-            engines,
             stopping: stop_requests,
+            public,
+            instance: config.instance,
+            tenant: config.tenant_id,
+            app: config.client_id,
+            observer: parts.observer,
+            engines: parts.engines,
+            script: Mutex::new(Arc::clone(&parts.script)),
+            files: Files::new(&parts.script),
             calls: Mutex::default(),
+            count: watch::Sender::new(0),
         });
         let sink = {
             let shared = Arc::clone(&shared);
             move |notification| shared.deliver(notification)
         };
         let keys = authenticator.clone();
-        let router = webhook::router(WEBHOOK_PATH, authenticator, sink).merge(whip.router());
+        let router = webhook::router(WEBHOOK_PATH, authenticator, sink)
+            .merge(whip.router())
+            .merge(files::router(&shared))
+            .merge(health::router(&shared))
+            .merge(parts.routes);
         let tasks = vec![
             tokio::spawn(serve(listener, router)),
             tokio::spawn(async move { keys.keep_keys_fresh().await }),
         ];
         Ok(Self {
             shared,
-            stopping,
+            stopping: Arc::new(stopping),
             tasks,
         })
     }
@@ -209,23 +198,53 @@ impl Bot {
         self.shared.calls().len()
     }
 
+    /// Takes new calls through `script`; those that run go on with theirs.
+    pub fn reload(&self, script: Script) {
+        let script = Arc::new(script);
+        self.shared.files.serve(&script);
+        *self
+            .shared
+            .script
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = script;
+    }
+
+    /// Places calls while the bot runs.
+    pub fn dialer(&self) -> Dialer {
+        Dialer::new(&self.shared)
+    }
+
+    /// Takes no new calls, lets those that run finish, and hangs up what is left after
+    /// `within`. Then stops listening.
+    pub async fn drain(self, within: Duration) {
+        self.stopping.send_replace(Stop::Draining);
+        if tokio::time::timeout(within, self.all_gone()).await.is_err() {
+            tracing::info!(calls = self.calls(), "calls are ended at the deadline");
+        }
+        self.stop().await;
+    }
+
     /// Hangs up all calls, for at most some seconds, then stops listening.
     pub async fn stop(self) {
-        self.stopping.send_replace(true);
-        let all_gone = async {
-            while self.calls() > 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        if tokio::time::timeout(FAREWELL, all_gone).await.is_err() {
+        self.stopping.send_replace(Stop::Now);
+        if tokio::time::timeout(FAREWELL, self.all_gone())
+            .await
+            .is_err()
+        {
             tracing::warn!(calls = self.calls(), "calls were left without a goodbye");
         }
+    }
+
+    async fn all_gone(&self) {
+        let mut count = self.shared.count.subscribe();
+        // The sender lives as long as this bot.
+        let _ = count.wait_for(|count| *count == 0).await;
     }
 }
 
 impl Drop for Bot {
     fn drop(&mut self) {
-        self.stopping.send_replace(true);
+        self.stopping.send_replace(Stop::Now);
         for task in &self.tasks {
             task.abort();
         }
@@ -234,8 +253,17 @@ impl Drop for Bot {
 
 impl Shared {
     /// The lock is held for single map operations; a poisoned one is still whole.
-    fn calls(&self) -> MutexGuard<'_, HashMap<CallId, mpsc::Sender<Notification>>> {
+    fn calls(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn script(&self) -> Arc<Script> {
+        let script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&script)
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow() != Stop::No
     }
 
     /// Hands notifications to their calls' tasks: all of them, or none.
@@ -245,49 +273,93 @@ impl Shared {
             return Err(SinkFull);
         }
         for notification in notifications {
-            if let Some(call) = calls.get(&notification.call_id) {
+            if let Some(call) = calls.known.get(&notification.call_id) {
                 // There was room; a task that has just ended needs no more news.
                 let _ = call.try_send(notification);
-            } else if is_incoming(&notification) && !*self.stopping.borrow() {
-                let sender = self.take_call(notification.call_id.clone());
-                let id = notification.call_id.clone();
-                // The first one fits.
-                let _ = sender.try_send(notification);
-                calls.insert(id, sender);
-            } else {
+            } else if let Some(call) = incoming(&notification) {
+                let sender = self.take_call(&notification.call_id, call);
+                calls.known.insert(notification.call_id, sender);
+                self.count.send_replace(calls.len());
+            } else if calls.nameless.is_empty() {
                 tracing::debug!(call = %notification.call_id, "a notification of no call of ours");
+            } else {
+                for call in calls.nameless.values() {
+                    let _ = call.try_send(notification.clone());
+                }
             }
         }
         Ok(())
     }
 
     /// Starts the task of an incoming call.
-    fn take_call(self: &Arc<Self>, id: CallId) -> mpsc::Sender<Notification> {
+    fn take_call(self: &Arc<Self>, id: &CallId, call: &Call) -> mpsc::Sender<Notification> {
         let (sender, notifications) = mpsc::channel(WAITING_NOTIFICATIONS);
         let listed = Listed {
-            id,
+            id: Some(id.clone()),
+            nameless: None,
             shared: Arc::clone(self),
         };
+        let machine = CallMachine::incoming(Instant::now(), id.clone(), CallConfig::default());
+        let driver = CallDriver::new(machine, self.graph.clone(), notifications);
+        if self.is_stopping() {
+            tokio::spawn(async move {
+                turn_away(driver).await;
+                drop(listed);
+            });
+            return sender;
+        }
+        let script = self.script();
+        let (facts, mut start) = facts_of(call, script.flow.language());
+        start.call = id.to_string();
+        let run = Run::new(Arc::clone(&script.flow), facts);
+        let talk = Conversation::new(start, run, (self.engines)(), Arc::clone(&self.observer));
+        let task = Task::new(self, &script, driver, talk, None);
         tokio::spawn(async move {
-            call::run(&listed.shared, listed.id.clone(), notifications).await;
+            task.incoming().await;
+            drop(listed);
         });
         sender
+    }
+
+    /// A placed call has got its id.
+    pub(crate) fn name_call(&self, number: u64, id: &CallId) {
+        let mut calls = self.calls();
+        if let Some(sender) = calls.nameless.remove(&number) {
+            calls.known.insert(id.clone(), sender);
+            calls.named.insert(number, id.clone());
+        }
+    }
+
+    /// The address of a path of ours, as Graph sees it.
+    pub(crate) fn address(&self, path: &str) -> Url {
+        with_path(&self.public, path)
+    }
+}
+
+/// Tells a caller that the bot takes no calls now.
+async fn turn_away(mut driver: CallDriver) {
+    use switchboard_signaling::call::Command;
+    use switchboard_signaling::types::{RejectReason, RejectRequest};
+    let reject = RejectRequest {
+        reason: Some(RejectReason::Busy),
+        ..RejectRequest::default()
+    };
+    if driver.command(Command::Reject(reject)).is_ok() {
+        while driver.next_event().await.is_some() {}
     }
 }
 
 /// Whether every call has room for its share of `notifications`, and the bot
 /// for the new calls among them.
-fn has_room(
-    calls: &HashMap<CallId, mpsc::Sender<Notification>>,
-    notifications: &[Notification],
-) -> bool {
+fn has_room(calls: &Calls, notifications: &[Notification]) -> bool {
     let mut shares: HashMap<&CallId, usize> = HashMap::new();
     for notification in notifications {
         *shares.entry(&notification.call_id).or_default() += 1;
     }
-    let new = shares.keys().filter(|id| !calls.contains_key(**id)).count();
+    let known = &calls.known;
+    let new = shares.keys().filter(|id| !known.contains_key(**id)).count();
     let fits = |(id, share): (&&CallId, &usize)| {
-        calls
+        known
             .get(*id)
             .is_none_or(|call| call.is_closed() || call.capacity() >= *share)
     };
@@ -296,59 +368,31 @@ fn has_room(
 
 /// Keeps a call in the list until its task has ended, by a panic too.
 struct Listed {
-    id: CallId,
+    id: Option<CallId>,
+    nameless: Option<u64>,
     shared: Arc<Shared>,
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.shared.calls().remove(&self.id);
+        let mut calls = self.shared.calls();
+        if let Some(id) = &self.id {
+            calls.known.remove(id);
+        }
+        if let Some(number) = self.nameless {
+            calls.nameless.remove(&number);
+            if let Some(id) = calls.named.remove(&number) {
+                calls.known.remove(&id);
+            }
+        }
+        self.shared.count.send_replace(calls.len());
     }
 }
 
-fn is_incoming(notification: &Notification) -> bool {
+fn incoming(notification: &Notification) -> Option<&Call> {
     match &notification.resource {
-        NotifiedResource::Call(call) => call.state == Some(CallState::Incoming),
-        _ => false,
-    }
-}
-
-fn authenticator(config: &BotConfig) -> Result<Authenticator, BotError> {
-    let policy = TokenPolicy::new(&config.client_id)?;
-    let keys = KeySource::new(&config.cloud.openid_configuration)?;
-    Ok(Authenticator::new(TokenValidator::new(policy), keys))
-}
-
-fn graph_client(config: &BotConfig) -> Result<GraphClient, BotError> {
-    let tokens = TokenProvider::new(TokenConfig {
-        authority: config.cloud.authority.clone(),
-        ..TokenConfig::new(
-            &config.tenant_id,
-            &config.client_id,
-            config.client_secret.clone(),
-        )
-    })?;
-    let graph = GraphConfig {
-        base_url: config.cloud.graph.clone(),
-        ..GraphConfig::default()
-    };
-    Ok(GraphClient::new(graph, tokens)?)
-}
-
-fn public_url(configured: Option<Url>, address: SocketAddr) -> Result<Url, BotError> {
-    let Some(url) = configured else {
-        // An address always makes a URL.
-        return Url::parse(&format!("http://{address}/")).map_err(|_| BotError::Listen {
-            address,
-            source: std::io::ErrorKind::InvalidInput.into(),
-        });
-    };
-    let usable =
-        matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none();
-    if usable {
-        Ok(url)
-    } else {
-        Err(BotError::PublicUrl(url))
+        NotifiedResource::Call(call) if call.state == Some(CallState::Incoming) => Some(call),
+        _ => None,
     }
 }
 

@@ -1,218 +1,409 @@
 //! One call's own task: the call machine, the media session and the conversation
 //! meet here, and nowhere else.
 
+mod facts;
+mod orders;
+mod service;
+
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_nlp::Reply;
+use switchboard_nlp::{CallState as Told, Reply};
 use switchboard_signaling::call::{
-    CallConfig, CallDriver, CallEvent, CallMachine, Command, CommandError, Termination,
+    CallDriver, CallEvent, Command, CommandError, CommandId, Failure, Termination,
 };
-use switchboard_signaling::notification::Notification;
-use switchboard_signaling::types::{
-    AnswerRequest, AppHostedMediaConfig, CallId, CallState, Identity, IdentitySet,
-    InvitationParticipantInfo, Modality, TransferRequest,
-};
+use switchboard_signaling::types::{CallId, CallState};
 use switchboard_transport::whip::Reservation;
 use switchboard_transport::{Session, SessionEvent};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::bot::Shared;
-use crate::conversation::{Conversation, Wish};
+use crate::bot::{Shared, Stop};
+use crate::conversation::{Conversation, Saying};
+use crate::flow::{Action, Hosting, Input};
+use crate::script::Script;
+use crate::speech::{Line, Spoken};
+
+pub(crate) use facts::{facts_of, instance, invitation};
+use service::Service;
 
 /// A call may be without media for so long: before the first offer, and after a
 /// session was lost. Then it is read, and ended if that doesn't help.
 const WITHOUT_MEDIA: Duration = Duration::from_secs(20);
 
-/// Answers a call, talks, and stays until it is over.
-pub(crate) async fn run(
-    shared: &Arc<Shared>,
-    id: CallId,
-    notifications: mpsc::Receiver<Notification>,
-) {
-    let mut task = Task::new(shared, id.clone(), notifications);
-    let ended = task.answer_and_talk().await;
-    match ended {
-        Some(end) => {
-            tracing::info!(call = %id, cause = ?end.cause, code = end.code, subcode = end.subcode, "the call is over");
-        }
-        None => tracing::warn!(call = %id, "the call was let go of"),
-    }
+/// How a call ended, for whoever placed it.
+#[derive(Debug, Clone)]
+pub struct CallReport {
+    /// The call's id, once Graph gave one.
+    pub id: Option<CallId>,
+    /// Whether somebody answered.
+    pub answered: bool,
+    /// The flow's `outcome`.
+    pub outcome: Option<String>,
+    /// How it ended; `None` when the task was let go of.
+    pub end: Option<Box<Termination>>,
 }
 
-struct Task<'a> {
-    shared: &'a Shared,
-    id: CallId,
+/// A call's task.
+pub(crate) struct Task {
+    shared: Arc<Shared>,
+    script: Arc<Script>,
     driver: CallDriver,
+    talk: Conversation,
+    media: Media,
+    /// Commands whose failure the flow is to know of.
+    awaited: Vec<(CommandId, Awaited)>,
+    hook: Option<Hook>,
+    answered: bool,
+    /// A placed call's number, until its id is known.
+    pub(crate) nameless: Option<u64>,
+}
+
+/// Where a call's media is handled.
+enum Media {
+    Application(Box<Ours>),
+    Service(Service),
+}
+
+/// Media of our own.
+#[derive(Default)]
+struct Ours {
     /// Kept until the caller's media has come in.
     reservation: Option<Reservation>,
     session: Option<Session>,
-    conversation: Conversation,
+    line: Option<Line>,
     /// When to do something about missing media.
-    without_media_until: Option<Instant>,
+    missed_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    Invite,
+    /// Reject or redirect: the call is answered if it can't be done.
+    Farewell,
+}
+
+/// A web hook that is being asked.
+struct Hook {
+    node: String,
+    answer: JoinHandle<Option<String>>,
+}
+
+impl Drop for Hook {
+    fn drop(&mut self) {
+        self.answer.abort();
+    }
 }
 
 /// What woke the task.
 enum Woken {
     Call(Option<CallEvent>),
-    Offered(Option<Session>),
+    Offered(Option<Box<Session>>),
     Media(Option<SessionEvent>),
+    Spoken(Spoken),
     Engine(Reply),
+    Hook(Option<String>),
     Due,
     WithoutMedia,
     Stopping,
 }
 
-impl<'a> Task<'a> {
-    fn new(shared: &'a Shared, id: CallId, notifications: mpsc::Receiver<Notification>) -> Self {
-        let now = Instant::now();
-        let machine = CallMachine::incoming(now, id.clone(), CallConfig::default());
+impl Task {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        script: &Arc<Script>,
+        driver: CallDriver,
+        talk: Conversation,
+        reservation: Option<Reservation>,
+    ) -> Self {
+        let media = match script.flow.media() {
+            Hosting::Application => Media::Application(Box::new(Ours {
+                reservation: Some(reservation.unwrap_or_else(|| shared.whip.reserve())),
+                ..Ours::default()
+            })),
+            Hosting::Service => Media::Service(Service::default()),
+        };
         Self {
-            driver: CallDriver::new(machine, shared.graph.clone(), notifications),
-            reservation: Some(shared.whip.reserve()),
-            session: None,
-            conversation: Conversation::new(
-                id.to_string(),
-                (shared.engines)(),
-                Arc::clone(&shared.prompts),
-                Arc::clone(&shared.observer),
-            ),
-            without_media_until: Some(now + WITHOUT_MEDIA),
-            shared,
-            id,
+            shared: Arc::clone(shared),
+            script: Arc::clone(script),
+            driver,
+            talk,
+            media,
+            awaited: Vec::new(),
+            hook: None,
+            answered: false,
+            nameless: None,
         }
     }
 
-    async fn answer_and_talk(&mut self) -> Option<Box<Termination>> {
-        self.answer();
+    /// Takes an incoming call through its flow, to its end.
+    pub(crate) async fn incoming(mut self) -> CallReport {
+        let actions = self.talk.input(Instant::now(), Input::Incoming);
+        self.carry_out(actions);
+        self.run().await
+    }
+
+    /// Stays until the call is over.
+    pub(crate) async fn run(mut self) -> CallReport {
         let mut stopping = self.shared.stopping.clone();
+        let end = self.until_over(&mut stopping).await;
+        self.talk.over(Instant::now());
+        self.forget_files();
+        let id = self.driver.machine().id().cloned();
+        match (&end, &id) {
+            (Some(end), Some(id)) => {
+                tracing::info!(call = %id, cause = ?end.cause, code = end.code, subcode = end.subcode, "the call is over");
+            }
+            (Some(end), None) => {
+                tracing::info!(cause = ?end.cause, code = end.code, "a call did not come about");
+            }
+            (None, _) => tracing::warn!(call = ?id, "the call was let go of"),
+        }
+        CallReport {
+            id,
+            answered: self.answered,
+            outcome: self.talk.run().outcome().map(str::to_owned),
+            end,
+        }
+    }
+
+    async fn until_over(
+        &mut self,
+        stopping: &mut watch::Receiver<Stop>,
+    ) -> Option<Box<Termination>> {
         loop {
-            match self.next(&mut stopping).await {
+            let woken = self.next(stopping).await;
+            self.learn_id();
+            let now = Instant::now();
+            let actions = match woken {
                 Woken::Call(Some(CallEvent::Terminated(end))) => return Some(end),
-                Woken::Call(Some(event)) => self.call_event(event),
                 Woken::Call(None) => return None,
+                Woken::Call(Some(event)) => self.call_event(now, event),
                 Woken::Offered(session) => self.offered(session),
-                Woken::Media(event) => self.media_event(event),
-                Woken::Engine(reply) => {
-                    self.converse(|talk, now, session| talk.reply(now, &reply, session));
+                Woken::Media(event) => self.media_event(now, event),
+                Woken::Spoken(Spoken::Started(id)) => self.talk.started(now, Saying::Words(id)),
+                Woken::Spoken(Spoken::Finished(id)) => {
+                    self.talk.finished(now, Saying::Words(id), false)
                 }
-                Woken::Due => self.converse(Conversation::timeout),
+                Woken::Engine(reply) => self.talk.reply(now, &reply),
+                Woken::Hook(result) => self.answered_by_hook(now, result.as_deref()),
+                Woken::Due => self.talk.input(now, Input::Timeout),
                 Woken::WithoutMedia => self.miss_media(),
                 Woken::Stopping => self.order(Command::HangUp),
-            }
+            };
+            self.carry_out(actions);
         }
     }
 
-    async fn next(&mut self, stopping: &mut watch::Receiver<bool>) -> Woken {
-        let (due, talking) = (self.conversation.poll_timeout(), self.session.is_some());
-        let talk = &mut self.conversation;
+    /// A placed call has an id once Graph took it.
+    fn learn_id(&mut self) {
+        if let (Some(number), Some(id)) = (self.nameless, self.driver.machine().id()) {
+            self.nameless = None;
+            self.shared.name_call(number, id);
+            self.talk.named(id.to_string());
+        }
+    }
+
+    async fn next(&mut self, stopping: &mut watch::Receiver<Stop>) -> Woken {
+        let due = self.talk.poll_timeout();
+        let talk = &mut self.talk;
+        let mut nothing = Ours::default();
+        let Ours {
+            reservation,
+            session,
+            line,
+            missed_at,
+        } = match &mut self.media {
+            Media::Application(ours) => ours,
+            Media::Service(_) => &mut nothing,
+        };
         // Digits must not wait behind a flood of notifications, nor these behind audio.
         tokio::select! {
             event = self.driver.next_event() => Woken::Call(event),
-            session = offered(self.reservation.as_mut()) => Woken::Offered(session),
-            event = media(self.session.as_mut()) => Woken::Media(event),
-            reply = poll_fn(|context| talk.poll_reply(context)), if talking => Woken::Engine(reply),
-            () = at(due), if talking => Woken::Due,
-            () = at(self.without_media_until) => Woken::WithoutMedia,
-            Ok(()) = stopping.changed() => Woken::Stopping,
+            session = offered(reservation.as_mut()) => Woken::Offered(session.map(Box::new)),
+            event = media(session.as_mut()) => Woken::Media(event),
+            spoken = spoken(line.as_mut()) => Woken::Spoken(spoken),
+            reply = poll_fn(|context| talk.poll_reply(context)) => Woken::Engine(reply),
+            result = hook(self.hook.as_mut()) => Woken::Hook(result),
+            () = at(due) => Woken::Due,
+            () = at(*missed_at) => Woken::WithoutMedia,
+            Ok(_) = stopping.wait_for(|stop| *stop == Stop::Now) => Woken::Stopping,
         }
     }
 
-    fn answer(&mut self) {
-        let Some(reservation) = &self.reservation else {
-            return;
-        };
-        let media = AppHostedMediaConfig::new(reservation.blob().to_wire());
-        self.order(Command::Answer(AnswerRequest {
-            callback_uri: Some(self.shared.callback.to_string()),
-            media_config: Some(media.into()),
-            accepted_modalities: Some(vec![Modality::Audio]),
-            ..AnswerRequest::default()
-        }));
-    }
-
-    fn call_event(&mut self, event: CallEvent) {
+    fn call_event(&mut self, now: Instant, event: CallEvent) -> Vec<Action> {
         match event {
-            CallEvent::TransferFailed { .. } => self.converse(Conversation::transfer_failed),
-            CallEvent::CommandFailed { failure, .. } => {
-                tracing::warn!(call = %self.id, ?failure, "a command failed");
-            }
-            CallEvent::StateChanged(state) => {
-                tracing::debug!(call = %self.id, %state, "the call moved on");
-                if state == CallState::TransferAccepted {
-                    // The caller's audio goes elsewhere from now on.
-                    self.without_media_until = None;
-                }
-            }
-            _ => {}
+            CallEvent::TransferFailed { .. } => self.talk.input(now, Input::TransferFailed),
+            CallEvent::CommandFailed { command, failure } => self.failed(now, command, &failure),
+            CallEvent::OperationCompleted { command, .. } => self.completed(now, command),
+            CallEvent::Tone(tone) => match (&self.media, facts::digit(&tone)) {
+                (Media::Service(_), Some(digit)) => self.talk.tone(now, digit),
+                _ => Vec::new(),
+            },
+            CallEvent::StateChanged(state) => self.moved(now, &state),
+            _ => Vec::new(),
         }
     }
 
-    fn offered(&mut self, session: Option<Session>) {
-        self.reservation = None;
-        self.session = session;
+    fn moved(&mut self, now: Instant, state: &CallState) -> Vec<Action> {
+        tracing::debug!(call = ?self.driver.machine().id(), %state, "the call moved on");
+        let told = match state {
+            CallState::Established => Told::Established,
+            CallState::Hold => Told::Hold,
+            CallState::Transferring => Told::Transferring,
+            CallState::TransferAccepted => {
+                if let Media::Application(ours) = &mut self.media {
+                    // The caller's audio goes elsewhere from now on.
+                    ours.missed_at = None;
+                }
+                return Vec::new();
+            }
+            _ => return Vec::new(),
+        };
+        let mut actions = self.talk.moved(now, told);
+        if *state == CallState::Established {
+            self.answered = true;
+            actions.extend(self.established(now));
+        }
+        actions
     }
 
-    fn media_event(&mut self, event: Option<SessionEvent>) {
+    fn established(&mut self, now: Instant) -> Vec<Action> {
+        match &mut self.media {
+            Media::Application(ours) => {
+                if ours.session.is_none() {
+                    ours.missed_at = ours.missed_at.or(Some(now + WITHOUT_MEDIA));
+                }
+                Vec::new()
+            }
+            Media::Service(service) if !service.subscribed => {
+                service.subscribed = true;
+                let mut actions = self.order(Command::SubscribeToTone);
+                actions.extend(self.talk.connected(now));
+                actions
+            }
+            Media::Service(_) => Vec::new(),
+        }
+    }
+
+    /// A command failed: the flow goes on where it can.
+    fn failed(&mut self, now: Instant, command: CommandId, failure: &Failure) -> Vec<Action> {
+        if self.is_said_by_graph(command) {
+            // Stopped prompts end like this too; those are forgotten already.
+            self.forget_file(command);
+            return self.talk.finished(now, Saying::Operation(command), false);
+        }
+        tracing::warn!(call = ?self.driver.machine().id(), ?failure, "a command failed");
+        match self.settle(command) {
+            Some(Awaited::Invite) => self.talk.input(now, Input::Invited(false)),
+            Some(Awaited::Farewell) => self.order(Command::HangUp),
+            None => Vec::new(),
+        }
+    }
+
+    fn completed(&mut self, now: Instant, command: CommandId) -> Vec<Action> {
+        if self.is_said_by_graph(command) {
+            self.forget_file(command);
+            return self.talk.finished(now, Saying::Operation(command), false);
+        }
+        match self.settle(command) {
+            Some(Awaited::Invite) => self.talk.input(now, Input::Invited(true)),
+            _ => Vec::new(),
+        }
+    }
+
+    fn settle(&mut self, command: CommandId) -> Option<Awaited> {
+        let place = self.awaited.iter().position(|(id, _)| *id == command)?;
+        Some(self.awaited.remove(place).1)
+    }
+
+    fn offered(&mut self, session: Option<Box<Session>>) -> Vec<Action> {
+        if let Media::Application(ours) = &mut self.media {
+            ours.reservation = None;
+            ours.session = session.map(|session| *session);
+            let live = ours.session.as_mut().and_then(Session::take_live);
+            if let (Some(live), Some(synthesizer)) = (live, &self.script.synthesizer) {
+                let language = self.script.flow.language().to_owned();
+                ours.line = Some(Line::new(live.voice, Arc::clone(synthesizer), language));
+            }
+        }
+        Vec::new()
+    }
+
+    fn media_event(&mut self, now: Instant, event: Option<SessionEvent>) -> Vec<Action> {
+        let Media::Application(ours) = &mut self.media else {
+            return Vec::new();
+        };
         match event {
             Some(SessionEvent::Connected) => {
-                self.without_media_until = None;
-                self.converse(Conversation::connected);
+                ours.missed_at = None;
+                self.talk.connected(now)
             }
-            Some(SessionEvent::Media(event)) => {
-                self.converse(|talk, now, session| talk.media(now, event, session));
-            }
+            Some(SessionEvent::Media(event)) => self.talk.media(now, event),
             Some(SessionEvent::Closed(_)) | None => {
-                self.session = None;
-                self.without_media_until = Some(Instant::now() + WITHOUT_MEDIA);
-                self.order(Command::Check);
+                ours.session = None;
+                ours.line = None;
+                ours.missed_at = Some(now + WITHOUT_MEDIA);
+                self.order(Command::Check)
             }
         }
     }
 
     /// Nobody is there to be heard: the caller vanished, or never came.
-    fn miss_media(&mut self) {
-        self.without_media_until = None;
-        tracing::warn!(call = %self.id, "no media for {} s, hanging up", WITHOUT_MEDIA.as_secs());
-        self.order(Command::HangUp);
+    fn miss_media(&mut self) -> Vec<Action> {
+        if let Media::Application(ours) = &mut self.media {
+            ours.missed_at = None;
+        }
+        tracing::warn!(call = ?self.driver.machine().id(), "no media for {} s, hanging up", WITHOUT_MEDIA.as_secs());
+        self.order(Command::HangUp)
     }
 
-    fn converse(
-        &mut self,
-        step: impl FnOnce(&mut Conversation, Instant, &mut Session) -> Option<Wish>,
-    ) {
-        let Some(session) = &mut self.session else {
-            return;
-        };
-        match step(&mut self.conversation, Instant::now(), session) {
-            Some(Wish::Transfer) => self.order(Command::Transfer(Box::new(self.to_the_agent()))),
-            Some(Wish::HangUp) => self.order(Command::HangUp),
-            None => {}
+    fn answered_by_hook(&mut self, now: Instant, result: Option<&str>) -> Vec<Action> {
+        let asked_at = self.hook.take().map(|hook| hook.node.clone());
+        match asked_at.as_deref() == Some(self.talk.run().node()) {
+            true => self.talk.input(now, Input::Webhook(result)),
+            // The flow has gone on without it.
+            false => Vec::new(),
         }
     }
 
-    fn to_the_agent(&self) -> TransferRequest {
-        let agent = IdentitySet::user(Identity::new(self.shared.agent.clone()));
-        TransferRequest {
-            transfer_target: Some(InvitationParticipantInfo {
-                identity: Some(agent),
-                ..InvitationParticipantInfo::default()
-            }),
-            ..TransferRequest::default()
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        let mut waiting = VecDeque::from(actions);
+        while let Some(action) = waiting.pop_front() {
+            for next in self.act(action).into_iter().rev() {
+                waiting.push_front(next);
+            }
         }
     }
 
-    fn order(&mut self, command: Command) {
+    /// Gives an order to call control.
+    fn order(&mut self, command: Command) -> Vec<Action> {
         let transfer = matches!(command, Command::Transfer(_));
         match self.driver.command(command) {
             // A call that is ending needs no further orders.
-            Ok(_) | Err(CommandError::Ended(_)) => {}
+            Ok(_) | Err(CommandError::Ended(_)) => Vec::new(),
             Err(error) => {
-                tracing::warn!(call = %self.id, %error, "an order was not taken");
-                if transfer {
-                    self.converse(Conversation::transfer_failed);
+                tracing::warn!(call = ?self.driver.machine().id(), %error, "an order was not taken");
+                match transfer {
+                    true => self.talk.input(Instant::now(), Input::TransferFailed),
+                    false => Vec::new(),
                 }
+            }
+        }
+    }
+
+    /// Gives an order whose outcome the flow waits for; `false` if it wasn't taken.
+    fn order_awaited(&mut self, command: Command, awaited: Awaited) -> bool {
+        match self.driver.command(command) {
+            Ok(id) => {
+                self.awaited.push((id, awaited));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(call = ?self.driver.machine().id(), %error, "an order was not taken");
+                false
             }
         }
     }
@@ -228,6 +419,20 @@ async fn offered(reservation: Option<&mut Reservation>) -> Option<Session> {
 async fn media(session: Option<&mut Session>) -> Option<SessionEvent> {
     match session {
         Some(session) => session.event().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn spoken(line: Option<&mut Line>) -> Spoken {
+    match line {
+        Some(line) => line.event().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn hook(hook: Option<&mut Hook>) -> Option<String> {
+    match hook {
+        Some(hook) => (&mut hook.answer).await.ok().flatten(),
         None => std::future::pending().await,
     }
 }

@@ -1,24 +1,18 @@
-//! The talking half of a call: media events to the hook and the dialogue, their
-//! wishes to the playout, everything worth seeing to the observer.
+//! The talking half of a call, without IO: what was heard goes to the hook and through
+//! the flow, what is to be done comes out, everything worth seeing to the observer.
 
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use switchboard_media::event::{MediaEvent, PlayId};
-use switchboard_nlp::{Digits, Engine, Event, Features, Reply, SessionStart, Transient};
-use switchboard_transport::Session;
+use switchboard_media::event::{Digit, DigitSource, MediaEvent, PlayId};
+use switchboard_nlp::{
+    Action as Asked, CallState, Digits, Engine, Event, Features, Gate, Health, Reply, SessionStart,
+    Transient, Utterance,
+};
+use switchboard_signaling::call::CommandId;
 
-use crate::dialogue::{Action, FrontDesk, Input};
+use crate::flow::{Action, Input, Run, Wish};
 use crate::observer::{Observation, Observer, PromptProgress};
-use crate::prompts::{PromptName, Prompts};
-
-/// What the conversation wants from call control.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
-    Transfer,
-    HangUp,
-}
 
 /// When media time began, as far as is known: events come late, never early, so
 /// the earliest beginning that one of them allows is the best estimate.
@@ -40,100 +34,131 @@ impl MediaClock {
     }
 }
 
+/// What is being said, as whoever says it knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Saying {
+    /// A prompt, by the media engine.
+    Prompt(PlayId),
+    /// Words, by the synthesiser.
+    Words(u64),
+    /// A file, by Graph.
+    Operation(CommandId),
+}
+
 /// One caller's conversation.
 pub(crate) struct Conversation {
-    call: String,
-    desk: FrontDesk,
+    start: SessionStart,
+    run: Run,
     engine: Box<dyn Engine>,
-    prompts: Arc<Prompts>,
+    gate: Gate,
     observer: Observer,
-    playing: Option<(PlayId, PromptName)>,
-    announced: Option<&'static str>,
+    saying: Option<(Saying, String)>,
+    /// The engine's own name for what it asked to be said next.
+    utterance: Option<String>,
+    /// Whether the key that is down may be shown.
+    key: Option<bool>,
+    node: Option<String>,
     clock: MediaClock,
+    begun: bool,
 }
 
 impl Conversation {
     pub(crate) fn new(
-        call: String,
+        start: SessionStart,
+        run: Run,
         engine: Box<dyn Engine>,
-        prompts: Arc<Prompts>,
         observer: Observer,
     ) -> Self {
         Self {
-            call,
-            desk: FrontDesk::default(),
+            start,
+            run,
             engine,
-            prompts,
+            gate: Gate::default(),
             observer,
-            playing: None,
-            announced: None,
+            saying: None,
+            utterance: None,
+            key: None,
+            node: None,
             clock: MediaClock::default(),
+            begun: false,
         }
     }
 
-    /// When [`Conversation::timeout`] is due.
+    /// The way through the flow.
+    pub(crate) fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The call's facts.
+    pub(crate) fn facts(&self) -> &SessionStart {
+        &self.start
+    }
+
+    /// An outgoing call has got its id.
+    pub(crate) fn named(&mut self, call: String) {
+        self.start.call = call;
+    }
+
+    /// When [`Input::Timeout`] is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.desk.poll_timeout()
+        self.run.poll_timeout()
     }
 
-    pub(crate) fn timeout(&mut self, now: Instant, session: &mut Session) -> Option<Wish> {
-        self.input(now, Input::Timeout, session)
+    /// Media flows: the engine and the flow begin, once.
+    pub(crate) fn connected(&mut self, now: Instant) -> Vec<Action> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Vec::new();
+        }
+        let start = Event::SessionStart(self.start.clone());
+        let mut actions = self.tell(now, start);
+        actions.extend(self.input(now, Input::Connected));
+        actions
     }
 
-    pub(crate) fn connected(&mut self, now: Instant, session: &mut Session) -> Option<Wish> {
-        let start = Event::SessionStart(SessionStart {
-            call: self.call.clone(),
-            language: "en-US".to_owned(),
-            ..SessionStart::default()
-        });
-        self.engine.handle(&start, &mut |_| {});
-        self.input(now, Input::Connected, session)
+    /// Call control moved on.
+    pub(crate) fn moved(&mut self, now: Instant, state: CallState) -> Vec<Action> {
+        match self.begun {
+            true => self.tell(now, Event::CallState(state)),
+            false => Vec::new(),
+        }
     }
 
-    pub(crate) fn transfer_failed(&mut self, now: Instant, session: &mut Session) -> Option<Wish> {
-        self.input(now, Input::TransferFailed, session)
+    /// The call is over.
+    pub(crate) fn over(&mut self, now: Instant) {
+        // What is left to do can't be done any more.
+        let _ = self.input(now, Input::CallerLeft);
+        if self.begun {
+            self.engine.handle(&Event::SessionEnd, &mut |_| {});
+        }
     }
 
     /// Takes what the pipeline heard or did.
-    pub(crate) fn media(
-        &mut self,
-        now: Instant,
-        event: MediaEvent,
-        session: &mut Session,
-    ) -> Option<Wish> {
+    pub(crate) fn media(&mut self, now: Instant, event: MediaEvent) -> Vec<Action> {
         match event {
             // Acting on the press rather than the release makes keys feel quick.
-            MediaEvent::DigitStart { digit, .. } => {
-                let digits = Digits::open(digit.as_char().to_string());
-                let wish = self.ask(now, &Event::Digits(digits), session);
-                wish.or(self.input(now, Input::Digit(digit), session))
-            }
+            MediaEvent::DigitStart { digit, .. } => self.key_down(now, digit),
             MediaEvent::DigitEnd {
                 digit,
                 source,
                 duration_ms,
                 ..
             } => {
-                self.observe(Observation::Digit {
-                    digit,
-                    source,
-                    duration_ms,
-                });
-                None
+                self.key_up(digit, source, duration_ms);
+                Vec::new()
             }
             MediaEvent::SpeechStart { start_ms } => {
                 let start = self.clock.at(now, start_ms);
                 self.observe(Observation::SpeechStart { start });
-                self.ask(now, &Event::SpeechStart { t_ms: start_ms }, session)
+                let mut actions = self.input(now, Input::SpeechStart);
+                actions.extend(self.tell(now, Event::SpeechStart { t_ms: start_ms }));
+                actions
             }
             MediaEvent::SpeechEnd { start_ms, end_ms } => {
                 let (start, end) = (self.clock.at(now, start_ms), self.clock.at(now, end_ms));
                 self.observe(Observation::SpeechEnd { start, end });
-                let end = Event::SpeechEnd {
-                    t_ms: end_ms,
-                    duration_ms: end_ms.saturating_sub(start_ms),
-                };
-                self.ask(now, &end, session)
+                let duration_ms = end_ms.saturating_sub(start_ms);
+                let t_ms = end_ms;
+                self.tell(now, Event::SpeechEnd { t_ms, duration_ms })
             }
             MediaEvent::Level { t_ms, dbov } => {
                 self.clock.heard(now, t_ms);
@@ -143,61 +168,118 @@ impl Conversation {
                     level_dbov: dbov,
                     ..Features::default()
                 };
-                self.ask(now, &Event::Features(Transient::new(features)), session)
+                self.tell(now, Event::Features(Transient::new(features)))
             }
-            MediaEvent::Vad { .. } => None,
-            MediaEvent::PlayStarted { id } => self.play_started(now, id, session),
+            MediaEvent::Vad { .. } => Vec::new(),
+            MediaEvent::PlayStarted { id } => self.started(now, Saying::Prompt(id)),
             MediaEvent::PlayFinished { id, interrupted } => {
-                self.play_finished(now, id, interrupted, session)
+                self.finished(now, Saying::Prompt(id), interrupted)
             }
         }
     }
 
-    fn play_started(&mut self, now: Instant, id: PlayId, session: &mut Session) -> Option<Wish> {
-        let (_, name) = self.playing.filter(|(playing, _)| *playing == id)?;
-        self.observe(Observation::Prompt {
-            name,
-            progress: PromptProgress::Started,
-        });
-        let name = name.as_str().to_owned();
-        self.ask(now, &Event::PromptStarted { name }, session)
+    /// A key that Graph told of (service-hosted media): down and up at once.
+    pub(crate) fn tone(&mut self, now: Instant, digit: Digit) -> Vec<Action> {
+        let actions = self.key_down(now, digit);
+        self.key_up(digit, DigitSource::Rtp, 0);
+        actions
     }
 
-    fn play_finished(
+    fn key_down(&mut self, now: Instant, digit: Digit) -> Vec<Action> {
+        // The key that ends a secret is part of it.
+        self.key = Some(!self.run.is_secret());
+        let digits = Digits::open(digit.as_char().to_string());
+        let mut actions = self.tell(now, Event::Digits(digits));
+        actions.extend(self.input(now, Input::Digit(digit)));
+        actions
+    }
+
+    fn key_up(&mut self, digit: Digit, source: DigitSource, duration_ms: u64) {
+        if self.key.take().unwrap_or(!self.run.is_secret()) {
+            self.observe(Observation::Digit {
+                digit,
+                source,
+                duration_ms,
+            });
+        }
+        self.keep_gate();
+    }
+
+    /// A secret's last key is still to be heard when the secret is over.
+    fn keep_gate(&mut self) {
+        match self.run.is_secret() || self.key == Some(false) {
+            true => self.gate.close(),
+            false => self.gate.open(),
+        }
+    }
+
+    /// Something is being said from now on, in place of what was said before.
+    pub(crate) fn says(&mut self, saying: Saying, prompt: Option<String>) {
+        let name = self.utterance.take().or(prompt).unwrap_or_default();
+        // What loses its place is over now; its own report comes later and is
+        // recognised as old news.
+        self.stopped();
+        self.saying = Some((saying, name));
+    }
+
+    /// What was being said was silenced.
+    pub(crate) fn stopped(&mut self) {
+        if let Some((_, name)) = self.saying.take() {
+            let finished = Event::PromptFinished {
+                name: name.clone(),
+                interrupted: true,
+            };
+            self.engine.handle(&finished, &mut |_| {});
+            let progress = PromptProgress::Interrupted;
+            self.observe(Observation::Prompt { name, progress });
+        }
+    }
+
+    pub(crate) fn started(&mut self, now: Instant, saying: Saying) -> Vec<Action> {
+        let Some((_, name)) = self.saying.as_ref().filter(|(now, _)| *now == saying) else {
+            return Vec::new();
+        };
+        let (name, progress) = (name.clone(), PromptProgress::Started);
+        self.observe(Observation::Prompt {
+            name: name.clone(),
+            progress,
+        });
+        self.tell(now, Event::PromptStarted { name })
+    }
+
+    pub(crate) fn finished(
         &mut self,
         now: Instant,
-        id: PlayId,
+        saying: Saying,
         interrupted: bool,
-        session: &mut Session,
-    ) -> Option<Wish> {
-        let (_, name) = self.playing.filter(|(playing, _)| *playing == id)?;
-        self.playing = None;
-        self.finished(name, interrupted);
-        let name = name.as_str().to_owned();
-        let wish = self.ask(now, &Event::PromptFinished { name, interrupted }, session);
+    ) -> Vec<Action> {
+        if self.saying.as_ref().is_none_or(|(now, _)| *now != saying) {
+            return Vec::new();
+        }
         if interrupted {
-            return wish;
+            self.stopped();
+            return Vec::new();
         }
-        wish.or_else(|| self.input(now, Input::PromptFinished, session))
+        let name = self.saying.take().map(|(_, name)| name).unwrap_or_default();
+        let progress = PromptProgress::Finished;
+        self.observe(Observation::Prompt {
+            name: name.clone(),
+            progress,
+        });
+        let mut actions = self.tell(now, Event::PromptFinished { name, interrupted });
+        actions.extend(self.input(now, Input::PromptFinished));
+        actions
     }
 
-    fn finished(&mut self, name: PromptName, interrupted: bool) {
-        let progress = match interrupted {
-            true => PromptProgress::Interrupted,
-            false => PromptProgress::Finished,
+    /// Tells the hook what it may know, and the flow what the hook made of it.
+    pub(crate) fn tell(&mut self, now: Instant, event: Event) -> Vec<Action> {
+        let Some(event) = self.gate.pass(event) else {
+            return Vec::new();
         };
-        self.observe(Observation::Prompt { name, progress });
-    }
-
-    /// Tells the hook, and the dialogue what the hook made of it.
-    fn ask(&mut self, now: Instant, event: &Event, session: &mut Session) -> Option<Wish> {
         let mut replies = Vec::new();
-        self.engine.handle(event, &mut |reply| replies.push(reply));
-        let mut wish = None;
-        for reply in replies {
-            wish = wish.or(self.reply(now, &reply, session));
-        }
-        wish
+        self.engine.handle(&event, &mut |reply| replies.push(reply));
+        let replies = replies.into_iter();
+        replies.flat_map(|reply| self.reply(now, &reply)).collect()
     }
 
     /// The next reply of a hook that takes its time.
@@ -205,59 +287,69 @@ impl Conversation {
         self.engine.poll_reply(context)
     }
 
-    /// Tells the dialogue what the hook says. The front desk grants no wishes.
-    pub(crate) fn reply(
-        &mut self,
-        now: Instant,
-        reply: &Reply,
-        session: &mut Session,
-    ) -> Option<Wish> {
+    /// Tells the flow what the hook says.
+    pub(crate) fn reply(&mut self, now: Instant, reply: &Reply) -> Vec<Action> {
         match reply {
-            Reply::Intent(intent) => {
-                intent.with(|intent| self.input(now, Input::Intent(&intent.name), session))
+            Reply::Text(transcript) if transcript.is_final => {
+                let text = &transcript.text;
+                text.with(|text| self.input(now, Input::Text(text)))
+            }
+            Reply::Intent(intent) => intent.with(|intent| {
+                let (name, confidence) = (intent.name.as_str(), intent.confidence);
+                self.input(now, Input::Intent { name, confidence })
+            }),
+            Reply::Sentiment(mood) => {
+                mood.with(|mood| self.input(now, Input::Sentiment(mood.score)))
             }
             Reply::Health(health) => {
-                tracing::info!(call = self.call, ?health, "the engine");
-                None
+                tracing::info!(call = self.start.call, ?health, "the engine");
+                self.input(now, Input::Engine(*health == Health::Up))
             }
-            _ => None,
+            Reply::Action(action) => self.asked(now, action),
+            Reply::Text(_) | Reply::EndOfTurn => Vec::new(),
         }
     }
 
-    fn input(&mut self, now: Instant, input: Input<'_>, session: &mut Session) -> Option<Wish> {
-        let action = self.desk.handle(now, input);
-        if self.announced != Some(self.desk.next()) {
-            self.announced = Some(self.desk.next());
-            self.observe(Observation::Next(self.desk.next()));
-        }
-        match action? {
-            Action::Play(name) => {
-                self.play(name, session);
-                None
-            }
-            Action::Transfer => Some(Wish::Transfer),
-            Action::HangUp => Some(Wish::HangUp),
-        }
-    }
-
-    fn play(&mut self, name: PromptName, session: &mut Session) {
-        let Some(prompt) = self.prompts.get(name) else {
-            return;
-        };
-        match session.play(Arc::clone(prompt)) {
-            Ok(id) => {
-                // The prompt that loses its place is over now; its own report
-                // comes later and is recognised as old news.
-                if let Some((_, interrupted)) = self.playing.replace((id, name)) {
-                    self.finished(interrupted, true);
+    fn asked(&mut self, now: Instant, action: &Asked) -> Vec<Action> {
+        let wish = match action {
+            Asked::Say(say) => {
+                self.utterance = Some(say.id.clone());
+                let actions = match &say.what {
+                    Utterance::Prompt(name) => self.wish(now, Wish::Prompt(name)),
+                    Utterance::Text(text) => text.with(|text| self.wish(now, Wish::Text(text))),
+                };
+                if actions.is_empty() {
+                    self.utterance = None;
                 }
+                return actions;
             }
-            Err(error) => tracing::warn!(call = self.call, %error, "a prompt was not played"),
+            Asked::StopSpeaking => Wish::StopSpeaking,
+            Asked::Transfer { to } => Wish::Transfer(to),
+            Asked::Invite { who } => Wish::Invite(who),
+            Asked::HangUp => Wish::HangUp,
+            // Collecting and muting are the flow's own.
+            Asked::Nothing | Asked::Collect(_) | Asked::Mute { .. } => return Vec::new(),
+        };
+        self.wish(now, wish)
+    }
+
+    fn wish(&mut self, now: Instant, wish: Wish<'_>) -> Vec<Action> {
+        self.input(now, Input::Wish(wish))
+    }
+
+    /// Takes one input through the flow.
+    pub(crate) fn input(&mut self, now: Instant, input: Input<'_>) -> Vec<Action> {
+        let actions = self.run.handle(now, input);
+        self.keep_gate();
+        if self.node.as_deref() != Some(self.run.node()) {
+            self.node = Some(self.run.node().to_owned());
+            self.observe(Observation::Next(self.run.about().to_owned()));
         }
+        actions
     }
 
     fn observe(&self, observation: Observation) {
-        (self.observer)(&self.call, observation);
+        (self.observer)(&self.start.call, observation);
     }
 }
 

@@ -3,18 +3,24 @@
 //! [`Bot`] serves Graph's notifications and callers' media on one address. Each
 //! call has a task of its own that owns everything about it: the call machine of
 //! `switchboard-signaling`, the media session of `switchboard-transport`, and the
-//! conversation, which is plain logic ([`dialogue`]).
+//! conversation, which is a [`flow`] made ready by a [`Script`].
 
 #![forbid(unsafe_code)]
 
 mod bot;
 mod call;
 mod conversation;
-pub mod dialogue;
 pub mod flow;
+mod hook;
 mod observer;
 mod prompts;
+mod script;
+pub mod speech;
 
-pub use bot::{Bot, BotConfig, BotError, Cloud, Engines};
+pub use bot::{
+    Bot, BotConfig, BotError, Cloud, DialError, Dialer, Engines, OutgoingCall, Parts, PlacedCall,
+};
+pub use call::CallReport;
 pub use observer::{Observation, Observer, PromptProgress, nobody};
-pub use prompts::{PromptName, Prompts};
+pub use prompts::RecordingError;
+pub use script::{Script, ScriptError};

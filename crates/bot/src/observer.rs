@@ -5,13 +5,11 @@ use std::time::Instant;
 
 use switchboard_media::event::{Digit, DigitSource};
 
-use crate::prompts::PromptName;
-
 /// Something worth showing about a call.
 ///
 /// Digits and speech are the caller's; whoever receives them may show them live
 /// and must not keep them.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Observation {
     /// A digit was pressed and released.
     Digit {
@@ -41,13 +39,13 @@ pub enum Observation {
     },
     /// A prompt began, ended or was cut short.
     Prompt {
-        /// Which.
-        name: PromptName,
+        /// Its name in the flow; of the engine's own words, the id it gave them.
+        name: String,
         /// What happened to it.
         progress: PromptProgress,
     },
     /// What the bot does next.
-    Next(&'static str),
+    Next(String),
 }
 
 /// How far a prompt got.

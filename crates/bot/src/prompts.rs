@@ -1,107 +1,99 @@
-//! What the bot can say: recordings that are encoded once and shared by all calls.
+//! What a bot can say: recordings and spoken texts, encoded once and shared by all
+//! calls.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use switchboard_media::prompt::{Prompt, PromptError};
+use switchboard_media::resample::{self, ResampleError};
+use switchboard_media::wav::{self, WavError};
+use zeroize::Zeroizing;
 
-/// One of the front desk's prompts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PromptName {
-    /// The welcome and the menu.
-    Greeting,
-    /// The answer to key 1.
-    One,
-    /// The answer to key 2.
-    Two,
-    /// "I'll connect you".
-    Transfer,
-    /// Nobody picked up.
-    TransferFailed,
-    /// The last words.
-    Goodbye,
-    /// A key that means nothing.
-    Sorry,
-    /// The menu once more.
-    StillThere,
+/// The rate of files for service-hosted media (`mediaInfo`: WAV, mono, 16 bit, 16 kHz).
+const SERVICE_RATE: u32 = 16_000;
+
+/// Audio in the form a call's media takes it.
+#[derive(Debug)]
+pub(crate) enum Recording {
+    /// Opus packets, for media of our own.
+    Packets(Arc<Prompt>),
+    /// A file that Graph fetches.
+    File(ServiceFile),
 }
 
-impl PromptName {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Greeting,
-        Self::One,
-        Self::Two,
-        Self::Transfer,
-        Self::TransferFailed,
-        Self::Goodbye,
-        Self::Sorry,
-        Self::StillThere,
-    ];
+/// A WAV file as Graph plays it.
+pub(crate) struct ServiceFile {
+    /// Its path below the bot's address.
+    pub(crate) path: String,
+    /// Its bytes.
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+}
 
-    /// The name used in timelines and for files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Greeting => "greeting",
-            Self::One => "one",
-            Self::Two => "two",
-            Self::Transfer => "transfer",
-            Self::TransferFailed => "transfer-failed",
-            Self::Goodbye => "goodbye",
-            Self::Sorry => "sorry",
-            Self::StillThere => "still-there",
-        }
-    }
-
-    pub(crate) fn next(self) -> &'static str {
-        match self {
-            Self::Greeting => "greeting the caller; any key interrupts",
-            Self::One => "giving the answer to 1, then listening",
-            Self::Two => "giving the answer to 2, then listening",
-            Self::TransferFailed => "telling the caller that nobody picked up",
-            Self::Sorry => "asking for another key",
-            Self::StillThere => "repeating the menu",
-            Self::Transfer => "announcing the transfer, then ringing the agent",
-            Self::Goodbye => "saying goodbye, then hanging up",
-        }
-    }
-
-    fn recording(self) -> &'static [u8] {
-        match self {
-            Self::Greeting => include_bytes!("../prompts/greeting.wav"),
-            Self::One => include_bytes!("../prompts/one.wav"),
-            Self::Two => include_bytes!("../prompts/two.wav"),
-            Self::Transfer => include_bytes!("../prompts/transfer.wav"),
-            Self::TransferFailed => include_bytes!("../prompts/transfer-failed.wav"),
-            Self::Goodbye => include_bytes!("../prompts/goodbye.wav"),
-            Self::Sorry => include_bytes!("../prompts/sorry.wav"),
-            Self::StillThere => include_bytes!("../prompts/still-there.wav"),
-        }
+/// What it says is nobody's business.
+impl std::fmt::Debug for ServiceFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ServiceFile(_)")
     }
 }
 
-/// The recordings, encoded.
-pub struct Prompts {
-    encoded: Vec<(PromptName, Arc<Prompt>)>,
+/// Samples with their rate.
+pub(crate) struct Sound {
+    pub(crate) rate: u32,
+    pub(crate) samples: Zeroizing<Vec<f32>>,
 }
 
-impl Prompts {
-    /// Encodes the recordings that are built into the program.
-    ///
-    /// # Errors
-    /// A recording is not a WAV we can play.
-    pub fn embedded() -> Result<Self, PromptError> {
-        let mut encoded = Vec::with_capacity(PromptName::ALL.len());
-        for name in PromptName::ALL {
-            encoded.push((name, Prompt::from_wav(name.recording())?));
-        }
-        Ok(Self { encoded })
+/// Why a recording can't be played.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// Not a WAV.
+    #[error(transparent)]
+    Wav(#[from] WavError),
+    /// Not convertible.
+    #[error("the recording can't be converted: {0}")]
+    Rate(#[from] ResampleError),
+    /// Not encodable.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+}
+
+impl Sound {
+    pub(crate) fn from_wav(bytes: &[u8]) -> Result<Self, RecordingError> {
+        let wav = wav::read(bytes)?;
+        Ok(Self {
+            rate: wav.rate,
+            samples: wav.mono(),
+        })
     }
 
-    /// The recording of a name.
-    pub fn get(&self, name: PromptName) -> Option<&Arc<Prompt>> {
-        let mut encoded = self.encoded.iter();
-        encoded
-            .find(|(candidate, _)| *candidate == name)
-            .map(|(_, prompt)| prompt)
+    /// For media of our own.
+    pub(crate) fn packets(&self) -> Result<Recording, RecordingError> {
+        let prompt = Prompt::from_samples(self.rate, &self.samples)?;
+        Ok(Recording::Packets(prompt))
     }
+
+    /// For Graph, which fetches it at `path`.
+    pub(crate) fn file(&self, path: String) -> Result<Recording, RecordingError> {
+        let samples = resample::convert(self.rate, SERVICE_RATE, &self.samples)?;
+        let bytes = Zeroizing::new(wav::write(SERVICE_RATE, &samples));
+        Ok(Recording::File(ServiceFile { path, bytes }))
+    }
+}
+
+/// The prompts of a flow, by name.
+pub(crate) type Prompts = BTreeMap<String, Arc<Recording>>;
+
+/// The demo's recordings, which are built into the program.
+pub(crate) fn embedded(path: &str) -> Option<&'static [u8]> {
+    let name = path.rsplit('/').next()?;
+    Some(match name {
+        "greeting.wav" => include_bytes!("../prompts/greeting.wav"),
+        "one.wav" => include_bytes!("../prompts/one.wav"),
+        "two.wav" => include_bytes!("../prompts/two.wav"),
+        "transfer.wav" => include_bytes!("../prompts/transfer.wav"),
+        "transfer-failed.wav" => include_bytes!("../prompts/transfer-failed.wav"),
+        "goodbye.wav" => include_bytes!("../prompts/goodbye.wav"),
+        "sorry.wav" => include_bytes!("../prompts/sorry.wav"),
+        "still-there.wav" => include_bytes!("../prompts/still-there.wav"),
+        _ => return None,
+    })
 }

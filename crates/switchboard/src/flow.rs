@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::io::BufRead;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use switchboard_bot::flow::{Facts, Flow, Problems, Simulator, dot, mermaid, schema};
+use switchboard_bot::flow::{Facts, Simulator, dot, mermaid, schema};
 
 use crate::output::{hint, say};
+use crate::serve::{FlowError, FlowFile};
 
 /// Checks conversations: every problem with its place and a suggestion.
 ///
@@ -17,7 +18,7 @@ use crate::output::{hint, say};
 /// something is wrong.
 #[derive(Args)]
 pub(crate) struct CheckArgs {
-    /// Flow files.
+    /// Flow files, or settings with a flow.
     #[arg(required_unless_present = "schema", value_name = "FLOW")]
     flows: Vec<PathBuf>,
     /// Prints the JSON Schema of flow files, for editors.
@@ -63,44 +64,13 @@ pub(crate) struct SimulateArgs {
     time: Option<jiff::Timestamp>,
 }
 
-/// Why a flow can't be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FlowError {
-    #[error("{} can't be read", .0.display())]
-    Read(PathBuf, #[source] std::io::Error),
-    #[error("{}", at(.0, .1))]
-    Problems(PathBuf, Problems),
-    #[error("{0} of the flows can't be used")]
-    Some(usize),
-    #[error(transparent)]
-    Output(#[from] std::io::Error),
-}
-
-/// One problem a line, as compilers write them.
-fn at(path: &Path, problems: &Problems) -> String {
-    let lines = problems
-        .0
-        .iter()
-        .map(|problem| format!("{}:{problem}", path.display()));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-fn read(path: &Path) -> Result<Flow, FlowError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| FlowError::Read(path.to_owned(), error))?;
-    let directory = path.parent().unwrap_or(Path::new(""));
-    let exists = |file: &str| directory.join(file).is_file();
-    Flow::parse_with_files(&text, exists)
-        .map_err(|problems| FlowError::Problems(path.to_owned(), problems))
-}
-
 pub(crate) fn check(args: &CheckArgs) -> Result<(), FlowError> {
     if args.schema {
         say(&format!("{:#}", schema()))?;
     }
     let mut wrong = 0;
     for path in &args.flows {
-        match read(path) {
+        match FlowFile::read(path) {
             Ok(_) => say(&format!("{}: ok", path.display()))?,
             Err(FlowError::Output(error)) => return Err(error.into()),
             Err(error) => {
@@ -116,7 +86,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), FlowError> {
 }
 
 pub(crate) fn graph_of(args: &GraphOfArgs) -> Result<(), FlowError> {
-    let flow = read(&args.flow)?;
+    let flow = FlowFile::read(&args.flow)?.flow;
     let drawing = match args.format {
         Format::Mermaid => mermaid(&flow),
         Format::Dot => dot(&flow),
@@ -125,7 +95,7 @@ pub(crate) fn graph_of(args: &GraphOfArgs) -> Result<(), FlowError> {
 }
 
 pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), FlowError> {
-    let flow = Arc::new(read(&args.flow)?);
+    let flow = Arc::new(FlowFile::read(&args.flow)?.flow);
     let facts = Facts {
         caller: args.caller.clone(),
         number: args.number.clone(),

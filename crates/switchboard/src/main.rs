@@ -14,6 +14,9 @@ mod flow;
 mod graph;
 mod load;
 mod output;
+#[cfg(test)]
+mod person;
+mod serve;
 mod site;
 mod timeline;
 
@@ -27,7 +30,7 @@ use tracing_subscriber::EnvFilter;
 /// `demo` shows a real call on this machine: an emulator of Graph's calling cloud,
 /// a bot that answers, and a softphone in the browser. `analyze` runs the bot's
 /// ears over recordings. `emulate` runs the emulator alone, for bots in any
-/// language. `graph` asks Graph, or the emulator, for any calling operation. `check`,
+/// language. `serve` runs a bot, by settings and a flow. `graph` asks Graph, or the emulator, for any calling operation. `check`,
 /// `graph-of` and `simulate` are for conversations as configuration. `load` measures what
 /// calls cost.
 ///
@@ -46,6 +49,8 @@ enum Command {
     Analyze(analyze::AnalyzeArgs),
     Emulate(Box<emulate::EmulateArgs>),
     Load(load::LoadArgs),
+    Serve(Box<serve::ServeArgs>),
+    Config(Box<serve::ConfigArgs>),
     Check(flow::CheckArgs),
     GraphOf(flow::GraphOfArgs),
     Simulate(flow::SimulateArgs),
@@ -59,6 +64,8 @@ fn main() -> ExitCode {
         Command::Demo(args) => in_runtime(demo::run(args)),
         Command::Emulate(args) => return exit(in_runtime(emulate::run(args))),
         Command::Graph(args) => in_runtime(graph::run(args)),
+        Command::Serve(args) => in_runtime(serve::run(args)),
+        Command::Config(args) => serve::config(args),
         Command::Load(args) => in_runtime(load::run(args)),
         Command::Analyze(args) => analyze::run(args).map_err(Into::into),
         Command::Check(args) => flow::check(args).map_err(Into::into),

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use secrecy::SecretString;
-use switchboard_bot::{Bot, BotConfig, Cloud};
+use switchboard_bot::{Bot, BotConfig, Cloud, Parts, Script};
 use switchboard_emulator::{App, Emulator, EmulatorConfig};
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_transport::{Transport, TransportConfig};
@@ -22,12 +22,17 @@ const CLIENT_ID: &str = "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70";
 pub(crate) struct Site {
     pub(crate) emulator: Emulator,
     pub(crate) transport: Transport,
-    bot: Bot,
+    pub(crate) bot: Bot,
 }
 
 impl Site {
-    /// Starts the emulator at `listen` and a bot that is registered with it.
+    /// Starts the emulator at `listen` and the demo's bot, registered with it.
     pub(crate) async fn start(listen: SocketAddr) -> Result<Self, Failure> {
+        Self::with(listen, Script::demo()?).await
+    }
+
+    /// The same with a bot that takes callers through `script`.
+    pub(crate) async fn with(listen: SocketAddr, script: Script) -> Result<Self, Failure> {
         let engine = Engine::start(EngineConfig::default())?;
         let transport = Transport::new(engine, TransportConfig::default());
         let secret = SecretString::from(Uuid::new_v4().simple().to_string());
@@ -39,7 +44,7 @@ impl Site {
         };
         let config = EmulatorConfig::new(listen, transport.clone()).with_app(app);
         let emulator = Emulator::start(config).await?;
-        let bot = start_bot(&emulator, secret, transport.clone()).await?;
+        let bot = start_bot(&emulator, secret, transport.clone(), script).await?;
         emulator.set_webhook(CLIENT_ID, bot.webhook_url())?;
         Ok(Self {
             emulator,
@@ -59,18 +64,18 @@ async fn start_bot(
     emulator: &Emulator,
     secret: SecretString,
     transport: Transport,
+    script: Script,
 ) -> Result<Bot, Failure> {
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let config = BotConfig {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        public_url: None,
-        tenant_id: TENANT_ID.to_owned(),
-        client_id: CLIENT_ID.to_owned(),
-        client_secret: secret,
         cloud: cloud_of(emulator),
-        agent: "agent".to_owned(),
+        ..BotConfig::new(listen, TENANT_ID, CLIENT_ID, secret)
     };
-    let observer = publish_to(emulator.timeline());
-    Ok(Bot::start(config, transport, observer).await?)
+    let parts = Parts {
+        observer: publish_to(emulator.timeline()),
+        ..Parts::new(script)
+    };
+    Ok(Bot::start(config, transport, parts).await?)
 }
 
 /// The emulator in the place of Microsoft's cloud.

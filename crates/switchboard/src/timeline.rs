@@ -42,15 +42,13 @@ fn event(
         },
         Observation::Level { dbov } => TimelineEvent::Level { dbov },
         Observation::Prompt { name, progress } => TimelineEvent::Prompt {
-            name: name.as_str().to_owned(),
+            name,
             state: match progress {
                 PromptProgress::Started => PromptState::Started,
                 PromptProgress::Finished => PromptState::Finished,
                 PromptProgress::Interrupted => PromptState::Interrupted,
             },
         },
-        Observation::Next(next) => TimelineEvent::Bot {
-            next: next.to_owned(),
-        },
+        Observation::Next(next) => TimelineEvent::Bot { next },
     })
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 use toml::Spanned;
 
 use super::model::{ContactModel, FlowModel, HoursModel, Name, NodeModel, PromptModel};
@@ -15,15 +16,34 @@ use super::plan::{Contact, EngineRights, Flow, Hours, Node, NodeId, PromptSource
 use super::problem::{Problems, Report, did_you_mean};
 
 pub(super) fn parse(text: &str, exists: &dyn Fn(&str) -> bool) -> Result<Flow, Problems> {
-    let report = Report::new(text);
-    let model: FlowModel = match toml::from_str(text) {
-        Ok(model) => model,
-        Err(error) => return Err(report.unreadable(&error)),
-    };
-    let mut check = Check::new(report, &model, exists);
-    let flow = check.flow(&model);
+    match toml::from_str(text) {
+        Ok(model) => check(Report::new(text), &model, exists),
+        Err(error) => Err(Report::new(text).unreadable(&error)),
+    }
+}
+
+/// A flow beside other things.
+#[derive(Deserialize)]
+struct Inside {
+    flow: FlowModel,
+}
+
+pub(super) fn parse_inside(text: &str, exists: &dyn Fn(&str) -> bool) -> Result<Flow, Problems> {
+    match toml::from_str::<Inside>(text) {
+        Ok(inside) => check(Report::new(text), &inside.flow, exists),
+        Err(error) => Err(Report::new(text).unreadable(&error)),
+    }
+}
+
+fn check(
+    report: Report<'_>,
+    model: &FlowModel,
+    exists: &dyn Fn(&str) -> bool,
+) -> Result<Flow, Problems> {
+    let mut check = Check::new(report, model, exists);
+    let flow = check.flow(model);
     if check.report.is_empty() {
-        graph::check(&flow, &model, &mut check.report);
+        graph::check(&flow, model, &mut check.report);
     }
     match check.report.is_empty() {
         true => Ok(flow),
@@ -78,6 +98,7 @@ impl<'a> Check<'a> {
             otherwise: self.otherwise,
             fallback: self.fallback,
             language: model.language.clone(),
+            media: model.media,
             prompts: model
                 .prompts
                 .iter()
@@ -116,6 +137,8 @@ impl<'a> Check<'a> {
         let model = node.get_ref();
         Node {
             name: name.to_owned(),
+            about: model.about.clone(),
+            outcome: model.outcome.clone(),
             say: self.say(model.say.as_ref()),
             interruptible: model.interruptible,
             step: self.step(name, node),

@@ -68,7 +68,7 @@ fn describe(node: &Node) -> String {
         Step::Branch(..) => "decide".to_owned(),
         Step::Transfer { to, .. } => format!("transfer to {to}"),
         Step::Redirect { to } => format!("redirect to {to}"),
-        Step::Reject => "reject".to_owned(),
+        Step::Reject(_) => "reject".to_owned(),
         Step::Invite { who, .. } => format!("invite {who}"),
         Step::Record { .. } => "record".to_owned(),
         Step::Webhook(_) => "web hook".to_owned(),

@@ -16,7 +16,7 @@ mod simulate;
 mod values;
 
 pub use draw::{dot, mermaid};
-pub use model::schema;
+pub use model::{Hosting, Refusal, schema};
 pub use plan::{Contact, Flow, PromptSource};
 pub use problem::{Problem, Problems};
 pub use run::{Action, Facts, Input, Run, Wish, Words};

@@ -33,6 +33,9 @@ pub(super) struct FlowModel {
     /// The language callers are expected to speak (BCP 47).
     #[serde(default = "english")]
     pub(super) language: String,
+    /// Who handles a call's media.
+    #[serde(default)]
+    pub(super) media: Hosting,
     /// What can be said.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, PromptModel>")]
@@ -51,6 +54,17 @@ pub(super) struct FlowModel {
     /// The steps of the conversation.
     #[schemars(with = "BTreeMap<String, NodeModel>")]
     pub(super) nodes: BTreeMap<String, Spanned<NodeModel>>,
+}
+
+/// Who handles a call's media.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Hosting {
+    /// The bot: it hears speech and keys itself.
+    #[default]
+    Application,
+    /// Graph: prompts, keys and recordings are its operations.
+    Service,
 }
 
 fn english() -> String {
@@ -119,6 +133,10 @@ pub(super) struct HoursModel {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NodeModel {
+    /// What happens here, for people who watch a call.
+    pub(super) about: Option<String>,
+    /// What is reported of a call that came here: `confirmed`. The last one counts.
+    pub(super) outcome: Option<String>,
     /// A prompt.
     #[schemars(with = "Option<String>")]
     pub(super) say: Option<Name>,
@@ -143,8 +161,8 @@ pub(super) struct NodeModel {
     /// Pass the call on before it is answered: a contact.
     #[schemars(with = "Option<String>")]
     pub(super) redirect: Option<Name>,
-    /// Refuse the call before it is answered.
-    pub(super) reject: Option<bool>,
+    /// Refuse the call before it is answered: `true`, or a reason the caller is told.
+    pub(super) reject: Option<RejectModel>,
     /// Bring somebody into the call.
     #[schemars(with = "Option<InviteModel>")]
     pub(super) invite: Option<Spanned<InviteModel>>,
@@ -160,6 +178,28 @@ pub(super) struct NodeModel {
 
 fn yes() -> bool {
     true
+}
+
+/// Whether to refuse a call, or why.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum RejectModel {
+    /// `true`: without a reason.
+    Plain(bool),
+    /// With one.
+    Because(Refusal),
+}
+
+/// Why a call is refused (Graph's `rejectReason`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Refusal {
+    /// No reason.
+    None,
+    /// Busy; the caller's voicemail may follow.
+    Busy,
+    /// The caller may not call.
+    Forbidden,
 }
 
 /// What the caller may choose, and how.
@@ -194,6 +234,12 @@ pub(super) struct ListenModel {
     /// Said before the repetition after a wrong choice.
     #[schemars(with = "Option<String>")]
     pub(super) sorry: Option<Name>,
+    /// Said after a time-out instead of the node's prompt.
+    #[schemars(with = "Option<String>")]
+    pub(super) remind: Option<Name>,
+    /// Whether speech stops the prompt. If not, it doesn't count while one plays.
+    #[serde(default = "yes")]
+    pub(super) barge_in: bool,
     /// After the last time-out.
     #[schemars(with = "Option<String>")]
     pub(super) on_timeout: Option<Name>,

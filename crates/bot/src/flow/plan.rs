@@ -8,6 +8,7 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 
 use super::check;
+use super::model::{Hosting, Refusal};
 use super::problem::Problems;
 use super::run::Facts;
 
@@ -17,6 +18,7 @@ pub struct Flow {
     pub(super) otherwise: NodeId,
     pub(super) fallback: NodeId,
     pub(super) language: String,
+    pub(super) media: Hosting,
     pub(super) prompts: BTreeMap<String, PromptSource>,
     pub(super) contacts: BTreeMap<String, Contact>,
     pub(super) engine: EngineRights,
@@ -41,9 +43,23 @@ impl Flow {
         check::parse(text, &exists)
     }
 
+    /// The same for a flow that is the table `flow` of a larger file; places are those
+    /// of the file.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse_inside(text: &str, exists: impl Fn(&str) -> bool) -> Result<Self, Problems> {
+        check::parse_inside(text, &exists)
+    }
+
     /// The language callers are expected to speak.
     pub fn language(&self) -> &str {
         &self.language
+    }
+
+    /// Who handles the media of its calls.
+    pub fn media(&self) -> Hosting {
+        self.media
     }
 
     /// What can be said, by name: to be loaded before the first call.
@@ -111,6 +127,8 @@ pub(super) struct NodeId(pub(super) usize);
 
 pub(super) struct Node {
     pub(super) name: String,
+    pub(super) about: Option<String>,
+    pub(super) outcome: Option<String>,
     pub(super) say: Option<String>,
     pub(super) interruptible: bool,
     pub(super) step: Step,
@@ -128,7 +146,7 @@ pub(super) enum Step {
     Redirect {
         to: String,
     },
-    Reject,
+    Reject(Refusal),
     Invite {
         who: String,
         next: NodeId,
@@ -151,6 +169,8 @@ pub(super) struct Listen {
     pub(super) timeout: Duration,
     pub(super) retries: u8,
     pub(super) sorry: Option<String>,
+    pub(super) remind: Option<String>,
+    pub(super) barge_in: bool,
     pub(super) on_timeout: NodeId,
     pub(super) on_invalid: NodeId,
     /// `None` when keys do without the engine.
@@ -317,7 +337,7 @@ impl Step {
                 add("else", webhook.next);
                 add("failed", webhook.failed);
             }
-            Self::HangUp | Self::Reject | Self::Redirect { .. } => {}
+            Self::HangUp | Self::Reject(_) | Self::Redirect { .. } => {}
         }
         exits
     }
@@ -326,7 +346,7 @@ impl Step {
     pub(super) fn is_end(&self) -> bool {
         matches!(
             self,
-            Self::HangUp | Self::Reject | Self::Redirect { .. } | Self::Transfer { .. }
+            Self::HangUp | Self::Reject(_) | Self::Redirect { .. } | Self::Transfer { .. }
         )
     }
 

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 pub(super) use listening::words;
 
+use super::model::Refusal;
 use super::plan::{Contact, Flow, NodeId, Step};
 use super::values::Values;
 
@@ -73,6 +74,13 @@ pub enum Input<'a> {
     CallerLeft,
 }
 
+/// Not even the kind of input in detail: keys, words and moods are the caller's.
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Input(_)")
+    }
+}
+
 /// What an engine asks for; done where the flow's `engine` table allows it.
 #[derive(Clone, Copy)]
 pub enum Wish<'a> {
@@ -113,7 +121,7 @@ pub enum Action {
     /// Take the call.
     Answer,
     /// Refuse it.
-    Reject,
+    Reject(Refusal),
     /// Pass it on unanswered.
     Redirect(Contact),
     /// Play a prompt, in place of what is playing.
@@ -165,6 +173,7 @@ pub struct Run {
     attempts: u8,
     keys: Zeroizing<String>,
     values: Values,
+    outcome: Option<String>,
     engine_down: bool,
     secret: bool,
     deadline: Option<Instant>,
@@ -188,6 +197,7 @@ impl Run {
             attempts: 0,
             keys: Zeroizing::new(String::with_capacity(32)),
             values: Values::default(),
+            outcome: None,
             engine_down: false,
             secret: false,
             deadline: None,
@@ -204,6 +214,22 @@ impl Run {
     /// The node the call is at.
     pub fn node(&self) -> &str {
         &self.flow.node(self.at).name
+    }
+
+    /// What happens at that node, for people who watch; its name if nothing is written.
+    pub fn about(&self) -> &str {
+        let node = self.flow.node(self.at);
+        node.about.as_deref().unwrap_or(&node.name)
+    }
+
+    /// What is to be reported of the call: the `outcome` of the last node that has one.
+    pub fn outcome(&self) -> Option<&str> {
+        self.outcome.as_deref()
+    }
+
+    /// The flow the call goes through.
+    pub fn flow(&self) -> &Arc<Flow> {
+        &self.flow
     }
 
     /// Whether a secret is being entered: keys must not be shown.
@@ -245,7 +271,7 @@ impl Run {
             match &self.flow.node(self.at).step {
                 Step::Next(next) => self.at = *next,
                 Step::Branch(cases, otherwise) => self.at = self.decide(cases, *otherwise),
-                Step::Reject => return self.finish(Action::Reject),
+                Step::Reject(why) => return self.finish(Action::Reject(*why)),
                 Step::Redirect { to } => return self.finish(Action::Redirect(self.contact(to))),
                 _ => break,
             }
@@ -291,6 +317,9 @@ impl Run {
             return self.finish(Action::HangUp);
         }
         let flow = Arc::clone(&self.flow);
+        if let Some(outcome) = &flow.node(node).outcome {
+            self.outcome = Some(outcome.clone());
+        }
         let secret = matches!(&flow.node(node).step, Step::Collect(collect) if collect.secret);
         if self.secret != secret {
             self.secret = secret;
@@ -338,7 +367,7 @@ impl Run {
                 self.deadline = Some(now + webhook.timeout);
             }
             // Reject and redirect don't come after answering, by the flow's check.
-            Step::HangUp | Step::Reject | Step::Redirect { .. } => self.finish(Action::HangUp),
+            Step::HangUp | Step::Reject(_) | Step::Redirect { .. } => self.finish(Action::HangUp),
         }
     }
 
@@ -365,7 +394,8 @@ impl Run {
         let flow = Arc::clone(&self.flow);
         match &flow.node(self.at).step {
             Step::Listen(listen) => {
-                self.again(now, listen.retries, None, listen.on_timeout);
+                let remind = listen.remind.as_deref().map(|say| (say, Stage::Speaking));
+                self.again(now, listen.retries, remind, listen.on_timeout);
             }
             Step::Collect(collect) if self.keys.is_empty() => {
                 self.again(now, collect.retries, None, collect.on_timeout);
@@ -381,14 +411,20 @@ impl Run {
     }
 
     /// Repeats the node, or gives up.
-    fn again(&mut self, now: Instant, retries: u8, sorry: Option<&str>, give_up: NodeId) {
+    fn again(
+        &mut self,
+        now: Instant,
+        retries: u8,
+        instead: Option<(&str, Stage)>,
+        give_up: NodeId,
+    ) {
         self.keys.clear();
         if self.attempts >= retries {
             return self.leave(now, give_up);
         }
         self.attempts += 1;
-        match sorry {
-            Some(prompt) => self.play(prompt, Stage::Apologising),
+        match instead {
+            Some((prompt, stage)) => self.play(prompt, stage),
             None => self.speak(now),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use switchboard_media::event::Digit;
 
+use super::model::Refusal;
 use super::plan::{Contact, Flow, PromptSource};
 use super::run::{Action, Facts, Input, Run, Wish};
 
@@ -137,7 +138,9 @@ impl Simulator {
         };
         Some(match action {
             Action::Answer => "(answers)".to_owned(),
-            Action::Reject => "(rejects)".to_owned(),
+            Action::Reject(Refusal::None) => "(rejects)".to_owned(),
+            Action::Reject(Refusal::Busy) => "(rejects as busy)".to_owned(),
+            Action::Reject(Refusal::Forbidden) => "(rejects as forbidden)".to_owned(),
             Action::Redirect(contact) => format!("(redirects to {})", who(contact)),
             Action::Play(prompt) => {
                 let source = self.flow.prompts.get(prompt);

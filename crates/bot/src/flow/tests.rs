@@ -501,7 +501,7 @@ fn take(run: &mut Run, now: &mut Instant, step: &Step) -> Vec<Action> {
 fn is_last(action: &Action) -> bool {
     matches!(
         action,
-        Action::HangUp | Action::Reject | Action::Redirect(_)
+        Action::HangUp | Action::Reject(_) | Action::Redirect(_)
     )
 }
 

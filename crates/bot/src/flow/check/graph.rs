@@ -33,7 +33,7 @@ pub(super) fn check(flow: &Flow, model: &FlowModel, report: &mut Report<'_>) {
             let message = format!("the node \"{}\" leads back to itself at once", node.name);
             problem(id, message, "say or wait for something on the way");
         }
-        if matches!(node.step, Step::Redirect { .. } | Step::Reject) && answered.contains(&id) {
+        if matches!(node.step, Step::Redirect { .. } | Step::Reject(_)) && answered.contains(&id) {
             let message = format!(
                 "the node \"{}\" comes after the call was answered",
                 node.name
@@ -94,7 +94,8 @@ fn answered(flow: &Flow) -> BTreeSet<NodeId> {
     let silent = |id: &NodeId| {
         let node = flow.node(*id);
         node.say.is_none()
-            && (node.step.is_instant() || matches!(node.step, Step::Redirect { .. } | Step::Reject))
+            && (node.step.is_instant()
+                || matches!(node.step, Step::Redirect { .. } | Step::Reject(_)))
     };
     let reached = reachable(flow, [flow.start, flow.otherwise, flow.fallback]);
     reachable(flow, reached.into_iter().filter(|id| !silent(id)))

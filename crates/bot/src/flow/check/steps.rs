@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use super::Check;
 use crate::flow::model::{
-    CaseModel, CollectModel, InviteModel, ListenModel, Name, NodeModel, RecordModel, TransferModel,
-    WebhookModel,
+    CaseModel, CollectModel, InviteModel, ListenModel, Name, NodeModel, RecordModel, Refusal,
+    RejectModel, TransferModel, WebhookModel,
 };
 use crate::flow::plan::{Collect, Condition, Listen, NodeId, Step, Webhook};
 
@@ -35,7 +35,7 @@ impl Check<'_> {
             ),
         }
         let step = steps.pop().unwrap_or(Step::HangUp);
-        if matches!(step, Step::Redirect { .. } | Step::Reject)
+        if matches!(step, Step::Redirect { .. } | Step::Reject(_))
             && let Some(say) = &model.say
         {
             let suggestion = "remove say, or answer and use transfer or hang_up";
@@ -68,7 +68,11 @@ impl Check<'_> {
         steps.extend(model.redirect.as_ref().map(|to| Step::Redirect {
             to: self.contact_name(to),
         }));
-        steps.extend((model.reject == Some(true)).then_some(Step::Reject));
+        steps.extend(model.reject.and_then(|reject| match reject {
+            RejectModel::Plain(false) => None,
+            RejectModel::Plain(true) => Some(Step::Reject(Refusal::None)),
+            RejectModel::Because(why) => Some(Step::Reject(why)),
+        }));
         steps.extend(
             model
                 .invite
@@ -122,6 +126,8 @@ impl Check<'_> {
             timeout: self.seconds(&model.timeout),
             retries: model.retries,
             sorry: self.say(model.sorry.as_ref()),
+            remind: self.say(model.remind.as_ref()),
+            barge_in: model.barge_in,
             on_timeout: self.node_or_otherwise(model.on_timeout.as_ref()),
             on_invalid: self.node_or_otherwise(model.on_invalid.as_ref()),
             on_engine_down: model.on_engine_down.as_ref().map(|name| self.node(name)),

@@ -7,7 +7,7 @@ use switchboard_media::event::Digit;
 use zeroize::Zeroizing;
 
 use super::{Action, Input, Run, Stage};
-use crate::flow::plan::{Collect, Listen, Step};
+use crate::flow::plan::{Collect, Listen, NodeId, Step};
 
 impl Run {
     pub(super) fn heard(&mut self, now: Instant, stage: Stage, input: Input<'_>) {
@@ -36,6 +36,10 @@ impl Run {
             (Step::Collect(collect), Input::Digit(digit)) => {
                 self.key(now, collect, digit, speaking);
             }
+            (Step::Next(next), Input::Digit(_)) if speaking && self.is_silent_choice(*next) => {
+                self.leave(now, *next);
+                self.heard(now, Stage::Waiting, input);
+            }
             (_, Input::Digit(_) | Input::SpeechStart) => {}
             (Step::Transfer { failed, .. }, Input::TransferFailed) if !speaking => {
                 self.enter(now, *failed);
@@ -63,7 +67,17 @@ impl Run {
         }
     }
 
+    /// Whether keys may be pressed ahead of a node: it waits for some, and says nothing
+    /// that the caller would miss.
+    fn is_silent_choice(&self, node: NodeId) -> bool {
+        let node = self.flow.node(node);
+        node.say.is_none() && matches!(node.step, Step::Listen(_) | Step::Collect(_))
+    }
+
     fn listen(&mut self, now: Instant, listen: &Listen, input: Input<'_>, speaking: bool) {
+        if speaking && !listen.barge_in && !matches!(input, Input::Digit(_)) {
+            return;
+        }
         let to = match input {
             Input::Digit(digit) => listen.keys.get(&digit.as_char()).copied(),
             Input::Intent { confidence, .. } if confidence < listen.confidence => None,
@@ -93,7 +107,7 @@ impl Run {
             None => self.again(
                 now,
                 listen.retries,
-                listen.sorry.as_deref(),
+                sorry(listen.sorry.as_deref()),
                 listen.on_invalid,
             ),
         }
@@ -119,7 +133,7 @@ impl Run {
             return self.again(
                 now,
                 collect.retries,
-                collect.sorry.as_deref(),
+                sorry(collect.sorry.as_deref()),
                 collect.on_invalid,
             );
         }
@@ -128,6 +142,11 @@ impl Run {
         self.values.set(&collect.into, keys);
         self.enter(now, collect.next);
     }
+}
+
+/// The apology precedes the node's own prompt.
+fn sorry(prompt: Option<&str>) -> Option<(&str, Stage)> {
+    prompt.map(|prompt| (prompt, Stage::Apologising))
 }
 
 /// Lower-case words with single spaces between.

@@ -1,0 +1,154 @@
+//! Calls the bot places.
+
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use switchboard_nlp::{Direction, SessionStart};
+use switchboard_signaling::call::{CallConfig, CallDriver, CallMachine};
+use switchboard_signaling::request::InvalidRequest;
+use switchboard_signaling::types::{
+    AppHostedMediaConfig, Call, CallDirection, Identity, IdentitySet, Modality, ParticipantInfo,
+    ServiceHostedMediaConfig,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Listed, MAX_CALLS, Shared, WAITING_NOTIFICATIONS};
+use crate::call::{CallReport, Task, instance, invitation};
+use crate::conversation::Conversation;
+use crate::flow::{Contact, Facts, Hosting, Run};
+use crate::script::Script;
+
+/// Places calls. Holds no bot alive: once the bot is gone, nothing is placed.
+#[derive(Clone)]
+pub struct Dialer(Weak<Shared>);
+
+/// A call to be placed.
+pub struct OutgoingCall {
+    /// Whom to call.
+    pub to: Contact,
+    /// What to take them through; the bot's own script if not given.
+    pub script: Option<Arc<Script>>,
+    /// How long it may ring, in seconds, 30–99 (`call.ringingTimeoutInSeconds`); Graph's
+    /// own if not given.
+    pub ring_seconds: Option<u8>,
+}
+
+/// A call that is placed. Dropping it leaves the call as it is.
+pub struct PlacedCall(oneshot::Receiver<CallReport>);
+
+/// Why a call wasn't placed; nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The bot takes and places no calls any more.
+    #[error("the bot is stopping: no calls are placed")]
+    Stopping,
+    /// As many calls as Graph allows an application.
+    #[error("there are {MAX_CALLS} calls already: place it later")]
+    Full,
+    /// Phone numbers are called in the name of an application instance.
+    #[error("a phone number is called in the name of an application instance: configure its id")]
+    NoInstance,
+    /// The request breaks a documented rule.
+    #[error(transparent)]
+    Invalid(#[from] InvalidRequest),
+}
+
+impl PlacedCall {
+    /// Waits for its end. Cancel-safe; `None` if its task was lost.
+    pub async fn ended(&mut self) -> Option<CallReport> {
+        (&mut self.0).await.ok()
+    }
+}
+
+impl Dialer {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self(Arc::downgrade(shared))
+    }
+
+    /// Places a call; the flow begins when it is answered.
+    ///
+    /// # Errors
+    /// [`DialError`]; then nothing was sent.
+    pub fn place(&self, call: &OutgoingCall) -> Result<PlacedCall, DialError> {
+        let shared = self.0.upgrade().ok_or(DialError::Stopping)?;
+        if shared.is_stopping() {
+            return Err(DialError::Stopping);
+        }
+        let script = call.script.clone().unwrap_or_else(|| shared.script());
+        shared.files.serve(&script);
+        let reservation = shared.whip.reserve();
+        let media = match script.flow.media() {
+            Hosting::Application => AppHostedMediaConfig::new(reservation.blob().to_wire()).into(),
+            Hosting::Service => ServiceHostedMediaConfig::default().into(),
+        };
+        let request = Call {
+            media_config: Some(media),
+            ..shared.request(call)?
+        };
+        let machine = CallMachine::outgoing(Instant::now(), &request, CallConfig::default())?;
+        let (sender, notifications) = mpsc::channel(WAITING_NOTIFICATIONS);
+        let listed = shared.list_nameless(sender)?;
+        let driver = CallDriver::new(machine, shared.graph.clone(), notifications);
+        let start = SessionStart {
+            direction: Direction::Outgoing,
+            language: script.flow.language().to_owned(),
+            ..SessionStart::default()
+        };
+        let facts = Facts {
+            time: jiff::Timestamp::now(),
+            ..Facts::default()
+        };
+        let run = Run::new(Arc::clone(&script.flow), facts);
+        let observer = Arc::clone(&shared.observer);
+        let talk = Conversation::new(start, run, (shared.engines)(), observer);
+        let mut task = Task::new(&shared, &script, driver, talk, Some(reservation));
+        task.nameless = listed.nameless;
+        let (report, ended) = oneshot::channel();
+        tokio::spawn(async move {
+            // Nobody may be waiting for it.
+            let _ = report.send(task.run().await);
+            drop(listed);
+        });
+        Ok(PlacedCall(ended))
+    }
+}
+
+impl Shared {
+    fn request(&self, call: &OutgoingCall) -> Result<Call, DialError> {
+        let source = match &call.to {
+            Contact::User(_) => {
+                ParticipantInfo::new(IdentitySet::application(Identity::new(&self.app)))
+            }
+            Contact::Phone(_) => instance(self.instance.as_deref().ok_or(DialError::NoInstance)?),
+        };
+        Ok(Call {
+            direction: Some(CallDirection::Outgoing),
+            callback_uri: Some(self.callback.to_string()),
+            source: Some(source),
+            targets: Some(vec![invitation(&call.to)]),
+            requested_modalities: Some(vec![Modality::Audio]),
+            tenant_id: Some(self.tenant.clone()),
+            ringing_timeout_in_seconds: call.ring_seconds.map(i32::from),
+            ..Call::default()
+        })
+    }
+
+    fn list_nameless(
+        self: &Arc<Self>,
+        sender: mpsc::Sender<switchboard_signaling::notification::Notification>,
+    ) -> Result<Listed, DialError> {
+        let mut calls = self.calls();
+        if calls.len() >= MAX_CALLS {
+            return Err(DialError::Full);
+        }
+        calls.last += 1;
+        let number = calls.last;
+        calls.nameless.insert(number, sender);
+        self.count.send_replace(calls.len());
+        Ok(Listed {
+            id: None,
+            nameless: Some(number),
+            shared: Arc::clone(self),
+        })
+    }
+}

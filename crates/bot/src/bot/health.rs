@@ -1,0 +1,24 @@
+//! `/livez` and `/readyz`, for whoever starts and stops bots.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+
+use super::Shared;
+
+/// `/livez` answers while the process does; `/readyz` while it takes new calls, `503`
+/// otherwise.
+pub(super) fn router(shared: &Arc<Shared>) -> Router {
+    let shared = Arc::clone(shared);
+    let ready = move || async move {
+        match shared.is_stopping() {
+            true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+            false => (StatusCode::OK, "ready\n"),
+        }
+    };
+    Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+}

@@ -1,0 +1,217 @@
+//! What the flow wants, done: by call control, by the playout, by a web hook.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use switchboard_signaling::call::Command;
+use switchboard_signaling::request::{self, participants};
+use switchboard_signaling::types::{
+    AnswerRequest, AppHostedMediaConfig, InviteRequest, MediaConfig, Modality, RedirectRequest,
+    RejectReason, RejectRequest, ServiceHostedMediaConfig, TransferRequest,
+};
+
+use super::facts::invitation;
+use super::{Awaited, Hook, Media, Task};
+use crate::conversation::Saying;
+use crate::flow::{Action, Contact, Input, Refusal, Words};
+use crate::hook::Question;
+use crate::prompts::Recording;
+
+impl Task {
+    /// Does one thing; what follows from it at once comes back.
+    pub(super) fn act(&mut self, action: Action) -> Vec<Action> {
+        match action {
+            Action::Answer => self.answer(),
+            Action::Reject(why) => self.reject(why),
+            Action::Redirect(to) => self.redirect(&to),
+            Action::Play(name) => self.play(name),
+            Action::Say(words) => self.say(words),
+            Action::StopPlaying => {
+                self.stop_saying();
+                Vec::new()
+            }
+            // The conversation keeps the gate itself.
+            Action::Secret(_) | Action::Record(_) => Vec::new(),
+            Action::Transfer(to) => {
+                let transfer = TransferRequest {
+                    transfer_target: Some(invitation(&to)),
+                    ..TransferRequest::default()
+                };
+                self.order(Command::Transfer(Box::new(transfer)))
+            }
+            Action::Invite(who) => self.invite(&who),
+            Action::Webhook(url) => {
+                self.ask(url);
+                Vec::new()
+            }
+            Action::HangUp => self.order(Command::HangUp),
+        }
+    }
+
+    /// Where this call's media is to go.
+    fn media_config(media: &Media) -> Option<MediaConfig> {
+        match media {
+            Media::Application(ours) => {
+                let blob = ours.reservation.as_ref()?.blob().to_wire();
+                Some(AppHostedMediaConfig::new(blob).into())
+            }
+            Media::Service(_) => Some(ServiceHostedMediaConfig::default().into()),
+        }
+    }
+
+    fn answer(&mut self) -> Vec<Action> {
+        if let Media::Application(ours) = &mut self.media {
+            ours.missed_at = Some(Instant::now() + super::WITHOUT_MEDIA);
+        }
+        let answer = AnswerRequest {
+            callback_uri: Some(self.shared.callback.to_string()),
+            media_config: Self::media_config(&self.media),
+            accepted_modalities: Some(vec![Modality::Audio]),
+            ..AnswerRequest::default()
+        };
+        self.order(Command::Answer(answer))
+    }
+
+    fn reject(&mut self, why: Refusal) -> Vec<Action> {
+        let reason = match why {
+            Refusal::None => RejectReason::None,
+            Refusal::Busy => RejectReason::Busy,
+            Refusal::Forbidden => RejectReason::Forbidden,
+        };
+        let reject = RejectRequest {
+            reason: Some(reason),
+            ..RejectRequest::default()
+        };
+        self.order(Command::Reject(reject))
+    }
+
+    fn redirect(&mut self, to: &Contact) -> Vec<Action> {
+        let redirect = RedirectRequest {
+            targets: Some(vec![invitation(to)]),
+            callback_uri: Some(self.shared.callback.to_string()),
+            ..RedirectRequest::default()
+        };
+        match self.order_awaited(Command::Redirect(redirect), Awaited::Farewell) {
+            true => Vec::new(),
+            false => self.order(Command::HangUp),
+        }
+    }
+
+    fn invite(&mut self, who: &Contact) -> Vec<Action> {
+        let body = InviteRequest {
+            participants: Some(vec![invitation(who)]),
+            ..InviteRequest::default()
+        };
+        let machine = self.driver.machine();
+        let request = machine.id().map(|id| participants::invite(id, &body));
+        let taken = match request {
+            Some(Ok(request)) => self.order_awaited(Command::Operation(request), Awaited::Invite),
+            _ => false,
+        };
+        match taken {
+            true => Vec::new(),
+            false => self.talk.input(Instant::now(), Input::Invited(false)),
+        }
+    }
+
+    fn ask(&mut self, url: String) {
+        let run = self.talk.run();
+        let facts = self.talk.facts();
+        let question = Question {
+            call: &facts.call,
+            node: run.node(),
+            caller: facts.caller.id.as_deref(),
+            number: facts.caller.number.as_deref(),
+            values: run.values().iter().collect(),
+        };
+        let (body, node) = (question.body(), run.node().to_owned());
+        let (hooks, call) = (self.shared.hooks.clone(), facts.call.clone());
+        let answer = tokio::spawn(async move {
+            let result = hooks.ask(&url, body).await;
+            result
+                .inspect_err(|error| tracing::warn!(call, %error, "a web hook failed"))
+                .ok()
+        });
+        self.hook = Some(Hook { node, answer });
+    }
+
+    fn play(&mut self, name: String) -> Vec<Action> {
+        let recording = self.script.prompt(&name).cloned();
+        self.hush_words();
+        let saying = match (&mut self.media, recording.as_deref()) {
+            (Media::Application(ours), Some(Recording::Packets(prompt))) => {
+                let session = ours.session.as_mut();
+                let played = session.map(|session| session.play(Arc::clone(prompt)));
+                played.and_then(Result::ok).map(Saying::Prompt)
+            }
+            (Media::Service(_), Some(Recording::File(file))) => self.play_file(&file.path),
+            _ => None,
+        };
+        self.said(saying, Some(name))
+    }
+
+    fn say(&mut self, words: Words) -> Vec<Action> {
+        match &mut self.media {
+            Media::Application(ours) => {
+                if let Some(session) = &mut ours.session {
+                    session.stop();
+                }
+                let id = ours.line.as_mut().and_then(|line| line.say(words));
+                self.said(id.map(Saying::Words), None)
+            }
+            Media::Service(_) => self.say_by_graph(words),
+        }
+    }
+
+    /// Notes what is being said; what can't be said is over at once, so that the flow
+    /// goes on.
+    pub(super) fn said(&mut self, saying: Option<Saying>, name: Option<String>) -> Vec<Action> {
+        match saying {
+            Some(saying) => {
+                self.talk.says(saying, name);
+                match saying {
+                    // Graph tells of the end only.
+                    Saying::Operation(_) => self.talk.started(Instant::now(), saying),
+                    _ => Vec::new(),
+                }
+            }
+            None => {
+                tracing::warn!(call = ?self.driver.machine().id(), "a prompt was not played");
+                self.talk.stopped();
+                self.talk.input(Instant::now(), Input::PromptFinished)
+            }
+        }
+    }
+
+    fn stop_saying(&mut self) {
+        self.hush_words();
+        match &mut self.media {
+            Media::Application(ours) => {
+                if let Some(session) = &mut ours.session {
+                    session.stop();
+                }
+            }
+            Media::Service(_) => self.stop_files(),
+        }
+        self.talk.stopped();
+    }
+
+    fn hush_words(&mut self) {
+        if let Media::Application(ours) = &mut self.media
+            && let Some(line) = &mut ours.line
+        {
+            line.stop();
+        }
+    }
+
+    /// Stops what Graph plays and what waits for it.
+    pub(super) fn cancel_media(&mut self) {
+        let machine = self.driver.machine();
+        let cancel = machine
+            .id()
+            .map(|id| request::cancel_media_processing(id, None));
+        if let Some(Ok(cancel)) = cancel {
+            self.order(Command::Operation(cancel));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Web hooks: a question to a service of the operator's, with what a call collected.
+
+use std::time::Duration;
+
+use reqwest::{StatusCode, redirect};
+use serde::Serialize;
+use serde_json::Value;
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+/// Longest answer read.
+const MAX_ANSWER: usize = 64 * 1024;
+/// The flow's own time-out is at most ten minutes; nothing holds a connection longer.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Asks services. Follows no redirects, so that what was collected stays where the
+/// flow sends it.
+#[derive(Debug, Clone)]
+pub(crate) struct Hooks(reqwest::Client);
+
+/// What is posted.
+pub(crate) struct Question<'a> {
+    pub(crate) call: &'a str,
+    pub(crate) node: &'a str,
+    pub(crate) caller: Option<&'a str>,
+    pub(crate) number: Option<&'a str>,
+    pub(crate) values: Vec<(&'a str, &'a str)>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    call: &'a str,
+    node: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<&'a str>,
+    values: std::collections::BTreeMap<&'a str, &'a str>,
+}
+
+/// Why there is no answer. The texts hold no address and nothing that was posted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HookError {
+    #[error("the service can't be reached: {0}")]
+    Unreachable(String),
+    #[error("the service answered {0}")]
+    Status(StatusCode),
+    #[error("the answer is longer than 64 KiB")]
+    TooLong,
+    #[error("the answer is not a JSON object with a \"result\"")]
+    Answer,
+}
+
+impl Question<'_> {
+    /// The body, which may hold a PIN: wiped when it has been sent.
+    pub(crate) fn body(&self) -> Zeroizing<Vec<u8>> {
+        let body = Body {
+            call: self.call,
+            node: self.node,
+            caller: self.caller,
+            number: self.number,
+            values: self.values.iter().copied().collect(),
+        };
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+        // Strings always serialise.
+        let _ = serde_json::to_writer(&mut *bytes, &body);
+        bytes
+    }
+}
+
+impl Hooks {
+    pub(crate) fn new() -> Result<Self, reqwest::Error> {
+        reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(LIMIT)
+            .build()
+            .map(Self)
+    }
+
+    /// Posts `body` and gives the answer's `result`, empty if it has none.
+    pub(crate) async fn ask(
+        &self,
+        url: &str,
+        body: Zeroizing<Vec<u8>>,
+    ) -> Result<String, HookError> {
+        let request = self.0.post(url).header("content-type", "application/json");
+        let mut response = request
+            .body(body.to_vec())
+            .send()
+            .await
+            .map_err(unreachable)?;
+        if !response.status().is_success() {
+            return Err(HookError::Status(response.status()));
+        }
+        let mut bytes = Zeroizing::new(Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if bytes.len() + chunk.len() > MAX_ANSWER {
+                return Err(HookError::TooLong);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        result(&bytes)
+    }
+}
+
+fn result(bytes: &[u8]) -> Result<String, HookError> {
+    if bytes.is_empty() {
+        return Ok(String::new());
+    }
+    let answer: Value = serde_json::from_slice(bytes).map_err(|_| HookError::Answer)?;
+    match answer.as_object().map(|answer| answer.get("result")) {
+        Some(None) => Ok(String::new()),
+        Some(Some(Value::String(result))) => Ok(result.clone()),
+        _ => Err(HookError::Answer),
+    }
+}
+
+fn unreachable(error: reqwest::Error) -> HookError {
+    HookError::Unreachable(error.without_url().to_string())
+}
+
+/// `https`, or `http` that doesn't leave this machine.
+pub(crate) fn is_protected(url: &Url) -> bool {
+    let local = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => false,
+    };
+    url.has_host() && (url.scheme() == "https" || url.scheme() == "http" && local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_has_the_documented_shape() {
+        let question = Question {
+            call: "c1",
+            node: "ask",
+            caller: None,
+            number: Some("+31201234567"),
+            values: vec![("pin", "4711")],
+        };
+        let body = question.body();
+        let text = std::str::from_utf8(&body).unwrap();
+        assert_eq!(
+            text,
+            r#"{"call":"c1","node":"ask","number":"+31201234567","values":{"pin":"4711"}}"#
+        );
+    }
+
+    #[test]
+    fn answers_are_objects_with_or_without_a_result() {
+        let good = |text: &str| result(text.as_bytes()).ok();
+        assert_eq!(
+            good(r#"{"result":"right","more":[1]}"#).as_deref(),
+            Some("right")
+        );
+        assert_eq!(good("{}").as_deref(), Some(""));
+        assert_eq!(good("").as_deref(), Some(""));
+        for wrong in ["[\"right\"]", "right", "{\"result\":1}", "{", "null"] {
+            assert!(good(wrong).is_none(), "{wrong}");
+        }
+    }
+}

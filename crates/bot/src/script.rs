@@ -1,0 +1,181 @@
+//! A flow with everything it says, ready for calls.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::flow::{Flow, Hosting, Problems, PromptSource};
+use crate::prompts::{self, Prompts, Recording, RecordingError, Sound};
+use crate::speech::{SpeechError, Synthesizer};
+
+/// Path of the prompts for service-hosted media below the bot's address.
+pub(crate) const PROMPTS_PATH: &str = "/prompts";
+
+/// A conversation ready to be had: the flow, its prompts encoded, the voice for texts
+/// that are known only in the call.
+pub struct Script {
+    pub(crate) flow: Arc<Flow>,
+    prompts: Prompts,
+    pub(crate) synthesizer: Option<Arc<Synthesizer>>,
+    /// Names this load of the script; part of its prompts' paths, so that Graph never
+    /// plays the prompts of another.
+    pub(crate) id: Uuid,
+}
+
+/// Why a flow can't be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// It is wrong.
+    #[error("{0}")]
+    Flow(#[from] Problems),
+    /// A recording can't be read.
+    #[error("the recording {path} of the prompt \"{prompt}\" can't be read: {source}")]
+    Read {
+        /// The prompt.
+        prompt: String,
+        /// Its file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A recording can't be played.
+    #[error("the prompt \"{prompt}\" can't be played: {source}")]
+    Recording {
+        /// The prompt.
+        prompt: String,
+        /// Why.
+        source: RecordingError,
+    },
+    /// A text couldn't be spoken.
+    #[error("the prompt \"{prompt}\" can't be spoken: {source}")]
+    Speech {
+        /// The prompt.
+        prompt: String,
+        /// Why.
+        source: SpeechError,
+    },
+    /// There is nobody to speak it.
+    #[error(
+        "the prompt \"{0}\" is a text, and no synthesiser is configured; record it, or add [speech]"
+    )]
+    NoVoice(String),
+}
+
+impl Script {
+    /// The demo's front desk, which is built into the program.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn demo() -> Result<Self, ScriptError> {
+        let flow = Arc::new(Flow::parse(include_str!("../flows/demo.toml"))?);
+        let mut script = Self::empty(flow, None);
+        for (name, source) in named(&script.flow) {
+            let PromptSource::File { path, .. } = &source else {
+                return Err(ScriptError::NoVoice(name));
+            };
+            let sound = Sound::from_wav(prompts::embedded(path).unwrap_or_default());
+            let sound = sound.map_err(|source| ScriptError::Recording {
+                prompt: name.clone(),
+                source,
+            })?;
+            script.keep(name, &sound)?;
+        }
+        Ok(script)
+    }
+
+    /// Reads a flow's recordings below `directory` and has its texts spoken.
+    ///
+    /// # Errors
+    /// [`ScriptError`]: a recording or the synthesiser isn't usable.
+    pub async fn load(
+        flow: Arc<Flow>,
+        directory: &Path,
+        synthesizer: Option<Arc<Synthesizer>>,
+    ) -> Result<Self, ScriptError> {
+        let mut script = Self::empty(flow, synthesizer);
+        for (name, source) in named(&script.flow) {
+            let sound = script.sound(&name, &source, directory).await?;
+            script.keep(name, &sound)?;
+        }
+        Ok(script)
+    }
+
+    fn empty(flow: Arc<Flow>, synthesizer: Option<Arc<Synthesizer>>) -> Self {
+        Self {
+            flow,
+            prompts: Prompts::new(),
+            synthesizer,
+            id: Uuid::new_v4(),
+        }
+    }
+
+    async fn sound(
+        &self,
+        name: &str,
+        source: &PromptSource,
+        directory: &Path,
+    ) -> Result<Sound, ScriptError> {
+        let prompt = name.to_owned();
+        match source {
+            PromptSource::File { path, .. } => {
+                let bytes = std::fs::read(directory.join(path)).map_err(|source| {
+                    let path = path.clone();
+                    ScriptError::Read {
+                        prompt: name.to_owned(),
+                        path,
+                        source,
+                    }
+                })?;
+                Sound::from_wav(&bytes).map_err(|source| ScriptError::Recording { prompt, source })
+            }
+            PromptSource::Text(text) => {
+                let Some(synthesizer) = &self.synthesizer else {
+                    return Err(ScriptError::NoVoice(prompt));
+                };
+                let sound = synthesizer.whole(text, self.flow.language()).await;
+                sound.map_err(|source| ScriptError::Speech { prompt, source })
+            }
+        }
+    }
+
+    fn keep(&mut self, name: String, sound: &Sound) -> Result<(), ScriptError> {
+        let recording = match self.flow.media() {
+            Hosting::Application => sound.packets(),
+            Hosting::Service => sound.file(self.path_of(&name)),
+        };
+        let recording = recording.map_err(|source| ScriptError::Recording {
+            prompt: name.clone(),
+            source,
+        })?;
+        self.prompts.insert(name, Arc::new(recording));
+        Ok(())
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        let file: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        let index = self.prompts.len();
+        format!("{PROMPTS_PATH}/{}/{index}/{file}.wav", self.id.simple())
+    }
+
+    /// What the flow calls `name`.
+    pub(crate) fn prompt(&self, name: &str) -> Option<&Arc<Recording>> {
+        self.prompts.get(name)
+    }
+
+    /// The file at a path below the bot's address.
+    pub(crate) fn file_at(&self, path: &str) -> Option<Arc<Recording>> {
+        let is = |recording: &&Arc<Recording>| matches!(&***recording, Recording::File(file) if file.path == path);
+        self.prompts.values().find(is).cloned()
+    }
+}
+
+fn named(flow: &Flow) -> Vec<(String, PromptSource)> {
+    let prompts = flow.prompts();
+    prompts
+        .map(|(name, source)| (name.to_owned(), source.clone()))
+        .collect()
+}

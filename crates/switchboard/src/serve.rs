@@ -1,0 +1,185 @@
+//! `switchboard serve`: a bot that takes callers through a flow.
+
+mod config;
+mod flow_file;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use switchboard_bot::speech::Synthesizer;
+use switchboard_bot::{Bot, Engines, Parts, Script};
+use switchboard_media::engine::{Engine, EngineConfig};
+use switchboard_nlp::turn::TurnTaking;
+use switchboard_nlp::wire::{Endpoint, LinkConfig, RemoteEngine};
+use switchboard_transport::{Transport, TransportConfig};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::Failure;
+use crate::output::{hint, say, say_json};
+use config::{Overrides, Settings};
+
+pub(crate) use flow_file::{FlowError, FlowFile};
+
+/// Run a bot that takes callers through a flow.
+///
+/// When it is ready it prints one JSON line with its webhook's address. SIGHUP reads
+/// the flow again, for new calls only; one that is wrong is reported and not used.
+/// SIGTERM or Ctrl-C ends the service when the calls that run are over, or at the
+/// deadline of `[drain]`; a second one ends it at once. `/livez` and `/readyz` are at
+/// the webhook's address.
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// Settings, by file, environment and flags.
+#[derive(Args)]
+pub(crate) struct SettingsArgs {
+    /// The settings' file (TOML)
+    #[arg(long, env = "SWITCHBOARD_CONFIG", value_name = "FILE")]
+    config: PathBuf,
+
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// Show settings.
+#[derive(Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Print the settings in effect: file, then environment, then flags
+    Print {
+        #[command(flatten)]
+        settings: SettingsArgs,
+        /// Without secrets; there is no way to print them
+        #[arg(long)]
+        redacted: bool,
+    },
+}
+
+/// The line printed when ready; a stable contract.
+#[derive(Serialize)]
+struct Ready<'a> {
+    webhook: &'a str,
+}
+
+impl SettingsArgs {
+    fn read(&self) -> Result<Settings, Failure> {
+        Ok(Settings::read(&self.config, &self.overrides)?)
+    }
+
+    /// Paths in the file are relative to it.
+    fn directory(&self) -> &Path {
+        self.config.parent().unwrap_or(Path::new(""))
+    }
+}
+
+pub(crate) fn config(args: &ConfigArgs) -> Result<(), Failure> {
+    let ConfigCommand::Print { settings, redacted } = &args.command;
+    if !redacted {
+        return Err("secrets are never printed: say --redacted to show that you know".into());
+    }
+    Ok(say(settings.read()?.redacted()?.trim_end())?)
+}
+
+pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+    // Before anything else, so that no signal is missed.
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let settings = args.settings.read()?;
+    let bot = start(&args.settings, &settings).await?;
+    say_json(&Ready {
+        webhook: bot.webhook_url().as_str(),
+    })?;
+    while let Some(()) = reload_or_end(&mut hang_up, &mut terminate).await {
+        reload(&args.settings, &bot).await;
+    }
+    let within = Duration::from_secs_f64(settings.drain.within);
+    hint(&format!(
+        "no new calls; {} to finish within {within:?}",
+        bot.calls()
+    ));
+    tokio::select! {
+        () = bot.drain(within) => {}
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    Ok(())
+}
+
+/// `Some` to reload, `None` to end.
+async fn reload_or_end(hang_up: &mut Signal, terminate: &mut Signal) -> Option<()> {
+    tokio::select! {
+        _ = hang_up.recv() => Some(()),
+        _ = terminate.recv() => None,
+        _ = tokio::signal::ctrl_c() => None,
+    }
+}
+
+async fn start(args: &SettingsArgs, settings: &Settings) -> Result<Bot, Failure> {
+    let script = script(args, settings).await?;
+    let engine = Engine::start(EngineConfig::default())?;
+    let transport = Transport::new(
+        engine,
+        TransportConfig {
+            bind: settings.media.address,
+            port: settings.media.port,
+            live: true,
+            ..TransportConfig::default()
+        },
+    );
+    let parts = Parts {
+        engines: engines(settings)?,
+        ..Parts::new(script)
+    };
+    Ok(Bot::start(settings.bot()?, transport, parts).await?)
+}
+
+/// New calls are taken through the flow as it is now, unless it is wrong.
+async fn reload(args: &SettingsArgs, bot: &Bot) {
+    let read = async { script(args, &args.read()?).await };
+    match read.await {
+        Ok(script) => {
+            bot.reload(script);
+            hint("the flow was read again; new calls use it");
+        }
+        Err(error) => {
+            tracing::error!(%error, "the flow was not reloaded");
+            hint(&format!("the flow was not reloaded: {error}"));
+        }
+    }
+}
+
+async fn script(args: &SettingsArgs, settings: &Settings) -> Result<Script, Failure> {
+    let file = FlowFile::of_settings(&args.config, args.directory(), &settings.flow)?;
+    let synthesizer = synthesizer(settings)?;
+    Ok(Script::load(Arc::new(file.flow), &file.directory, synthesizer).await?)
+}
+
+fn synthesizer(settings: &Settings) -> Result<Option<Arc<Synthesizer>>, Failure> {
+    Ok(settings.speech.synthesizer()?.map(Arc::new))
+}
+
+fn engines(settings: &Settings) -> Result<Engines, Failure> {
+    let Some(engine) = &settings.engine else {
+        return Ok(Arc::new(|| Box::new(TurnTaking::default())));
+    };
+    let token = engine.token()?;
+    let endpoint = Arc::new(Endpoint::new(&engine.url, token.as_ref(), Vec::new())?);
+    Ok(Arc::new(move || {
+        let endpoint = Arc::clone(&endpoint);
+        Box::new(RemoteEngine::connect(endpoint, LinkConfig::default()))
+    }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,428 @@
+//! Settings: a file, under the environment, under flags.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, Serializer};
+use switchboard_bot::speech::{HttpVoice, SpeechError, Synthesizer};
+use switchboard_bot::{BotConfig, Cloud};
+use url::Url;
+
+/// What may be given by environment or flags, too. Secrets come by file or
+/// environment: arguments can be read by other users of the machine.
+#[derive(Args, Default)]
+pub(crate) struct Overrides {
+    /// Where to listen for notifications and media offers
+    #[arg(long, env = "SWITCHBOARD_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// The same as Graph sees it
+    #[arg(long, env = "SWITCHBOARD_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<Url>,
+    /// The tenant's id
+    #[arg(long, env = "SWITCHBOARD_TENANT", value_name = "ID")]
+    tenant: Option<String>,
+    /// The application's id
+    #[arg(long, env = "SWITCHBOARD_CLIENT_ID", value_name = "ID")]
+    client_id: Option<String>,
+    /// File with the application's secret
+    #[arg(long, env = "SWITCHBOARD_CLIENT_SECRET_FILE", value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
+    /// Graph's base address
+    #[arg(long, env = "SWITCHBOARD_GRAPH_BASE", value_name = "URL")]
+    graph_base: Option<String>,
+    /// The identity service's address
+    #[arg(long, env = "SWITCHBOARD_AUTHORITY", value_name = "URL")]
+    authority: Option<String>,
+    /// OpenID configuration of who signs notifications
+    #[arg(long, env = "SWITCHBOARD_OPENID_CONFIGURATION", value_name = "URL")]
+    openid_configuration: Option<String>,
+    /// Address of media (UDP), also told to callers
+    #[arg(long, env = "SWITCHBOARD_MEDIA_ADDRESS", value_name = "IP")]
+    media_address: Option<IpAddr>,
+    /// Port of media
+    #[arg(long, env = "SWITCHBOARD_MEDIA_PORT", value_name = "PORT")]
+    media_port: Option<u16>,
+    /// File of the flow
+    #[arg(long, env = "SWITCHBOARD_FLOW", value_name = "FILE")]
+    flow: Option<PathBuf>,
+    /// The speech engine's WebSocket
+    #[arg(long, env = "SWITCHBOARD_ENGINE_URL", value_name = "URL")]
+    engine_url: Option<Url>,
+}
+
+/// The environment's variable for the application's secret itself.
+const SECRET: &str = "SWITCHBOARD_CLIENT_SECRET";
+/// The environment's variable for the engine's token itself.
+const ENGINE_TOKEN: &str = "SWITCHBOARD_ENGINE_TOKEN";
+/// The environment's variable for the synthesiser's token itself.
+const SPEECH_TOKEN: &str = "SWITCHBOARD_SPEECH_TOKEN";
+
+/// Everything `serve` can be told.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(super) graph: Graph,
+    #[serde(default)]
+    pub(super) webhook: Webhook,
+    #[serde(default)]
+    pub(super) media: Media,
+    pub(super) flow: FlowSetting,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) engine: Option<EngineSetting>,
+    #[serde(default)]
+    pub(super) speech: Speech,
+    #[serde(default)]
+    pub(super) drain: Drain,
+}
+
+/// A secret: read, never printed.
+#[derive(Deserialize, Clone)]
+#[serde(transparent)]
+pub(super) struct Secret(pub(super) SecretString);
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(redacted)")
+    }
+}
+
+/// The application, and where Graph is.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Graph {
+    #[serde(default)]
+    tenant: String,
+    #[serde(default)]
+    client_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_secret: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_secret_file: Option<PathBuf>,
+    #[serde(default = "graph_base")]
+    base: String,
+    #[serde(default = "authority")]
+    authority: String,
+    #[serde(default = "openid_configuration")]
+    openid_configuration: String,
+    /// Tenants whose calls are taken; all if empty.
+    #[serde(default)]
+    allowed_tenants: Vec<String>,
+    /// The application instance in whose name phone numbers are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+}
+
+fn graph_base() -> String {
+    Cloud::default().graph
+}
+
+fn authority() -> String {
+    Cloud::default().authority
+}
+
+fn openid_configuration() -> String {
+    Cloud::default().openid_configuration
+}
+
+/// Where notifications and media offers come in.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Webhook {
+    listen: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_url: Option<Url>,
+}
+
+impl Default for Webhook {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3978)),
+            public_url: None,
+        }
+    }
+}
+
+/// Where packets come in, for media of our own.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Media {
+    pub(super) address: IpAddr,
+    pub(super) port: u16,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            address: IpAddr::from([127, 0, 0, 1]),
+            port: 0,
+        }
+    }
+}
+
+/// A flow's file, or the flow itself.
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+pub(crate) enum FlowSetting {
+    File(PathBuf),
+    Inline(toml::Table),
+}
+
+/// A speech engine behind a WebSocket.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EngineSetting {
+    pub(super) url: Url,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_file: Option<PathBuf>,
+}
+
+/// Who speaks texts: eSpeak NG unless something else is said.
+#[derive(Deserialize, Serialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Speech {
+    /// A program and its arguments; nobody if empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<Vec<String>>,
+    /// A service with OpenAI's `/audio/speech`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<Url>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    model: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    voice: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_file: Option<PathBuf>,
+}
+
+/// How the service ends.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Drain {
+    /// How long calls may go on, in seconds.
+    pub(super) within: f64,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { within: 60.0 }
+    }
+}
+
+/// Why settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("{} can't be read", .0.display())]
+    Read(PathBuf, #[source] std::io::Error),
+    #[error("{}:{line}:{column}: {message}", .path.display())]
+    Parse {
+        path: PathBuf,
+        line: usize,
+        column: usize,
+        message: String,
+    },
+    #[error("{0} is missing: give it in the file, by {1}, or by {2}")]
+    Missing(&'static str, &'static str, &'static str),
+    #[error("drain.within is {0}; it must be from 0 to 3600 seconds")]
+    Drain(f64),
+    #[error("the settings can't be written as TOML: {0}")]
+    Write(#[from] toml::ser::Error),
+    #[error(transparent)]
+    Speech(#[from] SpeechError),
+}
+
+impl Settings {
+    /// Reads a file and what goes over it.
+    pub(super) fn read(path: &Path, overrides: &Overrides) -> Result<Self, SettingsError> {
+        let text = read(path)?;
+        let parsed: Result<Self, _> = toml::from_str(&text);
+        let mut settings = parsed.map_err(|error| parse_error(path, &text, &error))?;
+        settings.beside(path.parent().unwrap_or(Path::new("")));
+        settings.apply(overrides);
+        if !(0.0..=3600.0).contains(&settings.drain.within) {
+            return Err(SettingsError::Drain(settings.drain.within));
+        }
+        Ok(settings)
+    }
+
+    /// Files that the settings name are relative to their own.
+    fn beside(&mut self, directory: &Path) {
+        let engine = self.engine.as_mut().map(|engine| &mut engine.token_file);
+        let files = [
+            Some(&mut self.graph.client_secret_file),
+            engine,
+            Some(&mut self.speech.token_file),
+        ];
+        for file in files.into_iter().flatten().flatten() {
+            *file = directory.join(&*file);
+        }
+    }
+
+    fn apply(&mut self, over: &Overrides) {
+        fn set<T: Clone>(place: &mut T, value: Option<&T>) {
+            if let Some(value) = value {
+                place.clone_from(value);
+            }
+        }
+        let graph = &mut self.graph;
+        set(&mut self.webhook.listen, over.listen.as_ref());
+        set(&mut graph.tenant, over.tenant.as_ref());
+        set(&mut graph.client_id, over.client_id.as_ref());
+        set(&mut graph.base, over.graph_base.as_ref());
+        set(&mut graph.authority, over.authority.as_ref());
+        set(
+            &mut graph.openid_configuration,
+            over.openid_configuration.as_ref(),
+        );
+        set(&mut self.media.address, over.media_address.as_ref());
+        set(&mut self.media.port, over.media_port.as_ref());
+        if let Some(url) = &over.public_url {
+            self.webhook.public_url = Some(url.clone());
+        }
+        if let Some(flow) = &over.flow {
+            self.flow =
+                FlowSetting::File(std::path::absolute(flow).unwrap_or_else(|_| flow.clone()));
+        }
+        if let Some(file) = &over.client_secret_file {
+            graph.client_secret_file = Some(file.clone());
+            graph.client_secret = None;
+        }
+        if let Some(secret) = environment(SECRET) {
+            graph.client_secret = Some(secret);
+        }
+        if let Some(url) = &over.engine_url {
+            let engine = self.engine.get_or_insert_with(|| EngineSetting {
+                url: url.clone(),
+                token: None,
+                token_file: None,
+            });
+            engine.url = url.clone();
+        }
+        if let (Some(engine), Some(token)) = (&mut self.engine, environment(ENGINE_TOKEN)) {
+            engine.token = Some(token);
+        }
+        if let Some(token) = environment(SPEECH_TOKEN) {
+            self.speech.token = Some(token);
+        }
+    }
+
+    /// The settings as a file would have them, without secrets.
+    pub(super) fn redacted(&self) -> Result<String, SettingsError> {
+        Ok(toml::to_string_pretty(self)?)
+    }
+
+    /// What the bot needs of them.
+    pub(super) fn bot(&self) -> Result<BotConfig, SettingsError> {
+        let graph = &self.graph;
+        let needed = |value: &String, name, flag, variable| match value.is_empty() {
+            true => Err(SettingsError::Missing(name, flag, variable)),
+            false => Ok(value.clone()),
+        };
+        let secret = secret(
+            graph.client_secret.as_ref(),
+            graph.client_secret_file.as_deref(),
+        )?;
+        let secret = secret.ok_or(SettingsError::Missing(
+            "graph.client_secret",
+            "--client-secret-file",
+            SECRET,
+        ))?;
+        Ok(BotConfig {
+            public_url: self.webhook.public_url.clone(),
+            cloud: Cloud {
+                graph: graph.base.clone(),
+                authority: graph.authority.clone(),
+                openid_configuration: graph.openid_configuration.clone(),
+            },
+            tenants: graph.allowed_tenants.clone(),
+            instance: graph.instance.clone(),
+            ..BotConfig::new(
+                self.webhook.listen,
+                needed(
+                    &graph.tenant,
+                    "graph.tenant",
+                    "--tenant",
+                    "SWITCHBOARD_TENANT",
+                )?,
+                needed(
+                    &graph.client_id,
+                    "graph.client_id",
+                    "--client-id",
+                    "SWITCHBOARD_CLIENT_ID",
+                )?,
+                secret,
+            )
+        })
+    }
+}
+
+impl EngineSetting {
+    pub(super) fn token(&self) -> Result<Option<SecretString>, SettingsError> {
+        secret(self.token.as_ref(), self.token_file.as_deref())
+    }
+}
+
+impl Speech {
+    pub(super) fn synthesizer(&self) -> Result<Option<Synthesizer>, SettingsError> {
+        if let Some(url) = &self.url {
+            let voice = HttpVoice {
+                url: url.clone(),
+                model: self.model.clone(),
+                voice: self.voice.clone(),
+                token: secret(self.token.as_ref(), self.token_file.as_deref())?,
+            };
+            return Ok(Some(Synthesizer::http(voice)?));
+        }
+        match &self.command {
+            Some(words) if words.is_empty() => Ok(None),
+            Some(words) => Ok(Some(Synthesizer::program(words.clone())?)),
+            None => Ok(Some(Synthesizer::espeak())),
+        }
+    }
+}
+
+/// A secret itself, or what its file holds.
+fn secret(
+    given: Option<&Secret>,
+    file: Option<&Path>,
+) -> Result<Option<SecretString>, SettingsError> {
+    match (given, file) {
+        (Some(Secret(secret)), _) => Ok(Some(secret.clone())),
+        (None, Some(file)) => {
+            let text = zeroize::Zeroizing::new(read(file)?);
+            Ok(Some(SecretString::from(text.trim())))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn environment(name: &str) -> Option<Secret> {
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+    Some(Secret(SecretString::from(value)))
+}
+
+fn read(path: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(path).map_err(|error| SettingsError::Read(path.to_owned(), error))
+}
+
+/// Where in the file, but nothing of what stands there: it may be a secret.
+fn parse_error(path: &Path, text: &str, error: &toml::de::Error) -> SettingsError {
+    let at = error.span().map_or(0, |span| span.start);
+    let before = text.get(..at).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    SettingsError::Parse {
+        path: path.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        message: error.message().trim().to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,96 @@
+use super::*;
+
+const WHOLE: &str = r#"
+flow = "desk.toml"
+[graph]
+tenant = "t"
+client_id = "c"
+client_secret = "hunter2"
+allowed_tenants = ["t", "u"]
+[webhook]
+listen = "127.0.0.1:4000"
+public_url = "https://bot.example/"
+[media]
+address = "192.0.2.7"
+port = 4001
+[engine]
+url = "ws://127.0.0.1:9000/"
+token = "swordfish"
+"#;
+
+fn read(text: &str, overrides: &Overrides) -> Result<Settings, SettingsError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bot.toml");
+    std::fs::write(&path, text).unwrap();
+    Settings::read(&path, overrides)
+}
+
+#[test]
+fn what_is_printed_has_everything_but_secrets() {
+    let settings = read(WHOLE, &Overrides::default()).unwrap();
+    let printed = settings.redacted().unwrap();
+    assert!(
+        !printed.contains("hunter2") && !printed.contains("swordfish"),
+        "{printed}"
+    );
+    insta::assert_snapshot!(printed);
+    // And can be read again.
+    assert!(toml::from_str::<Settings>(&printed).is_ok());
+}
+
+#[test]
+fn flags_go_over_the_file() {
+    let overrides = Overrides {
+        listen: Some("127.0.0.1:5000".parse().unwrap()),
+        tenant: Some("other".to_owned()),
+        engine_url: Some("ws://127.0.0.1:9001/".parse().unwrap()),
+        ..Overrides::default()
+    };
+    let settings = read(WHOLE, &overrides).unwrap();
+    let bot = settings.bot().unwrap();
+    assert_eq!((bot.listen.port(), bot.tenant_id.as_str()), (5000, "other"));
+    assert_eq!(bot.client_id, "c", "the rest stays");
+    assert_eq!(settings.engine.unwrap().url.port(), Some(9001));
+}
+
+#[test]
+fn a_secret_can_lie_beside_the_settings() {
+    use secrecy::ExposeSecret;
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("secret"), "hunter2\n").unwrap();
+    let path = directory.path().join("bot.toml");
+    let text = WHOLE.replace(
+        "client_secret = \"hunter2\"",
+        "client_secret_file = \"secret\"",
+    );
+    std::fs::write(&path, text).unwrap();
+    let settings = Settings::read(&path, &Overrides::default()).unwrap();
+    assert_eq!(
+        settings.bot().unwrap().client_secret.expose_secret(),
+        "hunter2"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_without_its_value() {
+    let wrong = read(
+        &WHOLE.replace("client_secret =", "client_secrte ="),
+        &Overrides::default(),
+    );
+    let told = wrong.err().unwrap().to_string();
+    assert!(
+        told.contains(":6:1: unknown field `client_secrte`") && !told.contains("hunter2"),
+        "{told}"
+    );
+    let missing = read(
+        "flow = \"a\"\n[graph]\ntenant = \"t\"\n",
+        &Overrides::default(),
+    );
+    let told = missing.unwrap().bot().err().unwrap().to_string();
+    assert!(told.contains("SWITCHBOARD_CLIENT_"), "{told}");
+    let long = read(
+        &format!("{WHOLE}\n[drain]\nwithin = 1e9\n"),
+        &Overrides::default(),
+    );
+    assert!(matches!(long, Err(SettingsError::Drain(_))));
+}
