@@ -6,13 +6,17 @@ mod conversation;
 mod effect;
 mod ending;
 mod fault;
+mod gathering;
 mod graph;
+mod group;
 mod handover;
 mod ids;
 mod media;
+mod meetings;
 mod notice;
 mod operations;
 mod phones;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -28,10 +32,14 @@ use crate::timeline::{CallEvent, TimelineEvent};
 pub(crate) use conversation::ANSWER_LIMIT;
 use conversation::{Conversation, Phase};
 pub(crate) use effect::{
-    Effect, Leg, MediaAction, MediaReport, Notice, Operation, Playable, Reply,
+    Effect, Leg, MediaAction, MediaReport, Notice, Operation, Playable, Reply, RoomAction,
+    RoomReport, RoomTask,
 };
 pub(crate) use fault::Fault;
 use ids::Ids;
+use meetings::Meetings;
+pub(crate) use meetings::{Filter, Owner};
+use room::Room;
 
 /// What people call the bot.
 const BOT_NAME: &str = "Bot";
@@ -42,6 +50,10 @@ pub(crate) struct Cloud {
     apps: BTreeMap<String, Registration>,
     phones: BTreeMap<String, PhoneEntry>,
     calls: BTreeMap<String, Conversation>,
+    rooms: BTreeMap<String, Room>,
+    meetings: Meetings,
+    /// Invitations that are over: the call, the operation, whether anybody came.
+    settled: VecDeque<(String, String, bool)>,
     effects: VecDeque<Effect>,
     phones_changed: bool,
     /// Calls that an application may have at once.
@@ -58,7 +70,10 @@ pub(crate) struct Registration {
 struct PhoneEntry {
     name: String,
     role: PhoneRole,
+    /// The call it is in or rings for, as it knows it.
     call: Option<String>,
+    /// The room that is, if it is one.
+    room: Option<String>,
 }
 
 impl Cloud {
@@ -68,6 +83,9 @@ impl Cloud {
             apps: BTreeMap::new(),
             phones: BTreeMap::new(),
             calls: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            meetings: Meetings::default(),
+            settled: VecDeque::new(),
             effects: VecDeque::new(),
             phones_changed: false,
             concurrent: usize::MAX,
@@ -106,6 +124,9 @@ impl Cloud {
 
     /// What is to be done next.
     pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
+        if self.effects.is_empty() {
+            self.tell_bots();
+        }
         if self.effects.is_empty() && self.phones_changed {
             self.phones_changed = false;
             self.announce_phones();
@@ -115,7 +136,10 @@ impl Cloud {
 
     /// When [`handle_timeout`](Self::handle_timeout) is next due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.calls.values().filter_map(Conversation::deadline).min()
+        let calls = self.calls.values().filter_map(Conversation::deadline);
+        calls
+            .chain(self.rooms.values().filter_map(Room::deadline))
+            .min()
     }
 
     /// Adds something the bot, or a media session, knows of a call.
@@ -136,6 +160,15 @@ impl Cloud {
             self.with_call(&id, |cloud, call| {
                 cloud.end(call, &ending::End::shut_down(), now);
             });
+        }
+        let seats = |room: &Room| {
+            let id = room.id.clone();
+            let numbers = room.seats.iter().map(|seat| seat.number);
+            numbers.map(|seat| (id.clone(), seat)).collect::<Vec<_>>()
+        };
+        let seats: Vec<_> = self.rooms.values().flat_map(seats).collect();
+        for (room, seat) in seats {
+            self.vacate(&room, seat, "The emulator stops", "Left", now);
         }
     }
 
@@ -160,8 +193,30 @@ impl Cloud {
     }
 
     fn media(&mut self, call: &Conversation, action: MediaAction) {
+        if let Some(group) = &call.group {
+            let (room, seat) = (group.room.clone(), group.seat);
+            return self.media_in_room(&room, seat, &call.id, action);
+        }
         let call = call.id.clone();
         self.effects.push_back(Effect::Media { call, action });
+    }
+
+    /// The same in a room, where a bot has no session with a caller.
+    fn media_in_room(&mut self, room: &str, seat: u32, call: &str, action: MediaAction) {
+        match action {
+            MediaAction::Play { operation, what } => {
+                let call = call.to_owned();
+                let task = RoomTask { call, operation };
+                self.room_media(room, RoomAction::Play { seat, task, what });
+            }
+            MediaAction::StopPlaying => self.room_media(room, RoomAction::StopPlaying { seat }),
+            // Leaving the seat ends its media.
+            MediaAction::OfferToBot { .. }
+            | MediaAction::Host { .. }
+            | MediaAction::Bridge
+            | MediaAction::LeaveBot
+            | MediaAction::End => {}
+        }
     }
 
     /// Shows an event to the call's phones and to those who watch.
@@ -236,6 +291,7 @@ impl Cloud {
         for id in calls {
             self.with_call(&id, |cloud, call| cloud.call_timeout(call, now));
         }
+        self.room_timeouts(now);
     }
 
     fn call_timeout(&mut self, call: &mut Conversation, now: Instant) {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -55,7 +55,9 @@ impl Emulator {
         let seed = config
             .seed
             .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        let mut cloud = Cloud::new(seed).limited_to(config.concurrent_calls);
+        let mut cloud = Cloud::new(seed)
+            .limited_to(config.concurrent_calls)
+            .dated(Instant::now(), time::OffsetDateTime::now_utc());
         for app in &config.apps {
             cloud.register_app(&app.client_id, registration(app)?);
         }

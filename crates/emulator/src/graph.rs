@@ -1,6 +1,7 @@
 //! Graph's HTTP: who asks, what for, and the answer in Graph's form.
 
 mod asked;
+mod meetings;
 mod oversee;
 mod refuse;
 mod routes;

@@ -123,6 +123,14 @@ pub enum PhoneEvent {
         /// Whether it is muted now.
         muted: bool,
     },
+    /// This phone was muted on the server, which hears nothing of it any more, or
+    /// unmuted.
+    ServerMuted {
+        /// Which call.
+        call: String,
+        /// Whether it is muted now.
+        muted: bool,
+    },
     /// Something happened in a call.
     Timeline {
         /// Which call.
@@ -244,7 +252,7 @@ macro_rules! names_only {
 
 names_only!(PhoneCommand: Dial, Accept, Decline, Hangup, Offer);
 names_only!(PhoneEvent: Registered, Phones, Dialing, Incoming, Answer, Renegotiate, State, Ended,
-    RemoteMuted, Timeline, Error);
+    RemoteMuted, ServerMuted, Timeline, Error);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

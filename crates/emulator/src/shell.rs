@@ -9,6 +9,7 @@ mod fetch;
 mod media;
 mod notifier;
 mod relay;
+mod room;
 mod socket;
 
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use url::Url;
 
-use crate::cloud::{Cloud, Effect, MediaAction, Notice};
+use crate::cloud::{Cloud, Effect, MediaAction, Notice, RoomAction};
 use crate::config::EmulatorError;
 use crate::faults::Faults;
 use crate::identity::Identity;
@@ -74,6 +75,7 @@ struct Inner {
     relays: HashMap<String, Relays>,
     notices: HashMap<String, mpsc::Sender<Notice>>,
     media: HashMap<String, mpsc::Sender<MediaAction>>,
+    rooms: HashMap<String, mpsc::Sender<RoomAction>>,
     timeline: Option<broadcast::Sender<CallEvent>>,
     /// Held by every task that should finish before the emulator has stopped.
     at_work: Option<mpsc::Sender<()>>,
@@ -87,7 +89,7 @@ pub struct Counts {
     pub phones: usize,
     /// Calls that anybody is in.
     pub calls: usize,
-    /// Calls whose media the emulator holds a part of.
+    /// Calls and conferences whose media the emulator holds a part of.
     pub media: usize,
     /// Calls whose notifications are not all delivered.
     pub notifying: usize,
@@ -114,6 +116,7 @@ impl Hub {
                 relays: HashMap::new(),
                 notices: HashMap::new(),
                 media: HashMap::new(),
+                rooms: HashMap::new(),
                 timeline: Some(broadcast::channel(TIMELINE).0),
                 at_work: Some(at_work),
                 finished: Some(finished),
@@ -164,6 +167,7 @@ impl Hub {
             }
             Effect::Notify(notice) => self.enqueue(inner, *notice),
             Effect::Media { call, action } => self.act(inner, call, action),
+            Effect::Room { room, action } => self.act_in_room(inner, room, action),
         }
         Ok(())
     }
@@ -199,6 +203,20 @@ impl Hub {
             sender
         });
         // More actions than a person can cause in the time are dropped.
+        let _ = queue.try_send(action);
+    }
+
+    fn act_in_room(self: &Arc<Self>, inner: &mut Inner, room: String, action: RoomAction) {
+        if matches!(action, RoomAction::End) {
+            inner.rooms.remove(&room);
+            return;
+        }
+        let queue = inner.rooms.entry(room.clone()).or_insert_with(|| {
+            let (sender, actions) = mpsc::channel(QUEUE);
+            let task = room::run(Arc::clone(self), room, actions, inner.at_work.clone());
+            self.runtime.spawn(task);
+            sender
+        });
         let _ = queue.try_send(action);
     }
 
@@ -363,6 +381,7 @@ impl Hub {
         inner.relays.clear();
         inner.notices.clear();
         inner.media.clear();
+        inner.rooms.clear();
     }
 
     /// Waits until every task is to end.
@@ -385,7 +404,7 @@ impl Hub {
         Counts {
             phones,
             calls,
-            media: inner.media.len(),
+            media: inner.media.len() + inner.rooms.len(),
             notifying: inner.notices.len(),
         }
     }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use switchboard_signaling::types::{CallDirection, CallState, CommsOperation};
+use switchboard_signaling::types::{
+    Call, CallDirection, CallState, ChatInfo, CommsOperation, Identity, IdentitySet, MeetingInfo,
+};
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
 
@@ -33,8 +35,32 @@ pub(crate) struct Conversation {
     pub(crate) offer: Option<String>,
     /// Whether the caller's media session is the cloud's own.
     pub(crate) caller_hosted: bool,
+    /// The group call or meeting that the bot's part belongs to; there is no caller then.
+    pub(crate) group: Option<Group>,
     /// Set once; the conversation is then forgotten.
     pub(crate) over: bool,
+}
+
+/// A bot's place in a group call or meeting.
+pub(crate) struct Group {
+    pub(crate) room: String,
+    pub(crate) seat: u32,
+    pub(crate) chat: ChatInfo,
+    pub(crate) meeting: Option<MeetingInfo>,
+    pub(crate) subject: Option<String>,
+    /// Who asked the bot in, if it was asked.
+    pub(crate) inviter: Option<IdentitySet>,
+    /// Whether it has been told the whole roster once.
+    pub(crate) told: bool,
+}
+
+impl Group {
+    /// What is said about it with the call.
+    pub(crate) fn describe(&self, call: &mut Call) {
+        call.chat_info = Some(self.chat.clone());
+        call.meeting_info.clone_from(&self.meeting);
+        call.subject.clone_from(&self.subject);
+    }
 }
 
 /// Where a conversation stands.
@@ -79,6 +105,20 @@ pub(crate) struct BotLeg {
     pub(crate) chain: String,
     pub(crate) scenario: String,
     pub(crate) participant: String,
+    /// The guest it joins as, if it does.
+    pub(crate) guest: Option<IdentitySet>,
+    /// Whether the roster comes as changes only.
+    pub(crate) delta_roster: bool,
+    /// Whether it has muted itself.
+    pub(crate) muted: bool,
+}
+
+impl BotLeg {
+    /// Who it is to others.
+    pub(crate) fn identity(&self) -> IdentitySet {
+        let application = || IdentitySet::application(Identity::new(&self.app));
+        self.guest.clone().unwrap_or_else(application)
+    }
 }
 
 /// Who handles the bot's media.
@@ -90,6 +130,23 @@ pub(crate) enum BotMedia {
 }
 
 impl Conversation {
+    /// A bot's call that nobody else is in yet.
+    pub(crate) fn new(id: String, bot: BotLeg, phase: Phase, now: Instant) -> Self {
+        Self {
+            id,
+            created: now,
+            direction: CallDirection::Incoming,
+            bot: Some(bot),
+            caller: None,
+            agent: None,
+            phase,
+            offer: None,
+            caller_hosted: false,
+            group: None,
+            over: false,
+        }
+    }
+
     /// The state as Graph names it.
     pub(crate) fn state(&self) -> CallState {
         match self.phase {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use switchboard_media::event::MediaEvent;
 use switchboard_signaling::types::{
-    AnswerRequest, Call, ClientContextRequest, CommsNotifications, CommsOperation, Participant,
-    PlayPromptRequest, RedirectRequest, RejectRequest, SendDtmfTonesRequest, TransferRequest,
-    UpdateRecordingStatusRequest,
+    AnswerRequest, Call, ClientContextRequest, CommsNotifications, CommsOperation, InviteRequest,
+    Participant, PlayPromptRequest, RedirectRequest, RejectRequest, SendDtmfTonesRequest,
+    StartHoldMusicRequest, TransferRequest, UpdateRecordingStatusRequest,
 };
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
@@ -33,6 +33,11 @@ pub(crate) enum Operation {
     ListOperations,
     ListParticipants,
     GetParticipant(String),
+    Invite(InviteRequest),
+    MuteParticipant(String, ClientContextRequest),
+    DeleteParticipant(String),
+    StartHoldMusic(String, StartHoldMusicRequest),
+    StopHoldMusic(String, ClientContextRequest),
     CancelMediaProcessing(ClientContextRequest),
     UpdateRecordingStatus(UpdateRecordingStatusRequest),
     SendDtmfTones(SendDtmfTonesRequest),
@@ -53,6 +58,8 @@ pub(crate) enum Reply {
     Created(Box<Call>),
     /// `200`, with the operation's `Location`
     Operation(Box<CommsOperation>),
+    /// `202`, with the operation's `Location`
+    AcceptedOperation(Box<CommsOperation>),
     /// `200`
     Operations(Vec<CommsOperation>),
     /// `200`
@@ -71,6 +78,8 @@ pub(crate) enum Effect {
     Show(CallEvent),
     /// Do something with a call's media.
     Media { call: String, action: MediaAction },
+    /// Do something with a room's media.
+    Room { room: String, action: RoomAction },
 }
 
 /// A notification on its way to an application.
@@ -157,4 +166,72 @@ pub(crate) enum MediaReport {
     },
     /// A hosted session ended by itself.
     Lost { leg: Leg },
+}
+
+/// What is to be done in a room, by seat.
+pub(crate) enum RoomAction {
+    /// Answer a phone's offer.
+    Host { seat: u32, sdp: String },
+    /// Bring an application in at its media endpoint.
+    Call { seat: u32, blob: MediaBlob },
+    /// Let an application in whose media is the cloud's.
+    Serve { seat: u32 },
+    /// Hear nothing from a seat any more, or hear it again.
+    Mute { seat: u32, muted: bool },
+    /// Let a seat hear music alone, and be heard by nobody.
+    Hold {
+        seat: u32,
+        task: RoomTask,
+        music: Option<Url>,
+    },
+    /// Let it hear and be heard again.
+    Resume { seat: u32 },
+    /// Play something to everybody else, after what the seat is playing.
+    Play {
+        seat: u32,
+        task: RoomTask,
+        what: Playable,
+    },
+    /// Stop what a seat plays and forget what waits to be.
+    StopPlaying { seat: u32 },
+    /// A seat is empty.
+    Leave { seat: u32 },
+    /// Nobody is there any more.
+    End,
+}
+
+/// An operation that media carries out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoomTask {
+    pub(crate) call: String,
+    pub(crate) operation: String,
+}
+
+/// What happened to a room's media, by seat.
+pub(crate) enum RoomReport {
+    /// A phone's offer is answered.
+    Hosted { seat: u32, sdp: String },
+    /// An application's media is set up.
+    Connected { seat: u32 },
+    /// Media could not be set up.
+    Failed { seat: u32, why: String },
+    /// A phone's audio had something in it.
+    Heard { seat: u32, event: MediaEvent },
+    /// A prompt began.
+    PromptStarted { name: String },
+    /// One prompt ended.
+    PromptEnded { name: String, interrupted: bool },
+    /// All prompts of an operation were played, or why not.
+    Played {
+        task: RoomTask,
+        outcome: Result<(), String>,
+    },
+    /// Hold music plays, or why not.
+    Held {
+        seat: u32,
+        task: RoomTask,
+        outcome: Result<(), String>,
+    },
+    /// A session ended by itself.
+    Lost { seat: u32 },
 }

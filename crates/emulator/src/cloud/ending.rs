@@ -71,6 +71,18 @@ impl End {
         Self::new(code, format!("The call was not taken: {why}"))
     }
 
+    pub(crate) fn removed() -> Self {
+        Self::new(0, "The bot was removed from the call")
+    }
+
+    /// Nobody else is in a group call any more, or has ever come.
+    pub(crate) fn alone(met: bool) -> Self {
+        match met {
+            true => Self::new(0, "Everyone else has left"),
+            false => Self::nobody(480, "nobody answered"),
+        }
+    }
+
     pub(crate) fn shut_down() -> Self {
         Self::new(503, "The emulator stops")
     }
@@ -109,6 +121,7 @@ impl Cloud {
         }
         self.media(call, MediaAction::End);
         self.bot_leaves(call, notice::result(end.code, end.subcode, &end.message));
+        self.bot_left(call, now);
     }
 
     /// The bot's part is over: the last notification, and nothing is known under

@@ -34,6 +34,22 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, "NotFound", "Operation not found.")
     }
 
+    /// Nobody with this id is in the call.
+    pub(crate) fn no_participant() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFound", "Participant not found.")
+    }
+
+    /// There is no such meeting, or it is not the user's.
+    pub(crate) fn no_meeting() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFound", "Meeting not found.")
+    }
+
+    /// The operation is documented for group calls alone, or for others alone.
+    pub(crate) fn only_for(calls: &str) -> Self {
+        let message = format!("This API is only supported for {calls} calls.");
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+
     /// The call's state doesn't allow the operation. Graph documents 409 for a state
     /// in conflict with the request, and no finer code.
     pub(crate) fn conflict(operation: &str, state: &str, allowed: &str) -> Self {

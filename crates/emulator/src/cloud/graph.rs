@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use switchboard_signaling::types::{
-    AnswerRequest, Call, CallDirection, CallState, ChangeType, InvitationParticipantInfo,
-    MediaConfig, Modality, RedirectRequest, RejectReason, RejectRequest, TransferRequest,
+    AnswerRequest, Call, CallDirection, CallOptions, CallState, ChangeType,
+    InvitationParticipantInfo, MediaConfig, Modality, RedirectRequest, RejectReason, RejectRequest,
+    TransferRequest,
 };
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
 
-use super::conversation::{BotMedia, Conversation, Phase, RING_LIMIT};
+use super::conversation::{BotLeg, BotMedia, Conversation, Phase, RING_LIMIT};
 use super::ending::End;
 use super::{BOT_NAME, Cloud, Fault, Operation, Reply, notice};
 use crate::phone::{IncomingReason, Named, PhoneCallState};
-use crate::timeline::{CallProgress, TimelineEvent};
 
 /// Seconds that targets may ring (call: redirect).
 const RING_SECONDS: std::ops::RangeInclusive<i32> = 15..=90;
@@ -65,6 +65,11 @@ impl Cloud {
             Operation::CancelMediaProcessing(request) => self.cancel_media(call, request),
             Operation::UpdateRecordingStatus(request) => self.recording_status(call, request),
             Operation::SendDtmfTones(request) => self.send_tones(call, request),
+            Operation::Invite(request) => self.invite(call, request, now),
+            Operation::MuteParticipant(id, request) => self.mute_participant(call, &id, request),
+            Operation::DeleteParticipant(id) => self.delete_participant(call, &id, now),
+            Operation::StartHoldMusic(id, request) => self.start_hold_music(call, &id, request),
+            Operation::StopHoldMusic(id, request) => self.stop_hold_music(call, &id, request),
         }
     }
 
@@ -86,6 +91,7 @@ impl Cloud {
         self.change_callback(call, request.callback_uri.as_deref())?;
         if let Some(bot) = &mut call.bot {
             bot.media = Some(media);
+            bot.delta_roster = wants_deltas(request.call_options.as_ref());
         }
         let data = notice::change(CallState::Establishing);
         self.notify(call, ChangeType::Updated, &data);
@@ -127,6 +133,7 @@ impl Cloud {
         now: Instant,
     ) -> Result<Reply, Fault> {
         incoming(call, "redirect")?;
+        not_in_group(call)?;
         let targets = request.targets.as_deref().unwrap_or_default();
         if targets.is_empty() || targets.len() > MAX_REDIRECT_TARGETS {
             return Err(Fault::property("targets", "1 to 25 targets are allowed"));
@@ -157,6 +164,7 @@ impl Cloud {
         now: Instant,
     ) -> Result<Reply, Fault> {
         established(call, "transfer")?;
+        not_in_group(call)?;
         let Some(target) = request.transfer_target else {
             return Err(Fault::property("transferTarget", "a transfer needs one"));
         };
@@ -180,54 +188,73 @@ impl Cloud {
         Ok(Reply::Accepted)
     }
 
-    /// Places a call: its targets ring.
+    /// Places a call, whose targets ring, or joins a meeting.
     pub(crate) fn create(
         &mut self,
         app: &str,
-        request: Call,
+        mut request: Call,
         now: Instant,
     ) -> Result<Reply, Fault> {
+        let bot = self.calling_leg(app, &mut request, now)?;
+        if request.meeting_info.is_some() {
+            return self.join_meeting(bot, request, now);
+        }
+        let mut targets = request.targets.take().unwrap_or_default();
+        check_targets("targets", &targets)?;
+        match targets.len() {
+            0 => Err(Fault::property("targets", "a call needs one")),
+            1 => Ok(self.create_for(bot, targets.remove(0), now)),
+            _ => self.create_group(bot, request, targets, now),
+        }
+    }
+
+    /// The bot's part of a call it places, from a request that is checked.
+    fn calling_leg(
+        &mut self,
+        app: &str,
+        request: &mut Call,
+        now: Instant,
+    ) -> Result<BotLeg, Fault> {
         let registration = self.apps.get(app).ok_or_else(Fault::no_call)?.clone();
         let tenant = registration.tenant.clone();
         if self.is_full(app) {
             return Err(Fault::too_many_calls());
         }
-        check_tenant(&request, &tenant)?;
+        check_tenant(request, &tenant)?;
         let Some(callback) = request.callback_uri.as_deref() else {
             return Err(Fault::property("callbackUri", "a new call needs one"));
         };
         let callback = callback_uri(callback, registration.webhook.as_ref())?;
-        let media = media_config(request.media_config, Some(&callback))?;
+        let media = media_config(request.media_config.take(), Some(&callback))?;
         modalities(request.requested_modalities.as_deref())?;
-        let targets = request.targets.unwrap_or_default();
-        if targets.is_empty() {
-            return Err(Fault::property("targets", "a call needs one"));
-        }
-        check_targets("targets", &targets)?;
         let mut bot = self.new_bot_leg(app.to_owned(), tenant, callback, now);
         bot.media = Some(media);
+        bot.delta_roster = wants_deltas(request.call_options.as_ref());
+        let source = request.source.take().and_then(|source| source.identity);
+        bot.guest = source.filter(|identity| identity.guest.is_some());
+        Ok(bot)
+    }
+
+    fn create_for(
+        &mut self,
+        bot: BotLeg,
+        target: InvitationParticipantInfo,
+        now: Instant,
+    ) -> Reply {
+        let until = now + RING_LIMIT;
         let mut call = Conversation {
-            id: self.ids.guid(),
-            created: now,
             direction: CallDirection::Outgoing,
-            bot: Some(bot),
-            caller: None,
-            agent: None,
-            phase: Phase::Establishing {
-                until: now + RING_LIMIT,
-            },
-            offer: None,
-            caller_hosted: false,
-            over: false,
+            ..Conversation::new(self.ids.guid(), bot, Phase::Establishing { until }, now)
         };
         // As it was created: what becomes of it is told by notifications.
         let mut whole = self.whole(&call).unwrap_or_default();
+        let targets = vec![target];
         self.place(&mut call, &targets, now);
         whole.targets = Some(targets);
         if !call.over {
             self.calls.insert(call.id.clone(), call);
         }
-        Ok(Reply::Created(Box::new(whole)))
+        Reply::Created(Box::new(whole))
     }
 
     fn place(
@@ -236,16 +263,10 @@ impl Cloud {
         targets: &[InvitationParticipantInfo],
         now: Instant,
     ) {
-        self.show(call, TimelineEvent::call(CallProgress::Establishing), now);
-        let data = notice::change(CallState::Establishing);
-        self.notify(call, ChangeType::Updated, &data);
-        let mut phones = self.phones_of(targets, None);
-        if targets.len() == 1
-            && let Some(first) = phones.pop_first()
-        {
-            phones = [first].into();
-        }
-        let nobody = phones.is_empty();
+        self.announce(call, now);
+        let phones = self.phones_of(targets, None).pop_first();
+        let nobody = phones.is_none();
+        let phones = phones.into_iter().collect();
         let ring = self.ring(call, phones, RING_LIMIT, IncomingReason::Call, now);
         call.phase = Phase::Ringing(ring);
         if nobody {
@@ -254,7 +275,7 @@ impl Cloud {
     }
 
     /// Where everything fetched for a call's bot must be.
-    fn origin_of(&self, call: &Conversation) -> Option<Url> {
+    pub(super) fn origin_of(&self, call: &Conversation) -> Option<Url> {
         let app = &call.bot.as_ref()?.app;
         self.apps.get(app)?.webhook.clone()
     }
@@ -287,6 +308,18 @@ fn in_state(call: &Conversation, operation: &str, needed: &CallState) -> Result<
     Err(Fault::conflict(operation, state.as_str(), needed.as_str()))
 }
 
+/// Callers can be handed over, rooms can't.
+fn not_in_group(call: &Conversation) -> Result<(), Fault> {
+    match call.group {
+        Some(_) => Err(Fault::only_for("peer-to-peer")),
+        None => Ok(()),
+    }
+}
+
+fn wants_deltas(options: Option<&CallOptions>) -> bool {
+    options.and_then(|options| options.is_delta_roster_enabled) == Some(true)
+}
+
 fn modalities(modalities: Option<&[Modality]>) -> Result<(), Fault> {
     match modalities {
         Some(modalities) if modalities.contains(&Modality::Audio) => Ok(()),
@@ -309,7 +342,10 @@ fn check_tenant(request: &Call, tenant: &str) -> Result<(), Fault> {
     }
 }
 
-fn check_targets(property: &str, targets: &[InvitationParticipantInfo]) -> Result<(), Fault> {
+pub(super) fn check_targets(
+    property: &str,
+    targets: &[InvitationParticipantInfo],
+) -> Result<(), Fault> {
     let named = |target: &InvitationParticipantInfo| {
         let identity = target.identity.as_ref().and_then(|set| set.any());
         identity.is_some_and(|identity| identity.id.is_some() || identity.display_name.is_some())

@@ -19,6 +19,21 @@ impl Ids {
             .to_string()
     }
 
+    /// This many decimal digits.
+    pub(crate) fn digits(&mut self, count: usize) -> String {
+        (0..count)
+            .map(|_| char::from(b'0' + (self.next() % 10) as u8))
+            .collect()
+    }
+
+    /// This many letters and digits, none of which looks like another.
+    pub(crate) fn letters(&mut self, count: usize) -> String {
+        const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyzABCDEF23";
+        (0..count)
+            .map(|_| char::from(LETTERS[(self.next() % 32) as usize]))
+            .collect()
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

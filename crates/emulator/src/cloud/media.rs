@@ -56,6 +56,9 @@ impl Cloud {
     pub(super) fn begin_media(&mut self, call: &mut Conversation, now: Instant) {
         let until = now + MEDIA_LIMIT;
         call.phase = Phase::Establishing { until };
+        if call.group.is_some() {
+            return self.enter_room(call);
+        }
         let Some(sdp) = call.offer.take() else {
             return;
         };
@@ -139,30 +142,15 @@ impl Cloud {
 
     /// Something was heard on the caller's side of a session of ours.
     fn heard(&mut self, call: &mut Conversation, event: MediaEvent, now: Instant) {
-        let shown = match event {
-            MediaEvent::DigitStart { digit, .. } => return self.tone(call, digit),
-            MediaEvent::DigitEnd {
-                digit,
-                source,
-                duration_ms,
-                ..
-            } => TimelineEvent::Dtmf {
-                digit,
-                source,
-                duration_ms,
-            },
-            MediaEvent::SpeechEnd { start_ms, end_ms } => TimelineEvent::Speech {
-                start_ms,
-                end_ms: Some(end_ms),
-            },
-            MediaEvent::Level { dbov, .. } => TimelineEvent::Level { dbov },
-            _ => return,
-        };
-        self.show(call, shown, now);
+        if let MediaEvent::DigitStart { digit, .. } = event {
+            self.tone(call, digit);
+        } else if let Some(shown) = shown(event) {
+            self.show(call, shown, now);
+        }
     }
 
     /// A key was pressed: the bot learns of it if it subscribed (subscribeToTone).
-    fn tone(&mut self, call: &mut Conversation, digit: Digit) {
+    pub(super) fn tone(&mut self, call: &mut Conversation, digit: Digit) {
         let established = call.state() == CallState::Established;
         let Some(bot) = call.bot.as_mut().filter(|bot| bot.tones && established) else {
             return;
@@ -177,10 +165,18 @@ impl Cloud {
 
     /// An operation with prompts is over.
     fn played(&mut self, call: &mut Conversation, id: &str, outcome: Result<(), String>) {
-        let Some(bot) = &mut call.bot else {
-            return;
-        };
-        let Some(operation) = bot.operations.get_mut(id) else {
+        self.finish(call, id, outcome.map_err(|why| (400, why)));
+    }
+
+    /// An operation is over; the bot is told.
+    pub(super) fn finish(
+        &mut self,
+        call: &mut Conversation,
+        id: &str,
+        outcome: Result<(), (i32, String)>,
+    ) {
+        let bot = call.bot.as_mut();
+        let Some(operation) = bot.and_then(|bot| bot.operations.get_mut(id)) else {
             return;
         };
         let (status, result) = match outcome {
@@ -189,7 +185,7 @@ impl Cloud {
                 OperationStatus::Completed,
                 notice::result(200, 0, "Action completed successfully."),
             ),
-            Err(why) => (OperationStatus::Failed, notice::result(400, 0, &why)),
+            Err((code, why)) => (OperationStatus::Failed, notice::result(code, 0, &why)),
         };
         if operation.kind == Some(OperationKind::SendDtmfTones) {
             operation.completion_reason = Some(match status {
@@ -205,5 +201,27 @@ impl Cloud {
             let notice = notice::about_operation(call, bot, message, &operation);
             self.effects.push_back(Effect::Notify(Box::new(notice)));
         }
+    }
+}
+
+/// What those who watch are shown of what was heard.
+pub(super) fn shown(event: MediaEvent) -> Option<TimelineEvent> {
+    match event {
+        MediaEvent::DigitEnd {
+            digit,
+            source,
+            duration_ms,
+            ..
+        } => Some(TimelineEvent::Dtmf {
+            digit,
+            source,
+            duration_ms,
+        }),
+        MediaEvent::SpeechEnd { start_ms, end_ms } => Some(TimelineEvent::Speech {
+            start_ms,
+            end_ms: Some(end_ms),
+        }),
+        MediaEvent::Level { dbov, .. } => Some(TimelineEvent::Level { dbov }),
+        _ => None,
     }
 }

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use switchboard_signaling::types::{
     Call, CallMediaState, CallState, ChangeType, CommsNotification, CommsNotifications,
-    CommsOperation, Identity, IdentitySet, InvitationParticipantInfo, MediaState, Modality,
-    OperationKind, OperationStatus, ParticipantInfo, ResultInfo, Tone, ToneInfo,
+    CommsOperation, Identity, IdentitySet, InvitationParticipantInfo, MediaDirection, MediaState,
+    MediaStream, Modality, OperationKind, OperationStatus, Participant, ParticipantInfo,
+    ResultInfo, Tone, ToneInfo,
 };
 
 use super::conversation::{BotLeg, Conversation};
@@ -34,8 +35,11 @@ pub(crate) fn user(id: &str, name: &str, tenant: &str) -> IdentitySet {
 
 /// The call as the first notification and `GET` show it.
 pub(crate) fn whole(call: &Conversation, bot: &BotLeg, caller: Option<(&str, &str)>) -> Call {
-    let people = caller.map(|(id, name)| user(id, name, &bot.tenant));
-    let application = IdentitySet::application(Identity::new(&bot.app));
+    let people = match &call.group {
+        Some(group) => group.inviter.clone(),
+        None => caller.map(|(id, name)| user(id, name, &bot.tenant)),
+    };
+    let application = bot.identity();
     let incoming = call.direction == switchboard_signaling::types::CallDirection::Incoming;
     let (source, target) = if incoming {
         (people, Some(application))
@@ -59,6 +63,9 @@ pub(crate) fn whole(call: &Conversation, bot: &BotLeg, caller: Option<(&str, &st
         tenant_id: Some(bot.tenant.clone()),
         ..Call::default()
     };
+    if let Some(group) = &call.group {
+        group.describe(&mut whole);
+    }
     if call.state() == CallState::Established {
         whole.media_state = Some(audio(MediaState::Active));
     }
@@ -141,6 +148,39 @@ pub(crate) fn about_operation(
     notice(call, bot, message, ChangeType::Deleted, path, operation)
 }
 
+/// A notification about who is in it.
+pub(crate) fn about_roster(
+    call: &Conversation,
+    bot: &BotLeg,
+    message: String,
+    people: &[Participant],
+) -> Notice {
+    let path = format!("{}/participants", call_path(&call.id));
+    let mut notice = notice(call, bot, message, ChangeType::Updated, path, &people);
+    notice.kind = "roster".to_owned();
+    notice
+}
+
+/// One on the roster, whose only stream is audio.
+pub(crate) fn participant(id: &str, identity: IdentitySet, muted: bool) -> Participant {
+    Participant {
+        id: Some(id.to_owned()),
+        info: Some(ParticipantInfo {
+            identity: Some(identity),
+            ..ParticipantInfo::default()
+        }),
+        is_in_lobby: Some(false),
+        is_muted: Some(muted),
+        media_streams: Some(vec![MediaStream {
+            media_type: Some(Modality::Audio),
+            direction: Some(MediaDirection::SendReceive),
+            server_muted: Some(muted),
+            ..MediaStream::default()
+        }]),
+        ..Participant::default()
+    }
+}
+
 fn notice(
     call: &Conversation,
     bot: &BotLeg,
@@ -151,7 +191,9 @@ fn notice(
 ) -> Notice {
     // Our own types always serialise: string keys and plain numbers.
     let mut data = serde_json::to_value(data).unwrap_or(Value::Null);
-    data["@odata.id"] = json!(path);
+    if data.is_object() {
+        data["@odata.id"] = json!(path);
+    }
     let notification = CommsNotification {
         change_type: Some(change),
         resource_url: Some(path),

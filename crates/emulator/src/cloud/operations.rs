@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use switchboard_signaling::types::{
-    ClientContextRequest, CommsOperation, Identity, IdentitySet, MediaDirection, MediaStream,
-    Modality, OperationKind, OperationStatus, Participant, ParticipantInfo, PlayPromptRequest,
-    Prompt, RecordingStatus, SendDtmfTonesRequest, Tone, UpdateRecordingStatusRequest,
+    ClientContextRequest, CommsOperation, Identity, IdentitySet, OperationKind, OperationStatus,
+    Participant, PlayPromptRequest, Prompt, RecordingStatus, SendDtmfTonesRequest, Tone,
+    UpdateRecordingStatusRequest,
 };
 use url::Url;
 use zeroize::Zeroizing;
@@ -44,10 +44,14 @@ impl Cloud {
     ) -> Result<Reply, Fault> {
         established(call, if muted { "mute" } else { "unmute" })?;
         check_context(request.client_context.as_deref())?;
+        if let Some(bot) = &mut call.bot {
+            bot.muted = muted;
+        }
         if let Some(caller) = call.caller.clone() {
             let id = call.id.clone();
             self.tell(&caller, PhoneEvent::RemoteMuted { call: id, muted });
         }
+        self.mute_in_group(call, muted);
         let kind = if muted {
             OperationKind::MuteParticipant
         } else {
@@ -141,21 +145,7 @@ impl Cloud {
         }
         let app = call.bot.as_ref().and_then(|bot| self.apps.get(&bot.app));
         let registered = app.and_then(|app| app.webhook.as_ref());
-        let read = |(index, prompt): (usize, &Prompt)| {
-            let property = format!("prompts/{index}/mediaInfo/uri");
-            let Prompt::Media(prompt) = prompt else {
-                return Err(Fault::property(
-                    format!("prompts/{index}"),
-                    "its @odata.type must be #microsoft.graph.mediaPrompt",
-                ));
-            };
-            let uri = prompt
-                .media_info
-                .as_ref()
-                .and_then(|info| info.uri.as_deref());
-            let uri = uri.ok_or_else(|| Fault::property(&property, "a prompt needs an address"))?;
-            same_origin(&property, uri, registered)
-        };
+        let read = |(index, prompt)| address(&format!("prompts/{index}"), prompt, registered);
         prompts.iter().enumerate().map(read).collect()
     }
 
@@ -224,14 +214,26 @@ impl Cloud {
         let Some(bot) = &call.bot else {
             return Vec::new();
         };
+        if let Some(room) = call
+            .group
+            .as_ref()
+            .and_then(|group| self.rooms.get(&group.room))
+        {
+            return room.roster();
+        }
         let application = IdentitySet::application(Identity::new(&bot.app));
-        let mut roster = vec![participant(&bot.participant, application)];
+        let mut roster = vec![notice::participant(
+            &bot.participant,
+            application,
+            bot.muted,
+        )];
         if let Some((id, phone)) = call
             .caller
             .as_ref()
             .and_then(|id| self.phones.get_key_value(id))
         {
-            roster.push(participant(id, notice::user(id, &phone.name, &bot.tenant)));
+            let user = notice::user(id, &phone.name, &bot.tenant);
+            roster.push(notice::participant(id, user, false));
         }
         roster
     }
@@ -239,14 +241,12 @@ impl Cloud {
     pub(super) fn participant(&self, call: &Conversation, id: &str) -> Result<Reply, Fault> {
         let own = |participant: &Participant| participant.id.as_deref() == Some(id);
         let found = self.roster(call).into_iter().find(own);
-        let not_found = || Fault {
-            message: "Participant not found.".to_owned(),
-            ..Fault::no_operation()
-        };
-        Ok(Reply::Participant(Box::new(found.ok_or_else(not_found)?)))
+        Ok(Reply::Participant(Box::new(
+            found.ok_or_else(Fault::no_participant)?,
+        )))
     }
 
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         call: &mut Conversation,
         kind: OperationKind,
@@ -261,6 +261,23 @@ impl Cloud {
     }
 }
 
+/// Where a prompt is.
+pub(super) fn address(
+    property: &str,
+    prompt: &Prompt,
+    registered: Option<&Url>,
+) -> Result<Url, Fault> {
+    let Prompt::Media(prompt) = prompt else {
+        let rule = "its @odata.type must be #microsoft.graph.mediaPrompt";
+        return Err(Fault::property(property, rule));
+    };
+    let info = prompt.media_info.as_ref();
+    let property = format!("{property}/mediaInfo/uri");
+    let uri = info.and_then(|info| info.uri.as_deref());
+    let uri = uri.ok_or_else(|| Fault::property(&property, "a prompt needs an address"))?;
+    same_origin(&property, uri, registered)
+}
+
 /// The dial-pad characters of tones.
 fn keys(tones: &[Tone]) -> Result<Zeroizing<String>, Fault> {
     if tones.is_empty() || tones.len() > MAX_TONES {
@@ -272,26 +289,7 @@ fn keys(tones: &[Tone]) -> Result<Zeroizing<String>, Fault> {
         .ok_or_else(|| Fault::property("tones", rule))
 }
 
-fn participant(id: &str, identity: IdentitySet) -> Participant {
-    Participant {
-        id: Some(id.to_owned()),
-        info: Some(ParticipantInfo {
-            identity: Some(identity),
-            ..ParticipantInfo::default()
-        }),
-        is_in_lobby: Some(false),
-        is_muted: Some(false),
-        media_streams: Some(vec![MediaStream {
-            media_type: Some(Modality::Audio),
-            direction: Some(MediaDirection::SendReceive),
-            server_muted: Some(false),
-            ..MediaStream::default()
-        }]),
-        ..Participant::default()
-    }
-}
-
-fn check_context(context: Option<&str>) -> Result<(), Fault> {
+pub(super) fn check_context(context: Option<&str>) -> Result<(), Fault> {
     match context {
         Some(context) if context.chars().count() > MAX_CLIENT_CONTEXT => Err(Fault::property(
             "clientContext",

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use switchboard_signaling::types::{CallDirection, ChangeType};
+use switchboard_signaling::types::{CallDirection, CallState, ChangeType};
 use switchboard_transport::sdp;
 
 use super::conversation::BotLeg;
@@ -35,6 +35,7 @@ impl Cloud {
             },
             role,
             call: None,
+            room: None,
         };
         self.phones.insert(id.clone(), entry);
         id
@@ -56,7 +57,9 @@ impl Cloud {
 
     /// The phone is gone, its tab closed: it leaves its call.
     pub(crate) fn phone_gone(&mut self, phone: &str, now: Instant) {
-        if let Some(call) = self.phones.get(phone).and_then(|entry| entry.call.clone()) {
+        if let Some(room) = self.room_of(phone) {
+            self.leave_room(&room, phone, now);
+        } else if let Some(call) = self.phones.get(phone).and_then(|entry| entry.call.clone()) {
             self.with_call(&call, |cloud, call| cloud.leave(call, phone, now));
         }
         self.phones_changed |= self.phones.remove(phone).is_some();
@@ -71,7 +74,37 @@ impl Cloud {
         }
     }
 
+    fn room_of(&self, phone: &str) -> Option<String> {
+        self.phones.get(phone)?.room.clone()
+    }
+
     fn obey(&mut self, phone: &str, command: PhoneCommand, now: Instant) -> Result<(), String> {
+        let own = |call: &String| {
+            let entry = self.phones.get(phone);
+            entry.is_some_and(|entry| entry.call.as_ref() == Some(call))
+        };
+        let room = self.room_of(phone);
+        match (command, room) {
+            (PhoneCommand::Accept { call, sdp }, Some(room)) if own(&call) => {
+                check(&sdp)?;
+                self.accept_room(&room, phone, sdp, now)
+            }
+            (PhoneCommand::Decline { call } | PhoneCommand::Hangup { call }, Some(room))
+                if own(&call) =>
+            {
+                self.leave_room(&room, phone, now);
+                Ok(())
+            }
+            (command, _) => self.obey_in_call(phone, command, now),
+        }
+    }
+
+    fn obey_in_call(
+        &mut self,
+        phone: &str,
+        command: PhoneCommand,
+        now: Instant,
+    ) -> Result<(), String> {
         match command {
             PhoneCommand::Dial { target, sdp } => self.dial(phone, &target, sdp, now),
             PhoneCommand::Accept { call, sdp } => {
@@ -125,25 +158,23 @@ impl Cloud {
         if !free {
             return Err("This phone is in a call already.".to_owned());
         }
+        if let Some(meeting) = self.meeting_dialled(target) {
+            let room = self.meeting_room(&meeting, now);
+            self.dial_room(&room, phone, sdp, now);
+            return Ok(());
+        }
         let bot = self
             .bot_leg(target, now)
             .ok_or("No bot is registered under that name.")?;
         if self.is_full(&bot.app) {
             return Err("The bot has as many calls as it may have.".to_owned());
         }
+        let until = now + ANSWER_LIMIT;
+        let id = self.ids.guid();
         let call = Conversation {
-            id: self.ids.guid(),
-            created: now,
-            direction: CallDirection::Incoming,
-            bot: Some(bot),
             caller: Some(phone.to_owned()),
-            agent: None,
-            phase: Phase::Incoming {
-                until: now + ANSWER_LIMIT,
-            },
             offer: Some(sdp),
-            caller_hosted: false,
-            over: false,
+            ..Conversation::new(id, bot, Phase::Incoming { until }, now)
         };
         self.occupy(phone, &call.id);
         self.tell(
@@ -158,15 +189,28 @@ impl Cloud {
             PhoneCallState::Ringing,
             Some(Named::new(BOT_NAME)),
         );
-        self.show(&call, TimelineEvent::call(CallProgress::Establishing), now);
-        if let Some(data) = self.whole(&call) {
-            self.notify(&call, ChangeType::Created, &data);
-        }
+        self.announce(&call, now);
         self.calls.insert(call.id.clone(), call);
         Ok(())
     }
 
-    fn bot_leg(&mut self, target: &str, now: Instant) -> Option<BotLeg> {
+    /// A bot is told of its new call, and so are those who watch.
+    pub(super) fn announce(&mut self, call: &Conversation, now: Instant) {
+        self.show(call, TimelineEvent::call(CallProgress::Establishing), now);
+        if call.direction == CallDirection::Incoming {
+            if let Some(data) = self.whole(call) {
+                self.notify(call, ChangeType::Created, &data);
+            }
+            return;
+        }
+        let mut data = notice::change(CallState::Establishing);
+        if let Some(group) = &call.group {
+            group.describe(&mut data);
+        }
+        self.notify(call, ChangeType::Updated, &data);
+    }
+
+    pub(super) fn bot_leg(&mut self, target: &str, now: Instant) -> Option<BotLeg> {
         let (app, registration) = self.reachable(target)?;
         let (app, tenant) = (app.clone(), registration.tenant.clone());
         let callback = registration.webhook.clone()?;
@@ -192,6 +236,9 @@ impl Cloud {
             chain: self.ids.guid(),
             scenario: self.ids.guid(),
             participant: self.ids.guid(),
+            guest: None,
+            delta_roster: false,
+            muted: false,
         }
     }
 
@@ -214,7 +261,7 @@ impl Cloud {
 
     pub(super) fn free(&mut self, phone: &str) {
         if let Some(entry) = self.phones.get_mut(phone) {
-            entry.call = None;
+            (entry.call, entry.room) = (None, None);
             self.phones_changed = true;
         }
     }

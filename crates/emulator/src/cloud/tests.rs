@@ -11,7 +11,9 @@ use super::*;
 use crate::phone::{IncomingReason, PhoneCommand};
 
 mod at_random;
+mod groups;
 mod handover;
+mod meetings;
 mod service;
 mod states;
 
@@ -29,6 +31,7 @@ struct Scene {
     told: Vec<(String, Value)>,
     notified: Vec<Value>,
     media: Vec<&'static str>,
+    seated: Vec<(String, RoomAction)>,
     shown: Vec<Value>,
 }
 
@@ -48,6 +51,7 @@ impl Scene {
             told: Vec::new(),
             notified: Vec::new(),
             media: Vec::new(),
+            seated: Vec::new(),
             shown: Vec::new(),
         }
     }
@@ -65,6 +69,7 @@ impl Scene {
                     self.notified.push(serde_json::to_value(value).unwrap());
                 }
                 Effect::Media { action, .. } => self.media.push(name(&action)),
+                Effect::Room { room, action } => self.seated.push((room, action)),
                 Effect::Show(event) => self.shown.push(serde_json::to_value(event).unwrap()),
             }
         }
@@ -175,6 +180,7 @@ fn operation(action: &str, body: Value) -> Operation {
             Operation::UpdateRecordingStatus(serde_json::from_value(body).unwrap())
         }
         "subscribeToTone" => Operation::SubscribeToTone(serde_json::from_value(body).unwrap()),
+        "invite" => Operation::Invite(serde_json::from_value(body).unwrap()),
         other => panic!("{other}"),
     }
 }

@@ -2,7 +2,9 @@
 //! that takes.
 
 use axum::http::{Method, StatusCode};
+use switchboard_signaling::types::{Call, MediaConfig};
 
+use super::meetings;
 use crate::cloud::Fault;
 use crate::identity::Access;
 
@@ -17,6 +19,12 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn read(method: &Method, path: &str) -> Self {
+        if let Some(operation) = meetings::operation(method, path) {
+            return Self {
+                operation: operation.to_owned(),
+                call: String::new(),
+            };
+        }
         let below = ["/v1.0/communications/calls", "/v1.0/app/calls"]
             .iter()
             .find_map(|calls| path.strip_prefix(calls))
@@ -24,6 +32,7 @@ impl Asked {
         let mut segments = below.split('/').filter(|segment| !segment.is_empty());
         let call = segments.next().unwrap_or_default().to_owned();
         let operation = match (segments.next(), method) {
+            (Some("participants"), _) => of_participants(segments.collect(), method),
             (None, &Method::GET) => "get",
             (None, &Method::DELETE) => "delete",
             (None, _) => "create",
@@ -39,11 +48,6 @@ impl Asked {
     /// Any one of these permissions is enough (API reference, "Permissions"); none
     /// are needed if there are none.
     fn permissions(&self) -> &'static [&'static str] {
-        const INITIATE: &str = "Calls.Initiate.All";
-        const GROUP: &str = "Calls.InitiateGroupCall.All";
-        const MEDIA: &str = "Calls.AccessMedia.All";
-        const JOIN: &str = "Calls.JoinGroupCall.All";
-        const GUEST: &str = "Calls.JoinGroupCallAsGuest.All";
         match self.operation.as_str() {
             "create" => &[INITIATE, GROUP, JOIN, GUEST],
             "answer" => &[MEDIA, INITIATE],
@@ -52,23 +56,77 @@ impl Asked {
             "subscribeToTone" | "cancelMediaProcessing" | "sendDtmfTones" => &[MEDIA, INITIATE],
             "updateRecordingStatus" => &[MEDIA, JOIN, GUEST],
             "participants" => &[JOIN, GUEST, INITIATE, GROUP],
+            "invite" => &[GROUP, JOIN, GUEST],
+            "muteParticipant" => &[JOIN, GUEST, INITIATE, GROUP],
+            "deleteParticipant" => &[GUEST, JOIN],
+            "createMeeting" | "createOrGetMeeting" | "updateMeeting" | "deleteMeeting" => {
+                &["OnlineMeetings.ReadWrite.All"]
+            }
+            "getMeeting" => &["OnlineMeetings.Read.All", "OnlineMeetings.ReadWrite.All"],
+            "attendanceReports" => &["OnlineMeetingArtifact.Read.All"],
             _ => &[],
         }
     }
 
     /// Refuses an application that lacks every permission that would do.
     pub(crate) fn permitted(&self, access: &Access) -> Result<(), Fault> {
-        let needed = self.permissions();
-        let granted = |role: &&str| access.roles.iter().any(|own| own == role);
-        if needed.is_empty() || needed.iter().any(granted) {
-            return Ok(());
-        }
-        let message = format!(
-            "Insufficient enterprise tenant permissions, cannot access this API. It takes one of: {}.",
-            needed.join(", ")
-        );
-        Err(Fault::new(StatusCode::FORBIDDEN, "7504", message))
+        lacks(&[self.permissions()], access).map_or(Ok(()), Err)
     }
+}
+
+const INITIATE: &str = "Calls.Initiate.All";
+const GROUP: &str = "Calls.InitiateGroupCall.All";
+const MEDIA: &str = "Calls.AccessMedia.All";
+const JOIN: &str = "Calls.JoinGroupCall.All";
+const GUEST: &str = "Calls.JoinGroupCallAsGuest.All";
+
+fn of_participants(below: Vec<&str>, method: &Method) -> &'static str {
+    match (below.as_slice(), method) {
+        (["invite" | "microsoft.graph.invite"], &Method::POST) => "invite",
+        ([_], &Method::DELETE) => "deleteParticipant",
+        ([_, action], &Method::POST) => {
+            match action.strip_prefix("microsoft.graph.").unwrap_or(action) {
+                "mute" => "muteParticipant",
+                "startHoldMusic" => "startHoldMusic",
+                "stopHoldMusic" => "stopHoldMusic",
+                _ => "participants",
+            }
+        }
+        _ => "participants",
+    }
+}
+
+/// What a new call takes: one permission of each list (Create call, notes of the
+/// examples).
+pub(super) fn for_call(call: &Call) -> Vec<&'static [&'static str]> {
+    let source = call
+        .source
+        .as_ref()
+        .and_then(|source| source.identity.as_ref());
+    let guest = source.is_some_and(|identity| identity.guest.is_some());
+    let targets = call.targets.as_ref().map_or(0, Vec::len);
+    let mut needed: Vec<&[&str]> = vec![match (&call.meeting_info, guest) {
+        (Some(_), true) => &[GUEST],
+        (Some(_), false) => &[JOIN],
+        (None, _) if targets > 1 => &[GROUP],
+        (None, _) => &[INITIATE],
+    }];
+    if let Some(MediaConfig::AppHosted(_)) = call.media_config {
+        needed.push(&[MEDIA]);
+    }
+    needed
+}
+
+/// The refusal of an application that lacks all of one of the lists.
+pub(super) fn lacks(needed: &[&[&str]], access: &Access) -> Option<Fault> {
+    let granted = |role: &&str| access.roles.iter().any(|own| own == role);
+    let lacking = |list: &&&[&str]| !list.is_empty() && !list.iter().any(granted);
+    let lacking = needed.iter().find(lacking)?;
+    let message = format!(
+        "Insufficient enterprise tenant permissions, cannot access this API. It takes one of: {}.",
+        lacking.join(", ")
+    );
+    Some(Fault::new(StatusCode::FORBIDDEN, "7504", message))
 }
 
 #[cfg(test)]

@@ -13,11 +13,12 @@ use axum::{Extension, Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use switchboard_signaling::types::Call;
+use switchboard_signaling::types::{Call, CommsOperation};
 
+use super::asked::{for_call, lacks};
 use super::oversee::authorize;
 use super::refuse::{Ids, refuse};
-use super::shape;
+use super::{meetings, shape};
 use crate::cloud::{Fault, Operation, Reply};
 use crate::identity::Access;
 use crate::shell::Hub;
@@ -34,13 +35,22 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
         .route("/{call}/operations", get(list_operations))
         .route("/{call}/operations/{operation}", get(read_operation))
         .route("/{call}/participants", get(list_participants))
-        .route("/{call}/participants/{participant}", get(read_participant))
+        .route("/{call}/participants/invite", post(invite))
+        .route(
+            "/{call}/participants/{participant}",
+            get(read_participant).delete(delete_participant),
+        )
+        .route(
+            "/{call}/participants/{participant}/{action}",
+            post(act_on_participant),
+        )
         .route("/{call}/{action}", post(act))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed);
     Router::new()
         .nest("/v1.0/communications/calls", calls.clone())
         .nest("/v1.0/app/calls", calls)
+        .merge(meetings::router())
         .route("/v1.0/{*rest}", any(unknown))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(hub), authorize))
@@ -71,6 +81,7 @@ async fn create(
 ) -> Response {
     let created = Payload::new(&hub, "create", &headers, body)
         .read::<Call>()
+        .and_then(|call| lacks(&for_call(&call), &access).map_or(Ok(call), Err))
         .and_then(|call| hub.apply(|cloud, now| cloud.create(&access.app, call, now)));
     reply(&hub, "", created, &ids)
 }
@@ -136,6 +147,59 @@ async fn read_participant(
     operate(&hub, &access, &ids, &call, operation)
 }
 
+async fn delete_participant(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path((call, participant)): Path<(String, String)>,
+) -> Response {
+    let operation = Ok(Operation::DeleteParticipant(participant));
+    operate(&hub, &access, &ids, &call, operation)
+}
+
+async fn invite(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path(call): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let payload = Payload::new(&hub, "invite", &headers, body);
+    operate(
+        &hub,
+        &access,
+        &ids,
+        &call,
+        payload.read().map(Operation::Invite),
+    )
+}
+
+async fn act_on_participant(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path((call, participant, action)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let action = action.strip_prefix("microsoft.graph.").unwrap_or(&action);
+    let body = Payload::new(&hub, action, &headers, body);
+    let operation = match action {
+        "mute" => body
+            .optional()
+            .map(|request| Operation::MuteParticipant(participant, request)),
+        "startHoldMusic" => body
+            .optional()
+            .map(|request| Operation::StartHoldMusic(participant, request)),
+        "stopHoldMusic" => body
+            .optional()
+            .map(|request| Operation::StopHoldMusic(participant, request)),
+        other => Err(no_segment(other)),
+    };
+    operate(&hub, &access, &ids, &call, operation)
+}
+
 async fn act(
     State(hub): State<Arc<Hub>>,
     Extension(access): Extension<Access>,
@@ -177,16 +241,17 @@ fn parse_action(action: &str, body: Payload<'_>) -> Result<Operation, Fault> {
         "cancelMediaProcessing" => Operation::CancelMediaProcessing(body.optional()?),
         "updateRecordingStatus" => Operation::UpdateRecordingStatus(body.read()?),
         "sendDtmfTones" => Operation::SendDtmfTones(body.read()?),
-        other => {
-            let other: String = other.chars().take(64).collect();
-            let message = format!("Resource not found for the segment '{other}'.");
-            return Err(bad(message));
-        }
+        other => return Err(no_segment(other)),
     })
 }
 
+fn no_segment(segment: &str) -> Fault {
+    let segment: String = segment.chars().take(64).collect();
+    bad(format!("Resource not found for the segment '{segment}'."))
+}
+
 /// A request's body with what is needed to judge it.
-struct Payload<'a> {
+pub(super) struct Payload<'a> {
     operation: &'a str,
     lenient: bool,
     headers: &'a HeaderMap,
@@ -194,7 +259,7 @@ struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    fn new(
+    pub(super) fn new(
         hub: &Hub,
         operation: &'a str,
         headers: &'a HeaderMap,
@@ -216,7 +281,7 @@ impl<'a> Payload<'a> {
         }
     }
 
-    fn read<T: DeserializeOwned>(self) -> Result<T, Fault> {
+    pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, Fault> {
         let body = self.body.map_err(|rejection| {
             let message = "The request's body is larger than 256 KiB or was cut short.";
             Fault::new(rejection.status(), "RequestEntityTooLarge", message)
@@ -241,7 +306,7 @@ impl<'a> Payload<'a> {
     }
 }
 
-fn bad(message: impl Into<String>) -> Fault {
+pub(super) fn bad(message: impl Into<String>) -> Fault {
     Fault::new(StatusCode::BAD_REQUEST, "BadRequest", message)
 }
 
@@ -270,16 +335,23 @@ fn reply(hub: &Hub, call: &str, reply: Result<Reply, Fault>, ids: &Ids) -> Respo
             )
                 .into_response()
         }
-        Ok(Reply::Operation(operation)) => {
-            let id = operation.id.as_deref().unwrap_or_default();
-            let location = hub.address(&format!("{calls}/{call}/operations/{id}"));
-            ([(header::LOCATION, location)], Json(operation)).into_response()
+        Ok(Reply::Operation(operation)) => begun(hub, call, StatusCode::OK, &operation),
+        Ok(Reply::AcceptedOperation(operation)) => {
+            begun(hub, call, StatusCode::ACCEPTED, &operation)
         }
         Ok(Reply::Operations(operations)) => list("operations", call, &operations),
         Ok(Reply::Participants(participants)) => list("participants", call, &participants),
         Ok(Reply::Participant(participant)) => Json(participant).into_response(),
         Err(fault) => refuse(&fault, ids),
     }
+}
+
+/// An operation, with where it can be read.
+fn begun(hub: &Hub, call: &str, status: StatusCode, operation: &CommsOperation) -> Response {
+    let id = operation.id.as_deref().unwrap_or_default();
+    let path = format!("v1.0/communications/calls/{call}/operations/{id}");
+    let location = [(header::LOCATION, hub.address(&path))];
+    (status, location, Json(operation)).into_response()
 }
 
 /// An OData collection.

@@ -1,6 +1,8 @@
 //! Which properties request bodies may have. Graph ignores nothing: a misspelt
 //! property is an error with a pointer to it.
 
+mod meeting;
+
 use axum::http::StatusCode;
 use serde_json::Value;
 
@@ -111,17 +113,38 @@ const CALL_OPTIONS: Shape = Shape {
     ],
 };
 
+const CHAT_INFO: Shape = Shape {
+    name: "chatInfo",
+    properties: &[
+        ("threadId", Plain),
+        ("messageId", Plain),
+        ("replyChainMessageId", Plain),
+    ],
+};
+
+/// `organizerMeetingInfo`, `tokenMeetingInfo` and `joinMeetingIdMeetingInfo` in one.
+const MEETING_INFO: Shape = Shape {
+    name: "meetingInfo",
+    properties: &[
+        ("allowConversationWithoutHost", Plain),
+        ("organizer", Of(&IDENTITY_SET)),
+        ("token", Plain),
+        ("joinMeetingId", Plain),
+        ("passcode", Plain),
+    ],
+};
+
 const CALL: Shape = Shape {
     name: "call",
     properties: &[
         ("callbackUri", Plain),
         ("callChainId", Plain),
         ("callOptions", Of(&CALL_OPTIONS)),
-        ("chatInfo", Plain),
+        ("chatInfo", Of(&CHAT_INFO)),
         ("direction", Plain),
         ("id", Plain),
         ("mediaConfig", Of(&MEDIA_CONFIG)),
-        ("meetingInfo", Plain),
+        ("meetingInfo", Of(&MEETING_INFO)),
         ("requestedModalities", Plain),
         ("ringingTimeoutInSeconds", Plain),
         ("source", Of(&PARTICIPANT_INFO)),
@@ -192,6 +215,16 @@ const TONES: Shape = Shape {
     ],
 };
 
+const INVITE: Shape = Shape {
+    name: "invite",
+    properties: &[("participants", Of(&INVITATION)), ("clientContext", Plain)],
+};
+
+const HOLD_MUSIC: Shape = Shape {
+    name: "startHoldMusic",
+    properties: &[("customPrompt", Of(&PROMPT)), ("clientContext", Plain)],
+};
+
 const MARK: Shape = Shape {
     name: "action",
     properties: &[("clientContext", Plain)],
@@ -208,6 +241,10 @@ pub(super) fn check(operation: &str, body: &Value) -> Result<(), Fault> {
         "playPrompt" => &PLAY_PROMPT,
         "updateRecordingStatus" => &RECORDING_STATUS,
         "sendDtmfTones" => &TONES,
+        "invite" => &INVITE,
+        "startHoldMusic" => &HOLD_MUSIC,
+        "createMeeting" | "updateMeeting" => &meeting::MEETING,
+        "createOrGetMeeting" => &meeting::CREATE_OR_GET,
         _ => &MARK,
     };
     walk(shape, body, "")

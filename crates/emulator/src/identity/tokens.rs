@@ -28,13 +28,16 @@ const NOTIFICATION_LIFETIME: Duration = Duration::from_secs(3600);
 /// Tokens are good from a little before they were made: clocks differ.
 const BACKDATED: Duration = Duration::from_secs(300);
 
-/// The application permissions on calls that are consented to.
-pub(crate) const ROLES: [&str; 5] = [
+/// The application permissions that are consented to.
+pub(crate) const ROLES: [&str; 8] = [
     "Calls.AccessMedia.All",
     "Calls.Initiate.All",
     "Calls.InitiateGroupCall.All",
     "Calls.JoinGroupCall.All",
     "Calls.JoinGroupCallAsGuest.All",
+    "OnlineMeetingArtifact.Read.All",
+    "OnlineMeetings.Read.All",
+    "OnlineMeetings.ReadWrite.All",
 ];
 
 /// Applications with their secrets, and the key that signs.

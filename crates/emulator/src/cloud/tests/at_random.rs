@@ -96,7 +96,14 @@ fn run(scene: &mut Scene, step: &Step) {
 fn check(scene: &Scene) {
     let cloud = &scene.cloud;
     for (id, phone) in &cloud.phones {
-        if let Some(call) = &phone.call {
+        if let Some(room) = &phone.room {
+            let room = cloud
+                .rooms
+                .get(room)
+                .expect("phones are in rooms that exist");
+            let who = room::Who::Phone(id.clone());
+            assert!(room.seats.iter().any(|seat| seat.who == who));
+        } else if let Some(call) = &phone.call {
             let call = cloud
                 .calls
                 .get(call)

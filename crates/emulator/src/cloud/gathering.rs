@@ -1,0 +1,343 @@
+//! How people come into group calls and meetings, and go.
+
+use std::time::Instant;
+
+use switchboard_media::event::MediaEvent;
+use switchboard_signaling::types::{
+    Call, CallState, ChangeType, IdentitySet, InvitationParticipantInfo, MediaState,
+};
+
+use super::conversation::{Conversation, MEDIA_LIMIT, Phase, RING_LIMIT};
+use super::ending::End;
+use super::room::{Settled, Standing, Who};
+use super::{BOT_NAME, Cloud, Effect, RoomAction, RoomReport, notice};
+use crate::phone::{EndReason, IncomingReason, Named, PhoneCallState, PhoneEvent};
+use crate::timeline::{CallEvent, CallProgress, PromptState, TimelineEvent};
+
+impl Cloud {
+    /// Asks a user, a number or an application in; the seat, if anyone is there to ask.
+    pub(super) fn ask_in(
+        &mut self,
+        room: &str,
+        target: &InvitationParticipantInfo,
+        from: &IdentitySet,
+        now: Instant,
+    ) -> Option<u32> {
+        let set = target.identity.as_ref()?;
+        if let Some(id) = set.application.as_ref().and_then(|app| app.id.as_deref()) {
+            let bot = self.bot_leg(id, now)?;
+            if self.is_full(&bot.app) {
+                return None;
+            }
+            return self.ask_bot_in(room, bot, from, now);
+        }
+        let phone = self
+            .phones_of(std::slice::from_ref(target), None)
+            .pop_first()?;
+        let until = now + RING_LIMIT;
+        let seat = self.seat_phone(room, &phone, Standing::Ringing { until })?;
+        let event = PhoneEvent::Incoming {
+            call: room.to_owned(),
+            from: Named::new(BOT_NAME),
+            reason: IncomingReason::Call,
+        };
+        self.tell(&phone, event);
+        Some(seat)
+    }
+
+    fn seat_phone(&mut self, room: &str, phone: &str, standing: Standing) -> Option<u32> {
+        let entry = self.phones.get(phone)?;
+        let tenant = self.apps.values().next().map(|app| app.tenant.clone());
+        let identity = notice::user(phone, &entry.name, &tenant.unwrap_or_default());
+        let participant = self.ids.guid();
+        let who = Who::Phone(phone.to_owned());
+        let seat = self.rooms.get_mut(room)?;
+        let seat = seat.take_seat(who, participant, identity, standing);
+        self.occupy(phone, room);
+        if let Some(entry) = self.phones.get_mut(phone) {
+            entry.room = Some(room.to_owned());
+        }
+        Some(seat)
+    }
+
+    /// A phone dials into a meeting.
+    pub(super) fn dial_room(&mut self, room: &str, phone: &str, sdp: String, now: Instant) {
+        let until = now + MEDIA_LIMIT;
+        let standing = Standing::Connecting { until };
+        let Some(seat) = self.seat_phone(room, phone, standing) else {
+            return;
+        };
+        let call = room.to_owned();
+        self.tell(phone, PhoneEvent::Dialing { call });
+        self.room_state(room, phone, PhoneCallState::Establishing);
+        self.room_media(room, RoomAction::Host { seat, sdp });
+    }
+
+    /// A phone that rings takes the call.
+    pub(super) fn accept_room(
+        &mut self,
+        room: &str,
+        phone: &str,
+        sdp: String,
+        now: Instant,
+    ) -> Result<(), String> {
+        let who = Who::Phone(phone.to_owned());
+        let seat = self.rooms.get_mut(room).and_then(|room| room.seat_of(&who));
+        let Some(seat) = seat.filter(|seat| matches!(seat.standing, Standing::Ringing { .. }))
+        else {
+            return Err("That call does not ring here.".to_owned());
+        };
+        let until = now + MEDIA_LIMIT;
+        seat.standing = Standing::Connecting { until };
+        let seat = seat.number;
+        self.room_state(room, phone, PhoneCallState::Establishing);
+        self.room_media(room, RoomAction::Host { seat, sdp });
+        Ok(())
+    }
+
+    /// A phone declines or hangs up.
+    pub(super) fn leave_room(&mut self, room: &str, phone: &str, now: Instant) {
+        let who = Who::Phone(phone.to_owned());
+        let seat = self.rooms.get_mut(room).and_then(|room| room.seat_of(&who));
+        if let Some(seat) = seat.map(|seat| seat.number) {
+            self.vacate(room, seat, "You hung up", "Left", now);
+        }
+    }
+
+    /// Empties a phone's seat; `told` to the phone, `why` on the roster.
+    pub(super) fn vacate(&mut self, room: &str, number: u32, told: &str, why: &str, now: Instant) {
+        let Some(place) = self.rooms.get_mut(room) else {
+            return;
+        };
+        let Some(seat) = place.leave(number, why, now) else {
+            return;
+        };
+        let settled = place.settle(number, false);
+        self.settle(settled);
+        if let Who::Phone(phone) = &seat.who {
+            let call = room.to_owned();
+            let reason = EndReason::normal(told);
+            self.tell(phone, PhoneEvent::Ended { call, reason });
+            self.free(phone);
+        }
+        self.room_media(room, RoomAction::Leave { seat: number });
+        self.tidy(room, now);
+    }
+
+    /// A bot's call is over: so is its part in the room.
+    pub(super) fn bot_left(&mut self, call: &mut Conversation, now: Instant) {
+        let Some(group) = call.group.take() else {
+            return;
+        };
+        let (id, seat) = (group.room, group.seat);
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.leave(seat, "Left", now);
+            let settled = room.settle(seat, false);
+            self.settle(settled);
+        }
+        self.room_media(&id, RoomAction::Leave { seat });
+        self.tidy(&id, now);
+    }
+
+    fn settle(&mut self, settled: Vec<Settled>) {
+        let settled = settled.into_iter();
+        self.settled
+            .extend(settled.map(|one| (one.call, one.operation, one.joined)));
+    }
+
+    /// An empty room is closed; nobody is left alone in a group call.
+    fn tidy(&mut self, id: &str, now: Instant) {
+        let Some(room) = self.rooms.get(id) else {
+            return;
+        };
+        match room.seats.as_slice() {
+            [] => self.close_room(id, now),
+            [last] if room.meeting.is_none() => {
+                let (number, who, met) = (last.number, last.who.clone(), room.met);
+                match who {
+                    Who::Phone(_) => self.vacate(id, number, "Everyone has left", "Left", now),
+                    Who::Bot(call) => {
+                        let end = End::alone(met);
+                        self.with_call(&call, |cloud, call| cloud.end(call, &end, now));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn close_room(&mut self, id: &str, now: Instant) {
+        let Some(room) = self.rooms.remove(id) else {
+            return;
+        };
+        self.room_media(id, RoomAction::End);
+        self.adjourn(&room, now);
+    }
+
+    /// Takes a report on a room's media.
+    pub(crate) fn room_report(&mut self, room: &str, report: RoomReport, now: Instant) {
+        match report {
+            RoomReport::Hosted { seat, sdp } => self.phone_is_in(room, seat, sdp, now),
+            RoomReport::Connected { seat } => self.bot_is_in(room, seat, now),
+            RoomReport::Failed { seat, why } => self.seat_failed(room, seat, &why, now),
+            RoomReport::Lost { seat } => {
+                self.seat_failed(room, seat, "the media connection was lost", now);
+            }
+            RoomReport::Heard { seat, event } => self.room_heard(room, seat, event, now),
+            RoomReport::PromptStarted { name } => {
+                let state = PromptState::Started;
+                self.show_in_room(room, TimelineEvent::Prompt { name, state }, now);
+            }
+            RoomReport::PromptEnded { name, interrupted } => {
+                let state = match interrupted {
+                    true => PromptState::Interrupted,
+                    false => PromptState::Finished,
+                };
+                self.show_in_room(room, TimelineEvent::Prompt { name, state }, now);
+            }
+            RoomReport::Played { task, outcome } => self.done(&task.call, &task.operation, outcome),
+            RoomReport::Held {
+                seat,
+                task,
+                outcome,
+            } => {
+                let place = self.rooms.get_mut(room).and_then(|room| room.seat(seat));
+                if let (Some(place), Err(_)) = (place, &outcome) {
+                    place.held = false;
+                }
+                self.done(&task.call, &task.operation, outcome);
+            }
+        }
+    }
+
+    fn done(&mut self, call: &str, operation: &str, outcome: Result<(), String>) {
+        let outcome = outcome.map_err(|why| (400, why));
+        self.with_call(call, |cloud, call| cloud.finish(call, operation, outcome));
+    }
+
+    fn phone_is_in(&mut self, room: &str, seat: u32, sdp: String, now: Instant) {
+        let place = self.rooms.get_mut(room).and_then(|room| room.seat(seat));
+        let Some(Who::Phone(phone)) = place.map(|place| place.who.clone()) else {
+            return;
+        };
+        let call = room.to_owned();
+        self.tell(&phone, PhoneEvent::Answer { call, sdp });
+        self.room_state(room, &phone, PhoneCallState::Established);
+        self.is_in(room, seat, now);
+    }
+
+    fn bot_is_in(&mut self, room: &str, seat: u32, now: Instant) {
+        let place = self.rooms.get_mut(room).and_then(|room| room.seat(seat));
+        let Some(Who::Bot(call)) = place.map(|place| place.who.clone()) else {
+            return;
+        };
+        let entered = self.with_call(&call, |cloud, call| cloud.bot_entered(call, now));
+        if entered == Some(true) {
+            self.is_in(room, seat, now);
+        }
+    }
+
+    fn bot_entered(&mut self, call: &mut Conversation, now: Instant) -> bool {
+        if !matches!(call.phase, Phase::Establishing { .. }) {
+            return false;
+        }
+        call.phase = Phase::Established;
+        let mut data = Call {
+            media_state: Some(notice::audio(MediaState::Active)),
+            ..notice::change(CallState::Established)
+        };
+        if let Some(group) = &call.group {
+            group.describe(&mut data);
+        }
+        self.notify(call, ChangeType::Updated, &data);
+        self.show(call, TimelineEvent::call(CallProgress::Established), now);
+        true
+    }
+
+    fn is_in(&mut self, id: &str, seat: u32, now: Instant) {
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.joined(seat, now);
+            let settled = room.settle(seat, true);
+            self.settle(settled);
+        }
+    }
+
+    fn seat_failed(&mut self, room: &str, seat: u32, why: &str, now: Instant) {
+        let place = self.rooms.get_mut(room).and_then(|room| room.seat(seat));
+        match place.map(|place| place.who.clone()) {
+            Some(Who::Phone(_)) => {
+                let told = format!("Audio could not be kept: {why}");
+                self.vacate(room, seat, &told, "Connection lost", now);
+            }
+            Some(Who::Bot(call)) => {
+                let end = End::no_media(why);
+                self.with_call(&call, |cloud, call| cloud.end(call, &end, now));
+            }
+            None => {}
+        }
+    }
+
+    /// Something was heard from a phone: keys go to every bot that subscribed.
+    fn room_heard(&mut self, id: &str, seat: u32, event: MediaEvent, now: Instant) {
+        let Some(room) = self.rooms.get_mut(id) else {
+            return;
+        };
+        let held = room.seat(seat).is_none_or(|seat| seat.held);
+        if let MediaEvent::DigitStart { digit, .. } = event {
+            let bots: Vec<_> = room.seats.iter().map(|seat| seat.who.clone()).collect();
+            for who in bots {
+                if let (Who::Bot(call), false) = (who, held) {
+                    self.with_call(&call, |cloud, call| cloud.tone(call, digit));
+                }
+            }
+        } else if let Some(shown) = super::media::shown(event) {
+            self.show_in_room(id, shown, now);
+        }
+    }
+
+    /// Shows an event of a room to its phones and to those who watch.
+    fn show_in_room(&mut self, id: &str, event: TimelineEvent, now: Instant) {
+        let Some(room) = self.rooms.get(id) else {
+            return;
+        };
+        let elapsed = now.saturating_duration_since(room.created);
+        let event = CallEvent {
+            call: id.to_owned(),
+            t_ms: elapsed.as_millis() as u64,
+            event,
+        };
+        let phone = |who: &Who| match who {
+            Who::Phone(phone) => Some(phone.clone()),
+            Who::Bot(_) => None,
+        };
+        let seats = room.seats.iter();
+        let phones: Vec<_> = seats.filter_map(|seat| phone(&seat.who)).collect();
+        for phone in phones {
+            let (call, event) = (id.to_owned(), event.clone());
+            self.tell(&phone, PhoneEvent::Timeline { call, event });
+        }
+        self.effects.push_back(Effect::Show(event));
+    }
+
+    fn room_state(&mut self, id: &str, phone: &str, state: PhoneCallState) {
+        let name = self.rooms.get(id).map(|room| room.name.clone());
+        let with = name.map(Named::new);
+        let call = id.to_owned();
+        self.tell(phone, PhoneEvent::State { call, state, with });
+    }
+
+    /// Those who rang, or waited for media, too long.
+    pub(super) fn room_timeouts(&mut self, now: Instant) {
+        let mut due = Vec::new();
+        for room in self.rooms.values() {
+            let late = room
+                .seats
+                .iter()
+                .filter(|seat| seat.deadline().is_some_and(|d| d <= now));
+            due.extend(late.map(|seat| (room.id.clone(), seat.number)));
+        }
+        for (room, seat) in due {
+            self.vacate(&room, seat, "No longer ringing", "Left", now);
+        }
+    }
+}

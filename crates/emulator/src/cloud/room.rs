@@ -1,0 +1,277 @@
+//! A conversation of several, a group call or a meeting under way: who is in it, who
+//! is asked in, and what is new on the roster.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use switchboard_signaling::types::{ChatInfo, IdentitySet, Participant, RemovedState};
+
+use super::notice;
+
+/// A group call or a meeting under way.
+pub(crate) struct Room {
+    /// Also what phones know the call by.
+    pub(crate) id: String,
+    pub(crate) created: Instant,
+    pub(crate) chat: ChatInfo,
+    /// The meeting's id, if it is one.
+    pub(crate) meeting: Option<String>,
+    pub(crate) name: String,
+    pub(crate) seats: Vec<Seat>,
+    /// Whether two were in it at once.
+    pub(crate) met: bool,
+    pub(crate) attended: Vec<Attendance>,
+    invitations: Vec<Invitation>,
+    news: News,
+    sequence: i64,
+    next: u32,
+}
+
+/// One participant, from being asked in until leaving.
+pub(crate) struct Seat {
+    /// What media knows it by.
+    pub(crate) number: u32,
+    /// The participant's id.
+    pub(crate) participant: String,
+    pub(crate) who: Who,
+    pub(crate) identity: IdentitySet,
+    pub(crate) standing: Standing,
+    pub(crate) muted: bool,
+    pub(crate) held: bool,
+    pub(crate) in_lobby: bool,
+}
+
+/// Who sits there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Who {
+    Phone(String),
+    /// An application, by the id of its call.
+    Bot(String),
+}
+
+/// How far a participant is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Asked in.
+    Ringing {
+        until: Instant,
+    },
+    /// Media is being set up.
+    Connecting {
+        until: Instant,
+    },
+    Joined,
+}
+
+/// From when to when a participant was there.
+pub(crate) struct Attendance {
+    pub(crate) participant: String,
+    pub(crate) identity: IdentitySet,
+    pub(crate) from: Instant,
+    pub(crate) to: Option<Instant>,
+}
+
+/// An invite operation whose outcome is open.
+struct Invitation {
+    call: String,
+    operation: String,
+    waiting: BTreeSet<u32>,
+    joined: bool,
+}
+
+/// An invite operation that has its outcome.
+pub(crate) struct Settled {
+    pub(crate) call: String,
+    pub(crate) operation: String,
+    pub(crate) joined: bool,
+}
+
+/// What the roster notifications have not told yet.
+#[derive(Default)]
+struct News {
+    changed: BTreeSet<String>,
+    left: Vec<Participant>,
+}
+
+/// The roster, whole and as changes.
+pub(crate) struct Roster {
+    pub(crate) whole: Vec<Participant>,
+    pub(crate) changes: Vec<Participant>,
+}
+
+impl Room {
+    pub(crate) fn new(id: String, name: String, chat: ChatInfo, now: Instant) -> Self {
+        Self {
+            id,
+            created: now,
+            chat,
+            meeting: None,
+            name,
+            seats: Vec::new(),
+            met: false,
+            attended: Vec::new(),
+            invitations: Vec::new(),
+            news: News::default(),
+            sequence: 0,
+            next: 0,
+        }
+    }
+
+    /// Adds a participant; its seat's number.
+    pub(crate) fn take_seat(
+        &mut self,
+        who: Who,
+        participant: String,
+        identity: IdentitySet,
+        standing: Standing,
+    ) -> u32 {
+        let number = self.next;
+        self.next += 1;
+        self.seats.push(Seat {
+            number,
+            participant,
+            who,
+            identity,
+            standing,
+            muted: false,
+            held: false,
+            in_lobby: false,
+        });
+        number
+    }
+
+    pub(crate) fn seat(&mut self, number: u32) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.number == number)
+    }
+
+    pub(crate) fn seat_of(&mut self, who: &Who) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.who == *who)
+    }
+
+    /// A participant is in: the roster will say so.
+    pub(crate) fn joined(&mut self, number: u32, now: Instant) {
+        let Some(seat) = self.seats.iter_mut().find(|seat| seat.number == number) else {
+            return;
+        };
+        seat.standing = Standing::Joined;
+        self.news.changed.insert(seat.participant.clone());
+        self.attended.push(Attendance {
+            participant: seat.participant.clone(),
+            identity: seat.identity.clone(),
+            from: now,
+            to: None,
+        });
+        let joined = |seat: &&Seat| seat.standing == Standing::Joined;
+        self.met |= self.seats.iter().filter(joined).count() > 1;
+    }
+
+    /// Something about a participant changed.
+    pub(crate) fn changed(&mut self, number: u32) {
+        if let Some(seat) = self.seats.iter().find(|seat| seat.number == number) {
+            self.news.changed.insert(seat.participant.clone());
+        }
+    }
+
+    /// Takes a participant out; the roster will say so if it was on it.
+    pub(crate) fn leave(&mut self, number: u32, why: &str, now: Instant) -> Option<Seat> {
+        let at = self.seats.iter().position(|seat| seat.number == number)?;
+        let seat = self.seats.remove(at);
+        self.news.changed.remove(&seat.participant);
+        if seat.standing == Standing::Joined {
+            self.news.left.push(Participant {
+                removed_state: Some(RemovedState {
+                    reason: Some(why.to_owned()),
+                    ..RemovedState::default()
+                }),
+                ..seat.shown(self.sequence)
+            });
+        }
+        let mut open = self.attended.iter_mut();
+        let own = |one: &&mut Attendance| one.participant == seat.participant && one.to.is_none();
+        if let Some(attendance) = open.find(own) {
+            attendance.to = Some(now);
+        }
+        Some(seat)
+    }
+
+    /// Who is on the roster: everyone who has joined, or waits in the lobby.
+    pub(crate) fn roster(&self) -> Vec<Participant> {
+        let joined = |seat: &&Seat| seat.standing == Standing::Joined;
+        let seats = self.seats.iter().filter(joined);
+        seats.map(|seat| seat.shown(self.sequence)).collect()
+    }
+
+    /// What is to be told, if anything is new. It has a greater sequence number than
+    /// everything before it.
+    pub(crate) fn take_news(&mut self) -> Option<Roster> {
+        let News { changed, mut left } = std::mem::take(&mut self.news);
+        if changed.is_empty() && left.is_empty() {
+            return None;
+        }
+        self.sequence += 1;
+        let whole = self.roster();
+        let is_new = |one: &&Participant| one.id.as_ref().is_some_and(|id| changed.contains(id));
+        let mut changes: Vec<_> = whole.iter().filter(is_new).cloned().collect();
+        for one in &mut left {
+            one.roster_sequence_number = Some(self.sequence);
+        }
+        changes.append(&mut left);
+        Some(Roster { whole, changes })
+    }
+
+    /// Remembers whom an operation has asked in.
+    pub(crate) fn invited(&mut self, call: &str, operation: String, waiting: BTreeSet<u32>) {
+        self.invitations.push(Invitation {
+            call: call.to_owned(),
+            operation,
+            waiting,
+            joined: false,
+        });
+    }
+
+    /// One who was asked in has come, or won't: the operations that are over by that.
+    pub(crate) fn settle(&mut self, number: u32, joined: bool) -> Vec<Settled> {
+        for invitation in &mut self.invitations {
+            if invitation.waiting.remove(&number) {
+                invitation.joined |= joined;
+            }
+        }
+        let over = |invitation: &mut Invitation| invitation.waiting.is_empty();
+        let settled = self.invitations.extract_if(.., over);
+        settled
+            .map(|invitation| Settled {
+                call: invitation.call,
+                operation: invitation.operation,
+                joined: invitation.joined,
+            })
+            .collect()
+    }
+
+    /// When someone has rung, or waited for media, long enough. Applications have
+    /// their calls' own deadlines.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.seats.iter().filter_map(Seat::deadline).min()
+    }
+}
+
+impl Seat {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match (&self.who, self.standing) {
+            (Who::Phone(_), Standing::Ringing { until } | Standing::Connecting { until }) => {
+                Some(until)
+            }
+            _ => None,
+        }
+    }
+
+    fn shown(&self, sequence: i64) -> Participant {
+        let mut shown = notice::participant(&self.participant, self.identity.clone(), self.muted);
+        shown.is_in_lobby = Some(self.in_lobby);
+        shown.roster_sequence_number = Some(sequence);
+        for stream in shown.media_streams.iter_mut().flatten() {
+            stream.source_id = Some(self.number.to_string());
+            stream.label = Some("main-audio".to_owned());
+        }
+        shown
+    }
+}
