@@ -5,6 +5,7 @@
 //! waits. What takes time (posting, media, fetching) is done by tasks behind bounded
 //! queues, which report back through `apply`.
 
+mod conference;
 mod fetch;
 mod media;
 mod notifier;

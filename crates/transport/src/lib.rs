@@ -88,6 +88,15 @@ impl Transport {
         }
     }
 
+    /// The same transport for sessions whose audio is live
+    /// ([`Session::take_live`]): it shares port, thread and engine.
+    #[must_use]
+    pub fn with_live(&self) -> Self {
+        let mut live = self.clone();
+        live.config.live = true;
+        live
+    }
+
     /// The engine that runs this transport's legs.
     pub fn engine(&self) -> &Engine {
         &self.engine

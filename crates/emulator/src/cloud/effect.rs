@@ -36,7 +36,7 @@ pub(crate) enum Operation {
     Invite(InviteRequest),
     MuteParticipant(String, ClientContextRequest),
     DeleteParticipant(String),
-    StartHoldMusic(String, StartHoldMusicRequest),
+    StartHoldMusic(String, Box<StartHoldMusicRequest>),
     StopHoldMusic(String, ClientContextRequest),
     CancelMediaProcessing(ClientContextRequest),
     UpdateRecordingStatus(UpdateRecordingStatusRequest),

@@ -282,7 +282,11 @@ impl Cloud {
         let Some(room) = self.rooms.get_mut(id) else {
             return;
         };
-        let held = room.seat(seat).is_none_or(|seat| seat.held);
+        let place = room.seat(seat);
+        let Some(place) = place.filter(|place| matches!(place.who, Who::Phone(_))) else {
+            return;
+        };
+        let held = place.held;
         if let MediaEvent::DigitStart { digit, .. } = event {
             let bots: Vec<_> = room.seats.iter().map(|seat| seat.who.clone()).collect();
             for who in bots {

@@ -68,7 +68,7 @@ impl Cloud {
             Operation::Invite(request) => self.invite(call, request, now),
             Operation::MuteParticipant(id, request) => self.mute_participant(call, &id, request),
             Operation::DeleteParticipant(id) => self.delete_participant(call, &id, now),
-            Operation::StartHoldMusic(id, request) => self.start_hold_music(call, &id, request),
+            Operation::StartHoldMusic(id, request) => self.start_hold_music(call, &id, *request),
             Operation::StopHoldMusic(id, request) => self.stop_hold_music(call, &id, request),
         }
     }
@@ -204,7 +204,7 @@ impl Cloud {
         match targets.len() {
             0 => Err(Fault::property("targets", "a call needs one")),
             1 => Ok(self.create_for(bot, targets.remove(0), now)),
-            _ => self.create_group(bot, request, targets, now),
+            _ => self.create_group(bot, request, &targets, now),
         }
     }
 

@@ -27,7 +27,7 @@ impl Cloud {
         &mut self,
         bot: BotLeg,
         request: Call,
-        targets: Vec<InvitationParticipantInfo>,
+        targets: &[InvitationParticipantInfo],
         now: Instant,
     ) -> Result<Reply, Fault> {
         if targets.len() > MAX_TARGETS {
@@ -37,7 +37,7 @@ impl Cloud {
         let from = bot.identity();
         let room = self.open_room("Group call", request.subject.clone(), now);
         let (call, mut whole) = self.enter(&room, bot, None, request.subject, now);
-        whole.targets = Some(targets.clone());
+        whole.targets = Some(targets.to_vec());
         let rings = |target| self.ask_in(&room, target, &from, now);
         if targets.iter().filter_map(rings).count() == 0 {
             let end = End::nobody(404, "none of the targets is here and free");

@@ -32,7 +32,7 @@ impl Asked {
         let mut segments = below.split('/').filter(|segment| !segment.is_empty());
         let call = segments.next().unwrap_or_default().to_owned();
         let operation = match (segments.next(), method) {
-            (Some("participants"), _) => of_participants(segments.collect(), method),
+            (Some("participants"), _) => of_participants(&segments.collect::<Vec<_>>(), method),
             (None, &Method::GET) => "get",
             (None, &Method::DELETE) => "delete",
             (None, _) => "create",
@@ -80,8 +80,8 @@ const MEDIA: &str = "Calls.AccessMedia.All";
 const JOIN: &str = "Calls.JoinGroupCall.All";
 const GUEST: &str = "Calls.JoinGroupCallAsGuest.All";
 
-fn of_participants(below: Vec<&str>, method: &Method) -> &'static str {
-    match (below.as_slice(), method) {
+fn of_participants(below: &[&str], method: &Method) -> &'static str {
+    match (below, method) {
         (["invite" | "microsoft.graph.invite"], &Method::POST) => "invite",
         ([_], &Method::DELETE) => "deleteParticipant",
         ([_, action], &Method::POST) => {

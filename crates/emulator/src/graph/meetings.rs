@@ -197,9 +197,10 @@ fn filter(query: &str) -> Result<Filter, Fault> {
     }
 }
 
-/// A segment of a path without its escapes. A plus sign there is one.
+/// A segment of a path without its escapes; what forms give a meaning has none there.
 fn decoded(segment: &str) -> Option<String> {
-    let escaped = segment.replace('+', "%2B");
+    let escaped = segment.replace('+', "%2B").replace('=', "%3D");
+    let escaped = escaped.replace('&', "%26");
     let text = form_urlencoded::parse(escaped.as_bytes()).next()?.0;
     (!text.contains('\u{fffd}')).then(|| text.into_owned())
 }
@@ -225,6 +226,7 @@ mod tests {
         }
         assert_eq!(operation(&Method::GET, "/v1.0/users/u/messages"), None);
         assert_eq!(read("/v1.0/me/onlineMeetings").unwrap().owner, None);
+        assert_eq!(decoded("MSpk+a&b==%3D").unwrap(), "MSpk+a&b===");
         assert_eq!(
             read("/v1.0/users/a%40b/onlineMeetings/1").unwrap(),
             Asked {

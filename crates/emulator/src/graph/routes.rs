@@ -191,7 +191,7 @@ async fn act_on_participant(
             .map(|request| Operation::MuteParticipant(participant, request)),
         "startHoldMusic" => body
             .optional()
-            .map(|request| Operation::StartHoldMusic(participant, request)),
+            .map(|request| Operation::StartHoldMusic(participant, Box::new(request))),
         "stopHoldMusic" => body
             .optional()
             .map(|request| Operation::StopHoldMusic(participant, request)),

@@ -7,10 +7,16 @@ use reqwest::StatusCode;
 use switchboard_media::event::Digit;
 use switchboard_media::prompt::Prompt;
 use switchboard_media::tone::{self, DtmfTone};
+use switchboard_media::wav;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::Hub;
+use super::conference::Samples;
+use crate::cloud::Playable;
+
+/// Of all that is played, in Hz (mediaInfo).
+const RATE: u32 = 16_000;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: usize = 10 * 1024 * 1024;
@@ -36,52 +42,83 @@ pub(super) struct Fetched {
     pub(super) prompt: Arc<Prompt>,
 }
 
-/// Fetches prompts, all or none.
-pub(super) async fn prompts(hub: &Hub, urls: &[Url]) -> Result<Vec<Fetched>, FetchError> {
-    let mut prompts = Vec::with_capacity(urls.len());
-    for url in urls {
-        prompts.push(prompt(hub, url).await?);
+/// The same as samples at 16 kHz, for a conference.
+pub(super) struct Sound {
+    pub(super) name: String,
+    pub(super) samples: Samples,
+}
+
+/// Fetches what an operation plays, all or none, and prepares it for a call.
+pub(super) async fn prompts(hub: &Hub, what: Playable) -> Result<Vec<Fetched>, FetchError> {
+    let sounds = sounds(hub, what).await?;
+    let encode = move || {
+        let encoded = sounds.into_iter().map(|sound| {
+            let prompt = Prompt::from_samples(RATE, &sound.samples);
+            Ok(Fetched {
+                name: sound.name,
+                prompt: prompt.map_err(|_| FetchError::Encoding)?,
+            })
+        });
+        encoded.collect()
+    };
+    let encoded = tokio::task::spawn_blocking(encode).await;
+    encoded.map_err(|_| FetchError::Encoding)?
+}
+
+/// Fetches what an operation plays, all or none.
+pub(super) async fn sounds(hub: &Hub, what: Playable) -> Result<Vec<Sound>, FetchError> {
+    match what {
+        Playable::Files(urls) => {
+            let mut sounds = Vec::with_capacity(urls.len());
+            for url in &urls {
+                sounds.push(sound(hub, url).await?);
+            }
+            Ok(sounds)
+        }
+        Playable::Tones { keys, pause } => Ok(vec![tones(keys, pause).await?]),
     }
-    Ok(prompts)
 }
 
 /// Makes the sound of keys being pressed.
-pub(super) async fn tones(
-    keys: Zeroizing<String>,
-    pause: Duration,
-) -> Result<Vec<Fetched>, FetchError> {
-    const RATE: u32 = 16_000;
+async fn tones(keys: Zeroizing<String>, pause: Duration) -> Result<Sound, FetchError> {
     let make = move || {
         let first = keys.chars().find_map(Digit::from_char)?;
         let like = DtmfTone {
             pause_ms: pause.as_secs_f64() * 1000.0,
             ..DtmfTone::new(first)
         };
-        let samples = Zeroizing::new(tone::dial(RATE, &keys, &like));
-        Prompt::from_samples(RATE, &samples).ok()
+        Some(Zeroizing::new(tone::dial(RATE, &keys, &like)))
     };
     let made = tokio::task::spawn_blocking(make).await;
-    let prompt = made.ok().flatten().ok_or(FetchError::Encoding)?;
-    let name = "tones".to_owned();
-    Ok(vec![Fetched { name, prompt }])
+    let samples = made.ok().flatten().ok_or(FetchError::Encoding)?;
+    Ok(Sound {
+        name: "tones".to_owned(),
+        samples: Arc::new(samples),
+    })
 }
 
-/// Fetches one prompt.
-async fn prompt(hub: &Hub, url: &Url) -> Result<Fetched, FetchError> {
+/// Fetches one file.
+pub(super) async fn sound(hub: &Hub, url: &Url) -> Result<Sound, FetchError> {
     let bytes = tokio::time::timeout(TIMEOUT, download(hub, url))
         .await
         .map_err(|_| FetchError::Unreachable)??;
     if !is_documented_format(&bytes) {
         return Err(FetchError::Format);
     }
-    let encode = move || Prompt::from_wav(&bytes);
-    let prompt = tokio::task::spawn_blocking(encode)
+    let decode = move || wav::read(&bytes).map(|wav| wav.mono());
+    let samples = tokio::task::spawn_blocking(decode)
         .await
         .map_err(|_| FetchError::Encoding)?
         .map_err(|_| FetchError::Format)?;
+    if samples.is_empty() {
+        return Err(FetchError::Format);
+    }
     let file = url.path_segments().and_then(|mut path| path.next_back());
     let name = file.unwrap_or_default().chars().take(64).collect();
-    Ok(Fetched { name, prompt })
+    Ok(Sound {
+        name,
+        samples: Arc::new(samples),
+    })
 }
 
 async fn download(hub: &Hub, url: &Url) -> Result<Zeroizing<Vec<u8>>, FetchError> {

@@ -61,7 +61,7 @@ struct CallMedia {
 /// Something that took time.
 enum Job {
     Offered(Result<WhipAnswer, WhipError>, SecretString),
-    Hosted(Leg, Result<(Session, String), TransportError>),
+    Hosted(Leg, Result<(Box<Session>, String), TransportError>),
     Fetched(Result<Vec<Fetched>, FetchError>),
     LeftBot,
 }
@@ -98,8 +98,11 @@ impl CallMedia {
             MediaAction::OfferToBot { blob, sdp } => self.offer_to_bot(blob, sdp),
             MediaAction::Host { leg, sdp } => {
                 let transport = self.hub.settings.transport.clone();
-                self.jobs
-                    .spawn(async move { Job::Hosted(leg, transport.answer(&sdp).await) });
+                self.jobs.spawn(async move {
+                    let answer = transport.answer(&sdp).await;
+                    let answer = answer.map(|(session, sdp)| (Box::new(session), sdp));
+                    Job::Hosted(leg, answer)
+                });
             }
             MediaAction::Bridge => {
                 if let (Some(caller), Some(agent)) = (&self.caller, &self.agent) {
@@ -146,7 +149,7 @@ impl CallMedia {
                     Leg::Caller => &mut self.caller,
                     Leg::Agent => &mut self.agent,
                 };
-                *place = Some(session);
+                *place = Some(*session);
                 self.report(MediaReport::Hosted { leg, sdp });
             }
             Job::Hosted(leg, Err(error)) => {
@@ -196,12 +199,8 @@ impl CallMedia {
             cancelled: false,
         });
         let hub = Arc::clone(&self.hub);
-        self.jobs.spawn(async move {
-            Job::Fetched(match what {
-                Playable::Files(urls) => fetch::prompts(&hub, &urls).await,
-                Playable::Tones { keys, pause } => fetch::tones(keys, pause).await,
-            })
-        });
+        self.jobs
+            .spawn(async move { Job::Fetched(fetch::prompts(&hub, what).await) });
     }
 
     fn play_next_prompt(&mut self) {

@@ -2,6 +2,8 @@
 //! own, all of them in one conference. One task a room, from its first action to its
 //! end.
 
+mod player;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,7 +15,10 @@ use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
 use super::Hub;
-use crate::cloud::{RoomAction, RoomReport};
+use super::conference::{Conference, MAX_SEATS, Order, Played, Samples, hold_music};
+use super::fetch::{self, FetchError, Sound};
+use crate::cloud::{RoomAction, RoomReport, RoomTask};
+use player::{Player, Step};
 
 /// Session events that may wait for the room's task.
 const EVENTS: usize = 256;
@@ -26,8 +31,17 @@ pub(super) async fn run(
     at_work: Option<mpsc::Sender<()>>,
 ) {
     let (outlet, mut events) = mpsc::channel(EVENTS);
+    let started = Conference::start();
+    if let Err(error) = &started {
+        tracing::error!(%error, "no thread for a conference could be started");
+    }
+    let (conference, mut played) = started.map_or_else(
+        |_| (None, mpsc::channel(1).1),
+        |(conference, played)| (Some(conference), played),
+    );
     let mut media = RoomMedia {
         hub: Arc::clone(&hub),
+        conference,
         room,
         legs: HashMap::new(),
         jobs: JoinSet::new(),
@@ -41,6 +55,7 @@ pub(super) async fn run(
             },
             Some(Ok(job)) = media.jobs.join_next() => media.done(job),
             Some((seat, event)) = events.recv() => media.session_event(seat, event),
+            Some(played) = played.recv() => media.track_ended(played),
             () = hub.stopped() => break,
         }
     }
@@ -57,6 +72,8 @@ pub(super) async fn run(
 struct RoomMedia {
     hub: Arc<Hub>,
     room: String,
+    /// `None` if the system refused its thread: nobody can come in then.
+    conference: Option<Conference>,
     legs: HashMap<u32, Leg>,
     /// Dropped with the room, which ends what is under way.
     jobs: JoinSet<Job>,
@@ -69,18 +86,22 @@ struct Leg {
     session: Option<AbortHandle>,
     /// Where an application's session can be ended.
     bot: Option<(Url, SecretString)>,
+    /// What an application plays whose media is the cloud's.
+    player: Player,
 }
 
 /// Something that took time.
 enum Job {
-    Hosted(u32, Result<(Session, String), String>),
+    Hosted(u32, Result<(Box<Session>, String), String>),
     Called(u32, Result<Called, String>),
+    Fetched(u32, Result<Vec<Sound>, FetchError>),
+    Music(u32, RoomTask, Result<Samples, FetchError>),
     Over,
 }
 
 /// A session with an application's media endpoint.
 struct Called {
-    session: Session,
+    session: Box<Session>,
     location: Url,
     token: SecretString,
 }
@@ -91,30 +112,138 @@ impl RoomMedia {
             .apply(|cloud, now| cloud.room_report(&self.room, report, now));
     }
 
+    fn order(&self, order: Order) {
+        if let Some(conference) = &self.conference {
+            conference.order(order);
+        }
+    }
+
     fn act(&mut self, action: RoomAction) {
         match action {
-            RoomAction::Host { seat, sdp } => {
-                self.legs.insert(seat, Leg::default());
-                let transport = self.hub.settings.transport.clone();
-                self.jobs.spawn(async move {
-                    let answer = transport.answer(&sdp).await;
-                    Job::Hosted(seat, answer.map_err(|error| error.to_string()))
-                });
-            }
-            RoomAction::Call { seat, blob } => {
-                self.legs.insert(seat, Leg::default());
-                let transport = self.hub.settings.transport.clone();
-                let whip = self.hub.whip.clone();
-                self.jobs
-                    .spawn(async move { Job::Called(seat, call(transport, whip, blob).await) });
-            }
+            RoomAction::Host { seat, sdp } => self.host(seat, sdp),
+            RoomAction::Call { seat, blob } => self.call(seat, blob),
             RoomAction::Serve { seat } => {
-                self.legs.insert(seat, Leg::default());
-                self.report(RoomReport::Connected { seat });
+                if self.expect(seat) {
+                    self.order(Order::Join { seat, audio: None });
+                    self.report(RoomReport::Connected { seat });
+                }
             }
             RoomAction::Leave { seat } => self.leave(seat),
-            _ => {}
+            RoomAction::Mute { seat, muted } => self.order(Order::Mute { seat, muted }),
+            RoomAction::Hold { seat, task, music } => self.hold(seat, task, music),
+            RoomAction::Resume { seat } => self.order(Order::Hold { seat, music: None }),
+            RoomAction::Play { seat, task, what } => {
+                let step = self.player(seat).map(|player| player.add(task, what));
+                self.take_step(seat, step);
+            }
+            RoomAction::StopPlaying { seat } => self.stop_playing(seat),
+            RoomAction::End => {}
         }
+    }
+
+    /// Makes room for a seat, if there is any.
+    fn expect(&mut self, seat: u32) -> bool {
+        if self.legs.len() >= MAX_SEATS || self.conference.is_none() {
+            let why = "the conference has no room for another".to_owned();
+            self.report(RoomReport::Failed { seat, why });
+            return false;
+        }
+        self.legs.insert(seat, Leg::default());
+        true
+    }
+
+    fn host(&mut self, seat: u32, sdp: String) {
+        if self.expect(seat) {
+            let transport = self.hub.settings.transport.with_live();
+            self.jobs.spawn(async move {
+                let answer = transport.answer(&sdp).await;
+                let answer = answer.map(|(session, sdp)| (Box::new(session), sdp));
+                Job::Hosted(seat, answer.map_err(|error| error.to_string()))
+            });
+        }
+    }
+
+    fn call(&mut self, seat: u32, blob: MediaBlob) {
+        if self.expect(seat) {
+            let transport = self.hub.settings.transport.with_live();
+            let whip = self.hub.whip.clone();
+            self.jobs
+                .spawn(async move { Job::Called(seat, call(transport, whip, blob).await) });
+        }
+    }
+
+    fn hold(&mut self, seat: u32, task: RoomTask, music: Option<Url>) {
+        let hub = Arc::clone(&self.hub);
+        self.jobs.spawn(async move {
+            let music = match music {
+                Some(url) => fetch::sound(&hub, &url).await.map(|sound| sound.samples),
+                None => Ok(hold_music()),
+            };
+            Job::Music(seat, task, music)
+        });
+    }
+
+    fn held(&mut self, seat: u32, task: RoomTask, music: Result<Samples, FetchError>) {
+        let outcome = music.map(|music| {
+            let music = Some(music);
+            self.order(Order::Hold { seat, music });
+        });
+        let outcome = outcome.map_err(|error| error.to_string());
+        self.report(RoomReport::Held {
+            seat,
+            task,
+            outcome,
+        });
+    }
+
+    fn player(&mut self, seat: u32) -> Option<&mut Player> {
+        Some(&mut self.legs.get_mut(&seat)?.player)
+    }
+
+    /// Does what a player asks for until it waits for something.
+    fn take_step(&mut self, seat: u32, step: Option<Step>) {
+        let mut next = step;
+        while let Some(step) = next.take() {
+            match step {
+                Step::Wait => {}
+                Step::Fetch(what) => {
+                    let hub = Arc::clone(&self.hub);
+                    let fetch = async move { Job::Fetched(seat, fetch::sounds(&hub, what).await) };
+                    self.jobs.spawn(fetch);
+                }
+                Step::Play(sound) => {
+                    let samples = sound.samples;
+                    self.order(Order::Play { seat, samples });
+                    self.report(RoomReport::PromptStarted { name: sound.name });
+                }
+                Step::Done(task, outcome) => {
+                    self.report(RoomReport::Played { task, outcome });
+                    next = self.player(seat).map(Player::next_operation);
+                }
+            }
+        }
+    }
+
+    fn stop_playing(&mut self, seat: u32) {
+        let Some(player) = self.player(seat) else {
+            return;
+        };
+        for (task, outcome) in player.cancel() {
+            self.report(RoomReport::Played { task, outcome });
+        }
+        self.order(Order::Stop { seat });
+    }
+
+    fn track_ended(&mut self, played: Played) {
+        let Played { seat, interrupted } = played;
+        let Some(player) = self.player(seat) else {
+            return;
+        };
+        let (name, step) = player.ended();
+        if let Some(name) = name {
+            self.report(RoomReport::PromptEnded { name, interrupted });
+        }
+        self.take_step(seat, Some(step));
     }
 
     fn done(&mut self, job: Job) {
@@ -125,6 +254,12 @@ impl RoomMedia {
                 }
             }
             Job::Called(seat, Ok(called)) => self.called(seat, called),
+            Job::Fetched(seat, sounds) => {
+                let sounds = sounds.map_err(|error| error.to_string());
+                let step = self.player(seat).map(|player| player.fetched(sounds));
+                self.take_step(seat, step);
+            }
+            Job::Music(seat, task, music) => self.held(seat, task, music),
             Job::Hosted(seat, Err(why)) | Job::Called(seat, Err(why)) => {
                 self.report(RoomReport::Failed { seat, why });
             }
@@ -146,12 +281,17 @@ impl RoomMedia {
     }
 
     /// Takes a session in, if its seat is still there.
-    fn admit(&mut self, seat: u32, session: Session) -> bool {
-        let Some(leg) = self.legs.get_mut(&seat) else {
+    fn admit(&mut self, seat: u32, mut session: Box<Session>) -> bool {
+        if !self.legs.contains_key(&seat) {
             return false;
-        };
+        }
+        let audio = session.take_live();
+        self.order(Order::Join { seat, audio });
         let task = follow(seat, session, self.outlet.clone());
-        leg.session = Some(self.jobs.spawn(task));
+        let task = self.jobs.spawn(task);
+        if let Some(leg) = self.legs.get_mut(&seat) {
+            leg.session = Some(task);
+        }
         true
     }
 
@@ -170,6 +310,7 @@ impl RoomMedia {
         let Some(leg) = self.legs.remove(&seat) else {
             return;
         };
+        self.order(Order::Leave { seat });
         if let Some(session) = leg.session {
             session.abort();
         }
@@ -197,14 +338,18 @@ async fn call(transport: Transport, whip: WhipClient, blob: MediaBlob) -> Result
     let answer = answer.map_err(|error| error.to_string())?;
     let session = offer.accept(&answer.sdp).await;
     Ok(Called {
-        session: session.map_err(|error| error.to_string())?,
+        session: Box::new(session.map_err(|error| error.to_string())?),
         location: answer.location,
         token: blob.token,
     })
 }
 
 /// Hands a session's events on until it is over; dropping it ends the session.
-async fn follow(seat: u32, mut session: Session, outlet: mpsc::Sender<(u32, SessionEvent)>) -> Job {
+async fn follow(
+    seat: u32,
+    mut session: Box<Session>,
+    outlet: mpsc::Sender<(u32, SessionEvent)>,
+) -> Job {
     while let Some(event) = session.event().await {
         if outlet.send((seat, event)).await.is_err() {
             break;

@@ -137,7 +137,7 @@ impl Group {
         result
     }
 
-    fn invite(&mut self, people: Value) -> Result<Reply, Fault> {
+    fn invite(&mut self, people: &Value) -> Result<Reply, Fault> {
         let body = json!({"participants": people, "clientContext": "c"});
         self.operate(operation("invite", body))
     }
@@ -221,7 +221,7 @@ fn what_a_client_makes_of_the_rosters_is_who_is_there() {
 fn an_invitation_is_over_when_everyone_has_come_or_not() {
     let mut group = Group::met(&service_media());
     let third = group.phones[2].clone();
-    let reply = group.invite(json!([user(&third)])).unwrap();
+    let reply = group.invite(&json!([user(&third)])).unwrap();
     let operation = operation_of(reply);
     assert_eq!(operation.status.as_ref().unwrap().as_str(), "running");
     assert_eq!(group.scene.last_told(&third)["type"], "incoming");
@@ -262,7 +262,7 @@ fn an_invitation_fails_when_nobody_comes() {
         if how == "nobody" {
             group.scene.cloud.phone_gone(&third, group.scene.now);
         }
-        let operation = operation_of(group.invite(json!([user(&third)])).unwrap());
+        let operation = operation_of(group.invite(&json!([user(&third)])).unwrap());
         match how {
             "declined" => {
                 let call = group.room.clone();
@@ -287,7 +287,7 @@ fn an_invitation_fails_when_nobody_comes() {
 fn an_invited_application_answers_a_call_of_its_own() {
     let mut group = Group::met(&service_media());
     group
-        .invite(json!([{"identity": {"application": {"id": OTHER}}}]))
+        .invite(&json!([{"identity": {"application": {"id": OTHER}}}]))
         .unwrap();
     let incoming = group.scene.notified.last().unwrap()["resourceData"].clone();
     assert_eq!(incoming["state"], "incoming");
@@ -339,7 +339,10 @@ fn the_muted_the_held_and_the_removed() {
         json!({"customPrompt": {"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": {"uri": uri}}})
     };
     let hold = |id: &str, uri: &str| {
-        Operation::StartHoldMusic(id.to_owned(), serde_json::from_value(music(uri)).unwrap())
+        Operation::StartHoldMusic(
+            id.to_owned(),
+            Box::new(serde_json::from_value(music(uri)).unwrap()),
+        )
     };
     let elsewhere = group
         .operate(hold(&first, "http://127.0.0.1:1/a.wav"))

@@ -16,7 +16,7 @@ impl Scene {
         self.cloud.create_meeting(APP, &organizer(), request, now)
     }
 
-    fn join(&mut self, info: Value, chat: Value) -> Result<Reply, Fault> {
+    fn join(&mut self, info: &Value, chat: &Value) -> Result<Reply, Fault> {
         self.create(json!({"callbackUri": "http://127.0.0.1:3978/api/calls",
             "requestedModalities": ["audio"], "mediaConfig": service_media(),
             "tenantId": "tenant-1", "meetingInfo": info, "chatInfo": chat}))
@@ -61,7 +61,7 @@ fn a_new_meeting_can_be_found_in_every_documented_way() {
             .cloud
             .find_meetings(APP, &organizer(), &filter)
             .unwrap();
-        assert_eq!(found, [meeting.clone()], "{filter:?}");
+        assert_eq!(found, std::slice::from_ref(&meeting), "{filter:?}");
         let other = Owner::User("someone-else".into());
         assert!(
             scene
@@ -178,16 +178,16 @@ fn a_bot_joins_by_organizer_by_token_and_by_join_id() {
     let chat = json!({"threadId": thread, "messageId": "0"});
     let no_chat = json!({});
     let refused = scene
-        .join(by_organizer("someone-else"), chat.clone())
+        .join(&by_organizer("someone-else"), &chat)
         .unwrap_err();
     assert_eq!(refused.status.as_u16(), 404);
     let refused = scene
-        .join(by_organizer("organizer-1"), no_chat.clone())
+        .join(&by_organizer("organizer-1"), &no_chat)
         .unwrap_err();
     assert_eq!(refused.target.as_deref(), Some("chatInfo/threadId"));
     assert_eq!(
         scene
-            .join(by_id("wrong"), no_chat.clone())
+            .join(&by_id("wrong"), &no_chat)
             .unwrap_err()
             .status
             .as_u16(),
@@ -202,7 +202,7 @@ fn a_bot_joins_by_organizer_by_token_and_by_join_id() {
         (token, no_chat.clone()),
         (by_id(passcode.expose()), no_chat),
     ] {
-        let Reply::Created(call) = scene.join(info, chat).unwrap() else {
+        let Reply::Created(call) = scene.join(&info, &chat).unwrap() else {
             panic!()
         };
         assert_eq!(

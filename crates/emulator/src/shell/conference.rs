@@ -1,0 +1,436 @@
+//! A conference: everyone hears everyone else, one round per 20 ms.
+//!
+//! [`Mix`] is the rounds, without a clock; [`Conference`] is the thread that runs
+//! them. What memory there is for audio is made when somebody joins, and wiped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc as orders;
+use std::time::{Duration, Instant};
+
+use switchboard_media::engine::{LIVE_FRAME, LiveAudio, VoiceError};
+use switchboard_media::mixer::Mixer;
+use tokio::sync::mpsc;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Seats of one conference.
+pub(super) const MAX_SEATS: usize = 100;
+const ROUND: Duration = Duration::from_millis(20);
+/// A thread this far behind begins anew instead of running rounds in a row.
+const MAX_BEHIND: Duration = Duration::from_millis(100);
+/// Pieces that must wait before somebody is heard, so that the next is there in time.
+const HEAD_START: usize = 2;
+/// Pieces that may wait; what is older is dropped, not heard late.
+const MAX_WAITING: usize = 6;
+/// Rounds of silence that are still sent, for the codec to come to rest.
+const TAIL: u32 = 10;
+/// Ends of prompts that may wait to be told of.
+const EVENTS: usize = 256;
+
+type Frame = [f32; LIVE_FRAME];
+
+/// Audio at 16 kHz, −1…1.
+pub(super) type Samples = Arc<Zeroizing<Vec<f32>>>;
+
+/// What is to change.
+pub(super) enum Order {
+    /// Somebody is in; without audio it can be played to the others.
+    Join {
+        seat: u32,
+        audio: Option<LiveAudio>,
+    },
+    Leave {
+        seat: u32,
+    },
+    Mute {
+        seat: u32,
+        muted: bool,
+    },
+    /// Lets a seat hear this alone, over and over, or the others again.
+    Hold {
+        seat: u32,
+        music: Option<Samples>,
+    },
+    /// Lets a seat say this.
+    Play {
+        seat: u32,
+        samples: Samples,
+    },
+    Stop {
+        seat: u32,
+    },
+}
+
+/// What a seat was to say is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Played {
+    pub(super) seat: u32,
+    pub(super) interrupted: bool,
+}
+
+/// The thread's handle; it ends when this is dropped.
+pub(super) struct Conference {
+    orders: orders::Sender<Order>,
+}
+
+impl Conference {
+    /// Starts the thread.
+    pub(super) fn start() -> Result<(Self, mpsc::Receiver<Played>), std::io::Error> {
+        let (sender, receiver) = orders::channel();
+        let (played, events) = mpsc::channel(EVENTS);
+        std::thread::Builder::new()
+            .name("conference".to_owned())
+            .spawn(move || run(&receiver, &played))?;
+        Ok((Self { orders: sender }, events))
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        // An error means that the thread is gone, and with it everyone's audio.
+        let _ = self.orders.send(order);
+    }
+}
+
+fn run(orders: &orders::Receiver<Order>, played: &mpsc::Sender<Played>) {
+    let mut mix = Mix::new();
+    let mut next = Instant::now();
+    loop {
+        loop {
+            match orders.try_recv() {
+                Ok(order) => mix.obey(order),
+                Err(orders::TryRecvError::Empty) => break,
+                Err(orders::TryRecvError::Disconnected) => return,
+            }
+        }
+        mix.round(&mut |over| {
+            // Whoever is told falls behind by seconds only when it is gone.
+            let _ = played.try_send(over);
+        });
+        next += ROUND;
+        let now = Instant::now();
+        if now > next + MAX_BEHIND {
+            next = now;
+        }
+        std::thread::sleep(next.saturating_duration_since(now));
+    }
+}
+
+/// Everyone who is in, and the rounds of mixing.
+struct Mix {
+    mixer: Mixer,
+    members: BTreeMap<u32, Member>,
+    free: Vec<usize>,
+    ended: Vec<Played>,
+    frame: Zeroizing<Frame>,
+}
+
+struct Member {
+    place: usize,
+    audio: Option<LiveAudio>,
+    waiting: Waiting,
+    saying: Option<Track>,
+    muted: bool,
+    held: Option<Track>,
+    /// Rounds in which nothing was to be heard.
+    silent: u32,
+}
+
+/// Something that is played.
+struct Track {
+    samples: Samples,
+    at: usize,
+}
+
+/// Pieces heard and not mixed yet, in a ring.
+struct Waiting {
+    pieces: Box<[Frame; MAX_WAITING]>,
+    first: usize,
+    count: usize,
+    begun: bool,
+}
+
+impl Mix {
+    fn new() -> Self {
+        Self {
+            mixer: Mixer::new(MAX_SEATS),
+            members: BTreeMap::new(),
+            free: (0..MAX_SEATS).rev().collect(),
+            ended: Vec::new(),
+            frame: Zeroizing::new([0.0; LIVE_FRAME]),
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Join { seat, audio } => self.join(seat, audio),
+            Order::Leave { seat } => self.leave(seat),
+            Order::Mute { seat, muted } => {
+                if let Some(member) = self.members.get_mut(&seat) {
+                    member.muted = muted;
+                }
+            }
+            Order::Hold { seat, music } => {
+                if let Some(member) = self.members.get_mut(&seat) {
+                    member.held = music.map(Track::new);
+                }
+            }
+            Order::Play { seat, samples } => {
+                if let Some(member) = self.members.get_mut(&seat) {
+                    member.saying = Some(Track::new(samples));
+                }
+            }
+            Order::Stop { seat } => {
+                let member = self.members.get_mut(&seat);
+                if member.is_some_and(|member| member.saying.take().is_some()) {
+                    let interrupted = true;
+                    self.ended.push(Played { seat, interrupted });
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, seat: u32, mut audio: Option<LiveAudio>) {
+        // Whoever asks does not ask for more than there are.
+        let Some(place) = self.free.pop() else { return };
+        if let Some(audio) = &mut audio {
+            audio.ears.listen();
+        }
+        let member = Member {
+            place,
+            audio,
+            waiting: Waiting::new(),
+            saying: None,
+            muted: false,
+            held: None,
+            silent: 0,
+        };
+        self.members.insert(seat, member);
+    }
+
+    fn leave(&mut self, seat: u32) {
+        if let Some(member) = self.members.remove(&seat) {
+            self.mixer.leave(member.place);
+            self.free.push(member.place);
+        }
+    }
+
+    /// 20 ms of everyone; tells what ended.
+    fn round(&mut self, played: &mut impl FnMut(Played)) {
+        for over in self.ended.drain(..) {
+            played(over);
+        }
+        for (seat, member) in &mut self.members {
+            let spoke = member.speak(&mut self.frame);
+            if spoke && !member.muted && member.held.is_none() {
+                self.mixer.put(member.place, &self.frame[..]);
+            }
+            if member.saying.as_ref().is_some_and(Track::is_over) {
+                member.saying = None;
+                let interrupted = false;
+                played(Played {
+                    seat: *seat,
+                    interrupted,
+                });
+            }
+        }
+        self.mixer.turn();
+        for member in self.members.values_mut() {
+            self.mixer.heard_by(member.place, &mut self.frame[..]);
+            member.hear(&mut self.frame);
+        }
+        self.frame.zeroize();
+    }
+}
+
+impl Member {
+    /// What it says in this round, if anything.
+    fn speak(&mut self, frame: &mut Frame) -> bool {
+        if let Some(audio) = &mut self.audio {
+            return self.waiting.next(audio, frame);
+        }
+        match &mut self.saying {
+            Some(track) => {
+                track.next(frame);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Hears the others, or music.
+    fn hear(&mut self, frame: &mut Frame) {
+        if let Some(music) = &mut self.held {
+            music.next(frame);
+            if music.is_over() {
+                music.at = 0;
+            }
+        }
+        let Some(audio) = &mut self.audio else { return };
+        let still = frame.iter().all(|sample| *sample == 0.0);
+        self.silent = if still {
+            self.silent.saturating_add(1)
+        } else {
+            0
+        };
+        if self.silent > TAIL {
+            return;
+        }
+        if let Err(VoiceError::Full) = audio.voice.say(frame) {
+            // Better a gap than to be heard half a second late from now on.
+            audio.voice.hush();
+        }
+    }
+}
+
+impl Track {
+    fn new(samples: Samples) -> Self {
+        Self { samples, at: 0 }
+    }
+
+    /// The next 20 ms, silence after the end.
+    fn next(&mut self, frame: &mut Frame) {
+        let rest = self.samples.get(self.at..).unwrap_or_default();
+        let now = rest.len().min(LIVE_FRAME);
+        frame[..now].copy_from_slice(&rest[..now]);
+        frame[now..].fill(0.0);
+        self.at += LIVE_FRAME;
+    }
+
+    fn is_over(&self) -> bool {
+        self.at >= self.samples.len()
+    }
+}
+
+impl Waiting {
+    fn new() -> Self {
+        Self {
+            pieces: Box::new([[0.0; LIVE_FRAME]; MAX_WAITING]),
+            first: 0,
+            count: 0,
+            begun: false,
+        }
+    }
+
+    /// Takes what has come and gives the piece of this round.
+    fn next(&mut self, audio: &mut LiveAudio, frame: &mut Frame) -> bool {
+        while audio.ears.receive(|_, heard| self.push(heard)).is_some() {}
+        self.begun = match self.count {
+            0 => false,
+            waiting => self.begun || waiting >= HEAD_START,
+        };
+        if self.begun {
+            let piece = &mut self.pieces[self.first];
+            frame.copy_from_slice(piece);
+            piece.zeroize();
+            self.drop_first();
+        }
+        self.begun
+    }
+
+    /// The oldest gives way if there are too many.
+    fn push(&mut self, heard: &Frame) {
+        if self.count == MAX_WAITING {
+            self.drop_first();
+        }
+        let last = (self.first + self.count) % MAX_WAITING;
+        self.pieces[last].copy_from_slice(heard);
+        self.count += 1;
+    }
+
+    fn drop_first(&mut self) {
+        self.first = (self.first + 1) % MAX_WAITING;
+        self.count -= 1;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.pieces.as_flattened_mut().zeroize();
+    }
+}
+
+/// What is heard on hold unless the application has its own: a soft arpeggio.
+pub(super) fn hold_music() -> Samples {
+    const RATE: f32 = 16_000.0;
+    const NOTES: [f32; 8] = [262.0, 330.0, 392.0, 523.0, 392.0, 330.0, 294.0, 349.0];
+    const LENGTH: usize = 8_000;
+    let mut samples = Zeroizing::new(Vec::with_capacity(NOTES.len() * LENGTH));
+    for note in NOTES {
+        samples.extend((0..LENGTH).map(|n| {
+            let t = n as f32 / RATE;
+            let swell = (std::f32::consts::PI * n as f32 / LENGTH as f32).sin();
+            0.05 * swell * (std::f32::consts::TAU * note * t).sin()
+        }));
+    }
+    Arc::new(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(value: f32, frames: usize) -> Samples {
+        Arc::new(Zeroizing::new(vec![value; frames * LIVE_FRAME]))
+    }
+
+    fn rounds(mix: &mut Mix, count: usize) -> Vec<Played> {
+        let mut told = Vec::new();
+        for _ in 0..count {
+            mix.round(&mut |over| told.push(over));
+        }
+        told
+    }
+
+    #[test]
+    fn what_a_seat_says_ends_once_and_a_stop_interrupts_it() {
+        let mut mix = Mix::new();
+        for seat in [4, 7] {
+            mix.obey(Order::Join { seat, audio: None });
+        }
+        let samples = samples(0.1, 3);
+        let play = |seat| Order::Play {
+            seat,
+            samples: Arc::clone(&samples),
+        };
+        mix.obey(play(4));
+        assert_eq!(rounds(&mut mix, 2), []);
+        let over = |seat, interrupted| Played { seat, interrupted };
+        assert_eq!(rounds(&mut mix, 3), [over(4, false)]);
+        mix.obey(play(7));
+        rounds(&mut mix, 1);
+        mix.obey(Order::Stop { seat: 7 });
+        mix.obey(Order::Stop { seat: 7 });
+        assert_eq!(rounds(&mut mix, 4), [over(7, true)]);
+    }
+
+    #[test]
+    fn what_waits_too_long_gives_way_in_order() {
+        let mut waiting = Waiting::new();
+        for n in 0..9_u8 {
+            waiting.push(&[f32::from(n); LIVE_FRAME]);
+        }
+        assert_eq!(waiting.count, MAX_WAITING);
+        for n in 3..9_u8 {
+            assert_eq!(waiting.pieces[waiting.first], [f32::from(n); LIVE_FRAME]);
+            waiting.drop_first();
+        }
+        assert_eq!(waiting.count, 0);
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let mut mix = Mix::new();
+        for seat in 0..3 * MAX_SEATS as u32 {
+            mix.obey(Order::Join { seat, audio: None });
+            assert_eq!(mix.members.len(), 1);
+            mix.obey(Order::Leave { seat });
+        }
+        assert_eq!(mix.free.len(), MAX_SEATS);
+    }
+
+    #[test]
+    fn hold_music_is_soft_and_goes_round() {
+        let music = hold_music();
+        assert!(music.iter().all(|sample| sample.abs() <= 0.05));
+        assert_eq!(music.len() % LIVE_FRAME, 0);
+    }
+}
