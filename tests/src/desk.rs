@@ -1,6 +1,7 @@
 //! A small bot in plain JSON, for scenarios: a front desk, a menu with keys, and
 //! several ways to misbehave. What a caller is called says how it is treated.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use switchboard_emulator::{App, Emulator};
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use url::Url;
 
 use crate::{Failure, fixture};
@@ -35,6 +37,8 @@ struct Inner {
     graph: String,
     token: Url,
     http: reqwest::Client,
+    /// Calls of those it does not let go of.
+    late: Mutex<BTreeSet<String>>,
 }
 
 impl Desk {
@@ -61,6 +65,7 @@ impl Desk {
             graph: graph.as_str().trim_end_matches('/').to_owned(),
             token: emulator.token_url(),
             http: reqwest::Client::builder().no_proxy().build()?,
+            late: Mutex::default(),
         });
         let prompt = std::fs::read(fixture("speech/command-en.wav"))?;
         let router = Router::new()
@@ -85,14 +90,13 @@ async fn notified(State(bot): State<Arc<Inner>>, Json(body): Json<Value>) -> Sta
     if slow {
         tokio::time::sleep(SLOW).await;
     }
-    let refuses = caller.is_some_and(|name| name == "Refused");
+    if caller.is_some_and(|name| name == "Refused") {
+        return StatusCode::BAD_REQUEST;
+    }
     let notification = notification.clone();
     // What fails shows in the scenario.
     tokio::spawn(async move { bot.act(&notification).await });
-    match refuses {
-        true => StatusCode::BAD_REQUEST,
-        false => StatusCode::ACCEPTED,
-    }
+    StatusCode::ACCEPTED
 }
 
 impl Inner {
@@ -110,8 +114,10 @@ impl Inner {
                 self.ask(call, "subscribeToTone", context).await?;
                 self.ask(call, "playPrompt", self.prompt()).await
             }
-            // A bot that does not notice that the call is over.
-            (Some("terminated"), _) => Ok(()),
+            // It does not notice that the call is over.
+            (Some("terminated"), _) if self.late.lock().await.remove(call) => {
+                self.ask(call, "playPrompt", self.prompt()).await
+            }
             _ => Ok(()),
         }
     }
@@ -129,7 +135,10 @@ impl Inner {
                 self.ask(call, "redirect", json!({"targets": [agent]}))
                     .await
             }
-            _ => {
+            name => {
+                if name == "Late" {
+                    self.late.lock().await.insert(call.to_owned());
+                }
                 let media = json!({"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"});
                 let answer = json!({"acceptedModalities": ["audio"], "mediaConfig": media});
                 self.ask(call, "answer", answer).await
@@ -147,7 +156,14 @@ impl Inner {
     async fn ask(&self, call: &str, operation: &str, body: Value) -> Result<(), Failure> {
         let url = format!("{}/communications/calls/{call}/{operation}", self.graph);
         let request = self.http.post(url).bearer_auth(self.token().await?);
-        request.json(&body).send().await?.error_for_status()?;
+        let request = request.json(&body);
+        // A throttled request comes again at once, whatever Retry-After says.
+        let again = request.try_clone().ok_or("a body that was streamed")?;
+        let mut answer = request.send().await?;
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            answer = again.send().await?;
+        }
+        answer.error_for_status()?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use switchboard_bot::{Bot, BotConfig, Cloud, nobody};
+use switchboard_bot::{Bot, BotConfig, Cloud, Parts, Script};
 use switchboard_emulator::scenario::{self, Report, Scenario};
 use switchboard_emulator::{App, Emulator, EmulatorConfig};
 use switchboard_media::engine::{Engine, EngineConfig};
@@ -54,19 +54,15 @@ async fn demo() -> Result<(Site, Bot), Failure> {
     let site = Site::start(Desk::app()).await?;
     let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
     let config = BotConfig {
-        listen: ANY,
-        public_url: None,
-        tenant_id: TENANT.to_owned(),
-        client_id: CLIENT.to_owned(),
-        client_secret: Desk::app().client_secret,
         cloud: Cloud {
             graph: text(site.emulator.graph_url()),
             authority: text(site.emulator.authority_url()),
             openid_configuration: text(site.emulator.openid_configuration_url()),
         },
-        agent: "agent".to_owned(),
+        ..BotConfig::new(ANY, TENANT, CLIENT, Desk::app().client_secret)
     };
-    let bot = Bot::start(config, site.transport.clone(), nobody()).await?;
+    let parts = Parts::new(Script::demo()?);
+    let bot = Bot::start(config, site.transport.clone(), parts).await?;
     site.emulator.set_webhook(CLIENT, bot.webhook_url())?;
     Ok((site, bot))
 }
@@ -122,4 +118,108 @@ async fn a_menu_stands_a_bad_network() -> Result<(), Failure> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_menu_takes_keys_in_both_ways() -> Result<(), Failure> {
     passes_at_the_desk("ivr-keys").await
+}
+
+/// Runs a script at the desk, which misbehaves for some, and gives the judge's findings.
+async fn found(text: &str) -> Result<Vec<String>, Failure> {
+    let site = Site::start(Desk::app()).await?;
+    Desk::start(&site.emulator).await?;
+    let report = site.run_text(text, &fixture("scenarios/x.toml")).await?;
+    let steps = report.people.iter().flat_map(|person| &person.steps);
+    let failed = steps.filter(|step| step.outcome != scenario::Outcome::Passed);
+    assert_eq!(failed.count(), 0, "{}", report.text());
+    site.emulator.stop().await;
+    Ok(report.judge.into_iter().map(|found| found.rule).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_judge_finds_what_bots_do_wrong_on_purpose() -> Result<(), Failure> {
+    for (name, steps, expected) in [
+        (
+            "Ada",
+            r#"{ reach = "established" }, { hear = "speech" }, { hang_up = true }"#,
+            &[][..],
+        ),
+        (
+            "Slow",
+            r#"{ reach = "established" }, { hear = "speech" }, { hang_up = true }"#,
+            &["slowWebhook"],
+        ),
+        ("Refused", r#"{ expect_end = 503 }"#, &["webhookRefused"]),
+        (
+            "Ignored",
+            r#"{ pause = "200ms" }, { advance_clock = "16s" }, { expect_end = 408 }"#,
+            &["lateAnswer"],
+        ),
+        (
+            "Late",
+            r#"{ hear = "speech" }, { hang_up = true }, { pause = "500ms" }"#,
+            &["afterTheEnd"],
+        ),
+        (
+            "Forgetful",
+            r#"{ hear = "speech" }, { advance_clock = "31m" }, { advance_clock = "15m" }, { expect_end = 408 }"#,
+            &["missingKeepAlive", "neverDeleted"],
+        ),
+    ] {
+        let text = format!("[people.{name}]\nsteps = [{{ call = \"bot\" }}, {steps}]");
+        assert_eq!(found(&text).await?, expected, "{name}");
+    }
+    let hasty = r#"
+        [[faults]]
+        operation = "answer"
+        nth = 1
+        fault = { kind = "status", status = 429, retryAfter = 5 }
+        [people.Hasty]
+        steps = [{ call = "bot" }, { hear = "speech" }, { hang_up = true }]
+    "#;
+    assert_eq!(found(hasty).await?, ["earlyRetry"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audio_with_gaps_is_found() -> Result<(), Failure> {
+    let engine = Engine::start(EngineConfig::default())?;
+    let transport = Transport::new(engine, TransportConfig::default());
+    let mut config = EmulatorConfig::new(ANY, transport.clone()).with_app(Desk::app());
+    // In place of a bot that sends every tenth packet not at all.
+    let rule = serde_json::json!({"direction": "down", "conditions": {"loss": 0.1}});
+    config.network.push(serde_json::from_value(rule)?);
+    let emulator = Emulator::start(config).await?;
+    let site = Site {
+        transport,
+        emulator,
+    };
+    Desk::start(&site.emulator).await?;
+    let text = "[people.Ada]\nsteps = [{ call = \"bot\" }, { hear = \"speech\" }, { pause = \"4s\" }, { hang_up = true }]";
+    let report = site.run_text(text, &fixture("scenarios/x.toml")).await?;
+    let rules: Vec<_> = report.judge.iter().map(|found| &found.rule).collect();
+    assert_eq!(rules, ["mediaGap"], "{}", report.text());
+    site.emulator.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_scenario_and_seed_give_the_same_log() -> Result<(), Failure> {
+    let mut logs = Vec::new();
+    for _ in 0..2 {
+        let site = Site::start(Desk::app()).await?;
+        Desk::start(&site.emulator).await?;
+        let report = site.run("ivr-keys").await?;
+        assert!(report.passed, "{}", report.text());
+        logs.push(report.log.join("\n"));
+        site.emulator.stop().await;
+    }
+    assert!(
+        logs[0].contains("Tones: notification tone 202 x1"),
+        "{}",
+        logs[0]
+    );
+    assert!(
+        logs[0].contains("Events: request delete 204"),
+        "{}",
+        logs[0]
+    );
+    assert_eq!(logs[0], logs[1]);
+    Ok(())
 }

@@ -9,6 +9,7 @@
 //! | `POST /admin/keys/rotate` | signs with a new key; the former stays published |
 //! | `GET /admin/network`, `POST /admin/network` | what packets of phones suffer; adds or replaces a rule |
 //! | `DELETE /admin/network` | removes all of them |
+//! | `GET /admin/journal?call=…&after=…` | requests, notifications, states and prompts; those new or changed after a look |
 //! | `GET /admin/judge` | what production would punish |
 //! | `GET /admin/counts` | how many phones, calls, media parts and notification queues are alive |
 
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -33,6 +34,14 @@ use crate::shell::{Hub, from_our_page};
 const MAX_BODY: usize = 64 * 1024;
 /// The clock moves forward by a week at most at a time.
 const MAX_ADVANCE_MS: u64 = 7 * 24 * 3600 * 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Look {
+    call: Option<String>,
+    #[serde(default)]
+    after: u64,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -54,6 +63,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
             get(list_network).post(set_network).delete(clear_network),
         )
         .route("/admin/judge", get(verdicts))
+        .route("/admin/journal", get(journal))
         .route("/admin/counts", get(counts))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(own_pages_only))
@@ -149,6 +159,14 @@ async fn rotate_keys(State(hub): State<Arc<Hub>>) -> Response {
 
 async fn verdicts(State(hub): State<Arc<Hub>>) -> Response {
     Json(hub.judge(|judge| judge.verdicts().to_vec())).into_response()
+}
+
+async fn journal(State(hub): State<Arc<Hub>>, Query(look): Query<Look>) -> Response {
+    let (entries, changed) = hub.journal(|journal| {
+        let entries = journal.since(look.after, look.call.as_deref());
+        (entries, journal.changes())
+    });
+    Json(json!({"changed": changed, "entries": entries})).into_response()
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {

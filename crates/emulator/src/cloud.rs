@@ -29,7 +29,7 @@ use url::Url;
 use crate::phone::{Named, PhoneCallState, PhoneEvent, PhoneInfo, PhoneRole};
 use crate::timeline::{CallEvent, TimelineEvent};
 
-pub(crate) use conversation::ANSWER_LIMIT;
+pub(crate) use conversation::{ANSWER_LIMIT, KEEP_ALIVE_LIMIT};
 use conversation::{Conversation, Phase};
 pub(crate) use effect::{
     Effect, Leg, MediaAction, MediaReport, Notice, Operation, Playable, Reply, RoomAction,

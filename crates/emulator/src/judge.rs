@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::cloud::ANSWER_LIMIT;
+use crate::cloud::{ANSWER_LIMIT, KEEP_ALIVE_LIMIT};
 
 /// Verdicts that are kept; a bot with more has been told enough.
 const MAX_VERDICTS: usize = 1000;
@@ -14,6 +14,9 @@ const MAX_VERDICTS: usize = 1000;
 const MAX_ENDED: usize = 1000;
 /// A webhook should be quicker than this.
 const SLOW_WEBHOOK: Duration = Duration::from_secs(1);
+/// A phone may miss this part of the packets, and this many in any case.
+const MAX_GAPS: f64 = 0.01;
+const MIN_GAPS: u64 = 10;
 /// keepAlive is advised this often; twice that is close to the end.
 const KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
 
@@ -45,17 +48,23 @@ pub(crate) enum Offence {
     WebhookRefused,
     /// An operation on a call that is over.
     AfterTheEnd,
+    /// A call that the bot left to itself: it neither kept it alive nor deleted it.
+    NeverDeleted,
+    /// The far end's audio had gaps.
+    MediaGap,
 }
 
 impl Offence {
     /// All rules by their names in JSON.
-    pub(crate) const NAMED: [(&'static str, Self); 6] = [
+    pub(crate) const NAMED: [(&'static str, Self); 8] = [
         ("lateAnswer", Self::LateAnswer),
         ("earlyRetry", Self::EarlyRetry),
         ("missingKeepAlive", Self::MissingKeepAlive),
         ("slowWebhook", Self::SlowWebhook),
         ("webhookRefused", Self::WebhookRefused),
         ("afterTheEnd", Self::AfterTheEnd),
+        ("neverDeleted", Self::NeverDeleted),
+        ("mediaGap", Self::MediaGap),
     ];
 
     /// Its name in JSON.
@@ -113,12 +122,34 @@ impl Judge {
     }
 
     fn over(&mut self, call: &str, now: Instant) {
-        let late = self.calls.remove(call).is_some_and(|watched| {
-            !watched.answered && now.saturating_duration_since(watched.begun) >= ANSWER_LIMIT
-        });
-        if late {
+        let Some(watched) = self.calls.remove(call) else {
+            return;
+        };
+        let since = |then| now.saturating_duration_since(then);
+        if !watched.answered && since(watched.begun) >= ANSWER_LIMIT {
             let detail = "the call was not answered, rejected or redirected within 15 s";
             self.find(Offence::LateAnswer, call, detail.to_owned());
+        }
+        if watched.established && since(watched.alive) >= KEEP_ALIVE_LIMIT {
+            let detail = "the call was neither kept alive nor deleted within 45 minutes";
+            self.find(Offence::NeverDeleted, call, detail.to_owned());
+        }
+    }
+
+    /// Everyone but bots is gone: what they still have they will never delete.
+    pub(crate) fn deserted(&mut self) {
+        for call in std::mem::take(&mut self.calls).into_keys() {
+            let detail = "the bot stayed in the call when everyone had left";
+            self.find(Offence::NeverDeleted, &call, detail.to_owned());
+        }
+    }
+
+    /// What a phone received in a call of an undisturbed network.
+    pub(crate) fn received(&mut self, call: &str, received: u64, lost: u64) {
+        if lost >= MIN_GAPS && lost as f64 > MAX_GAPS * (received + lost) as f64 {
+            let all = received + lost;
+            let detail = format!("{lost} of {all} packets of the far end's audio never came");
+            self.find(Offence::MediaGap, call, detail);
         }
     }
 
@@ -221,6 +252,8 @@ mod tests {
             judge.asked("app", "keepAlive", "c", now);
             judge.look(now + SECOND);
         }
+        judge.received("c", 10_000, 90);
+        judge.received("c", 10, 9);
         judge.asked("app", "delete", "c", start);
         judge.notified("c", "terminated", start);
         judge.asked("app", "get", "c", start);
@@ -244,6 +277,12 @@ mod tests {
         judge.look(start + 32 * 60 * SECOND);
         judge.notified("d", "terminated", start);
         judge.asked("app", "playPrompt", "d", start);
+        judge.notified("e", "established", start);
+        judge.notified("e", "terminated", start + KEEP_ALIVE_LIMIT);
+        judge.notified("f", "established", start);
+        judge.deserted();
+        judge.deserted();
+        judge.received("g", 1_000, 20);
         assert_eq!(
             rules(&judge),
             [
@@ -254,6 +293,9 @@ mod tests {
                 Offence::EarlyRetry,
                 Offence::MissingKeepAlive,
                 Offence::AfterTheEnd,
+                Offence::NeverDeleted,
+                Offence::NeverDeleted,
+                Offence::MediaGap,
             ]
         );
     }

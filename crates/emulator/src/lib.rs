@@ -22,6 +22,7 @@ mod emulator;
 mod faults;
 mod graph;
 mod identity;
+mod journal;
 mod judge;
 mod network;
 mod page;

@@ -48,6 +48,8 @@ pub struct SettingsFile {
     pub junit: Option<PathBuf>,
     /// Where to write it as JSON.
     pub json: Option<PathBuf>,
+    /// Where to write what happened in the scenarios' calls.
+    pub log: Option<PathBuf>,
     /// How many seconds scenarios wait for the bots to be there.
     pub wait_for_bot: Option<u64>,
     /// What packets of phones suffer.

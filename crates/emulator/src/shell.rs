@@ -29,6 +29,7 @@ use crate::cloud::{Cloud, Effect, MediaAction, Notice, RoomAction};
 use crate::config::EmulatorError;
 use crate::faults::Faults;
 use crate::identity::Identity;
+use crate::journal::Journal;
 use crate::judge::Judge;
 use crate::network::{Network, PhoneName};
 use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole};
@@ -51,6 +52,7 @@ pub(crate) struct Hub {
     settings: Settings,
     faults: Mutex<Faults>,
     judge: Mutex<Judge>,
+    journal: Mutex<Journal>,
     network: watch::Sender<Network>,
     /// How far the clock was moved forward, in milliseconds.
     advanced: AtomicU64,
@@ -125,6 +127,7 @@ impl Hub {
             identity,
             faults: Mutex::new(Faults::new(settings.seed)),
             judge: Mutex::default(),
+            journal: Mutex::default(),
             network: watch::Sender::default(),
             advanced: AtomicU64::new(0),
             settings,
@@ -161,6 +164,7 @@ impl Hub {
         match effect {
             Effect::Tell { phone, event } => return inner.tell(phone, event),
             Effect::Show(event) => {
+                self.journal(|journal| journal.shown(self.now(), &event));
                 if let Some(timeline) = &inner.timeline {
                     // An error means that nobody watches.
                     let _ = timeline.send(event);
@@ -177,13 +181,18 @@ impl Hub {
         let (call, last) = (notice.call.clone(), notice.last);
         let now = self.now();
         self.judge(|judge| judge.notified(&call, &notice.kind, now));
+        let message = &notice.correlation.message;
+        let message = (message.as_str(), notice.to.as_str(), &notice.body);
+        self.journal(|journal| journal.notified(now, &call, &notice.kind, message));
         let queue = inner.notices.entry(call.clone()).or_insert_with(|| {
             let (sender, notices) = mpsc::channel(QUEUE);
             let task = notifier::deliver(Arc::clone(self), notices, inner.at_work.clone());
             self.runtime.spawn(task);
             sender
         });
-        if queue.try_send(notice).is_err() {
+        if let Err(error) = queue.try_send(notice) {
+            let message = error.into_inner().correlation.message;
+            self.journal(|journal| journal.settled(&message));
             tracing::warn!(%call, "a notification is dropped: the bot does not keep up");
         }
         if last {
@@ -275,6 +284,8 @@ impl Hub {
 
     /// Acts on the rules for the network.
     pub(crate) fn network<R>(&self, act: impl FnOnce(&mut Network) -> R) -> R {
+        // One change at a time: the lock is held for that alone.
+        let _one_at_a_time = self.lock();
         let mut network = self.network.borrow().clone();
         let result = act(&mut network);
         self.network.send_replace(network);
@@ -352,6 +363,11 @@ impl Hub {
     /// Tells the judge, or asks it.
     pub(crate) fn judge<R>(&self, act: impl FnOnce(&mut Judge) -> R) -> R {
         act(&mut self.judge.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds to the journal, or reads it.
+    pub(crate) fn journal<R>(&self, act: impl FnOnce(&mut Journal) -> R) -> R {
+        act(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether unknown properties are overlooked.

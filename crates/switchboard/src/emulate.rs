@@ -122,6 +122,11 @@ pub(crate) struct EmulateArgs {
     #[arg(long, env = "SWITCHBOARD_EMULATOR_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// Write what happened in the scenarios' calls, a line each without times: the same
+    /// scenario and seed give the same bytes
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_LOG", value_name = "FILE")]
+    log: Option<PathBuf>,
+
     /// Seconds that scenarios wait until the bot's webhook can be reached [default: 30]
     #[arg(
         long,

@@ -2,6 +2,7 @@
 //! judge, faults, permissions.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -17,6 +18,9 @@ use crate::faults::Mischief;
 use crate::identity::{Access, AccessError};
 use crate::shell::Hub;
 
+/// Larger bodies are refused, as by the routes behind.
+const MAX_BODY: usize = 256 * 1024;
+
 /// Nothing is looked at before the token is good.
 pub(super) async fn authorize(
     State(hub): State<Arc<Hub>>,
@@ -25,7 +29,7 @@ pub(super) async fn authorize(
 ) -> Response {
     let (ids, access) = admit(&hub, request.headers());
     let response = match access {
-        Ok(access) => oversee(&hub, access, &ids, request, next).await,
+        Ok(access) => note(&hub, access, &ids, request, next).await,
         Err(error) => {
             let mut response = refuse(&error.into(), &ids);
             let challenge = HeaderValue::from_static("Bearer realm=\"\"");
@@ -49,14 +53,46 @@ fn admit(hub: &Hub, headers: &HeaderMap) -> (Ids, Result<Access, AccessError>) {
     (ids, hub.identity().check(authorization, hub.wall_clock()))
 }
 
+/// Writes request and response into the journal.
+async fn note(hub: &Hub, access: Access, ids: &Ids, request: Request, next: Next) -> Response {
+    let asked = Asked::read(request.method(), request.uri().path());
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        let message = "The request is too large.";
+        let fault = Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge", message);
+        return refuse(&fault, ids);
+    };
+    let begun = Instant::now();
+    let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let seq = hub.journal(|journal| {
+        let request = (parts.method.as_str(), target, &body[..]);
+        journal.asked(hub.now(), &asked.call, &asked.operation, request)
+    });
+    let request = Request::from_parts(parts, Body::from(body));
+    let response = oversee(hub, access, &asked, ids, request, next).await;
+    let (parts, body) = response.into_parts();
+    let status = parts.status.as_u16();
+    match axum::body::to_bytes(body, MAX_BODY).await {
+        Ok(body) => {
+            hub.journal(|journal| journal.answered(seq, status, begun.elapsed(), &body));
+            Response::from_parts(parts, Body::from(body))
+        }
+        // A fault on demand: the answer breaks, which it is to do for the bot too.
+        Err(_) => {
+            hub.journal(|journal| journal.answered(seq, status, begun.elapsed(), b""));
+            Response::from_parts(parts, breaking())
+        }
+    }
+}
+
 async fn oversee(
     hub: &Hub,
     access: Access,
+    asked: &Asked,
     ids: &Ids,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let asked = Asked::read(request.method(), request.uri().path());
     let (operation, call) = (asked.operation.as_str(), asked.call.as_str());
     hub.judge(|judge| judge.asked(&access.app, operation, call, hub.now()));
     let mischief = hub.faults(|faults| faults.strike(operation, call));
@@ -65,7 +101,7 @@ async fn oversee(
         retry_after,
     }) = mischief
     {
-        return fail(hub, &access, &asked, ids, status, retry_after);
+        return fail(hub, &access, asked, ids, status, retry_after);
     }
     if let Err(fault) = asked.permitted(&access) {
         return refuse(&fault, ids);
@@ -120,7 +156,11 @@ fn broken(response: Response) -> Response {
         // A status without a body would be complete before it can break.
         parts.status = StatusCode::OK;
     }
+    Response::from_parts(parts, breaking())
+}
+
+/// A body at which the connection breaks.
+fn breaking() -> Body {
     let lost: Result<Bytes, std::io::Error> = Err(std::io::ErrorKind::ConnectionReset.into());
-    let body = Body::from_stream(futures_util::stream::once(std::future::ready(lost)));
-    Response::from_parts(parts, body)
+    Body::from_stream(futures_util::stream::once(std::future::ready(lost)))
 }

@@ -23,6 +23,10 @@ pub struct Report {
     pub people: Vec<PersonReport>,
     /// What production would punish.
     pub judge: Vec<Finding>,
+    /// What happened in each person's calls, a line each without times or ids: the same
+    /// scenario and seed give the same lines.
+    #[serde(skip)]
+    pub log: Vec<String>,
 }
 
 /// How a person fared.
@@ -104,6 +108,7 @@ impl Report {
             took,
             people,
             judge,
+            log: Vec::new(),
         }
     }
 

@@ -1,8 +1,10 @@
 //! Phones and voices for a scenario's people.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use switchboard_media::engine::LegStats;
 use switchboard_media::event::MediaEvent;
 use switchboard_transport::{Offer, Session, SessionEvent, Transport};
 use tokio::sync::mpsc;
@@ -13,8 +15,10 @@ use super::player::{Command, Event};
 use super::report::{Finding, Report};
 use super::runner::Runner;
 use crate::emulator::Emulator;
+use crate::judge::Judge;
 use crate::network::{Conditions, NetworkRule};
 use crate::phone::{Phone, PhoneCommand, PhoneEvent};
+use crate::shell::Hub;
 
 /// Events and commands that may wait.
 const QUEUE: usize = 256;
@@ -63,8 +67,15 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
         }
     }
     drop(orders);
-    while bodies.join_next().await.is_some() {}
+    let mut calls = Vec::new();
+    while let Some(body) = bodies.join_next().await {
+        calls.extend(body.into_iter().flatten());
+    }
     all_told(emulator).await;
+    if emulator.counts().phones == 0 {
+        // Nobody else's call is meant.
+        emulator.hub().judge(Judge::deserted);
+    }
     for person in &scenario.people {
         let own = Some(person.name.as_str());
         emulator.hub().network(|network| network.clear(own));
@@ -73,12 +84,29 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
         emulator.hub().faults(|faults| faults.remove(rule));
     }
     let judge = findings(emulator, scenario, verdicts_before);
-    Report::new(
-        scenario.name.clone(),
-        begun.elapsed(),
-        runner.into_reports(),
-        judge,
-    )
+    let people = runner.into_reports();
+    let mut report = Report::new(scenario.name.clone(), begun.elapsed(), people, judge);
+    report.log = log(emulator, scenario, calls);
+    report
+}
+
+/// What happened in the calls that people began, person by person.
+fn log(emulator: &Emulator, scenario: &Scenario, mut calls: Vec<(usize, String)>) -> Vec<String> {
+    // Each person's calls are in their order.
+    calls.sort_by_key(|(who, _)| *who);
+    let mut lines = Vec::new();
+    for (who, call) in calls {
+        let name = &scenario.people[who].name;
+        let entries = emulator
+            .hub()
+            .journal(|journal| journal.since(0, Some(&call)));
+        lines.extend(
+            entries
+                .iter()
+                .map(|entry| format!("{name}: {}", entry.line())),
+        );
+    }
+    lines
 }
 
 fn add_faults(emulator: &Emulator, scenario: &Scenario) -> Vec<u64> {
@@ -106,10 +134,11 @@ async fn carry_out(emulator: &Emulator, runner: &mut Runner, orders: &[mpsc::Sen
     }
 }
 
-/// Waits, not for ever, until notifications of what happened are delivered.
+/// Waits, not for ever, until calls have ended and notifications of it are delivered.
 async fn all_told(emulator: &Emulator) {
     let told = async {
-        while emulator.counts().notifying > 0 {
+        let on_their_way = || emulator.hub().journal(|journal| journal.on_their_way());
+        while on_their_way() > 0 || emulator.counts().calls > 0 {
             tokio::time::sleep(LOOK).await;
         }
     };
@@ -144,6 +173,10 @@ struct Body {
     offer: Option<Offer>,
     session: Option<Session>,
     call: Option<String>,
+    /// Whether the network is left alone.
+    undisturbed: bool,
+    hub: Arc<Hub>,
+    dialled: Vec<(usize, String)>,
 }
 
 impl Body {
@@ -162,20 +195,23 @@ impl Body {
             offer: None,
             session: None,
             call: None,
+            undisturbed: !person.has_network(),
+            hub: Arc::clone(emulator.hub()),
+            dialled: Vec::new(),
         }
     }
 
-    /// Does what it is told until there are no orders any more.
-    async fn live(mut self, mut commands: mpsc::Receiver<Command>) {
+    /// Does what it is told until there are no orders any more; gives the calls it made.
+    async fn live(mut self, mut commands: mpsc::Receiver<Command>) -> Vec<(usize, String)> {
         loop {
             let outcome = tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
-                    None => return,
+                    None => return self.dialled,
                 },
                 event = self.phone.events.recv() => match event {
                     Some(event) => self.phone_event(event).await,
-                    None => return,
+                    None => return self.dialled,
                 },
                 event = next(self.session.as_mut()) => {
                     self.session_event(event).await;
@@ -246,6 +282,7 @@ impl Body {
     async fn phone_event(&mut self, event: PhoneEvent) -> Result<(), String> {
         match event {
             PhoneEvent::Dialing { call } => {
+                self.dialled.push((self.who, call.clone()));
                 self.call = Some(call);
                 self.tell(Event::Dialing).await;
             }
@@ -263,7 +300,8 @@ impl Body {
                 self.ask(PhoneCommand::Offer { call, sdp }).await?;
             }
             PhoneEvent::State { state, .. } => self.tell(Event::State(state)).await,
-            PhoneEvent::Ended { reason, .. } => {
+            PhoneEvent::Ended { call, reason } => {
+                self.look_for_gaps(&call);
                 (self.session, self.offer, self.call) = (None, None, None);
                 self.tell(Event::Ended { code: reason.code }).await;
             }
@@ -271,6 +309,13 @@ impl Body {
             _ => {}
         }
         Ok(())
+    }
+
+    fn look_for_gaps(&self, call: &str) {
+        if let Some(session) = self.session.as_ref().filter(|_| self.undisturbed) {
+            let LegStats { received, lost, .. } = session.stats();
+            self.hub.judge(|judge| judge.received(call, received, lost));
+        }
     }
 
     async fn session_event(&mut self, event: SessionEvent) {

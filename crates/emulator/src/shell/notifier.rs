@@ -62,6 +62,11 @@ async fn deliver_all(hub: &Arc<Hub>, mut notices: mpsc::Receiver<Notice>) {
 }
 
 async fn deliver_one(hub: &Arc<Hub>, notice: &Notice, mischief: Option<&Mischief>) {
+    send(hub, notice, mischief).await;
+    hub.journal(|journal| journal.settled(&notice.correlation.message));
+}
+
+async fn send(hub: &Arc<Hub>, notice: &Notice, mischief: Option<&Mischief>) {
     match mischief {
         Some(Mischief::Lose) => return,
         Some(Mischief::Delay { ms }) => tokio::time::sleep(Duration::from_millis(*ms)).await,
@@ -102,12 +107,12 @@ async fn attempt(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Att
     };
     let begun = Instant::now();
     let response = request.send().await;
+    let status = response.as_ref().ok();
+    let status = status.map(|response| response.status().as_u16());
+    let (message, took) = (&notice.correlation.message, begun.elapsed());
+    hub.journal(|journal| journal.delivered(message, status, took));
     if mischief.is_none() {
-        let status = response
-            .as_ref()
-            .ok()
-            .map(|response| response.status().as_u16());
-        hub.judge(|judge| judge.webhook(&notice.call, status, begun.elapsed()));
+        hub.judge(|judge| judge.webhook(&notice.call, status, took));
     }
     match response {
         Ok(response) => judge(response.status()),

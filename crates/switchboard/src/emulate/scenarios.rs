@@ -98,6 +98,13 @@ fn write(settings: &Settings, reports: &[Report], passed: bool) -> Result<(), Fa
     if let Some(path) = &settings.junit {
         save(path, &scenario::junit(reports))?;
     }
+    if let Some(path) = &settings.log {
+        let lines = reports.iter().flat_map(|report| &report.log);
+        save(
+            path,
+            &lines.map(|line| format!("{line}\n")).collect::<String>(),
+        )?;
+    }
     match &settings.json {
         Some(path) => save(path, &serde_json::to_string_pretty(&summary)?)?,
         None if settings.ci => say_json(&summary)?,

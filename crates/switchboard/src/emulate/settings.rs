@@ -33,6 +33,7 @@ pub(super) struct Settings {
     pub(super) ci: bool,
     pub(super) junit: Option<PathBuf>,
     pub(super) json: Option<PathBuf>,
+    pub(super) log: Option<PathBuf>,
     pub(super) wait_for_bot: Duration,
 }
 
@@ -94,6 +95,7 @@ impl Settings {
             ci: args.ci.or(file.ci).unwrap_or(false),
             junit: args.junit.clone().or(file.junit),
             json: args.json.clone().or(file.json),
+            log: args.log.clone().or(file.log),
             wait_for_bot: Duration::from_secs(
                 args.wait_for_bot
                     .or(file.wait_for_bot)
@@ -112,7 +114,11 @@ fn read(path: &Path) -> Result<SettingsFile, BadFile> {
         })?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let paths = file.scenario.iter_mut().flatten();
-    for inner in paths.chain(&mut file.junit).chain(&mut file.json) {
+    for inner in paths
+        .chain(&mut file.junit)
+        .chain(&mut file.json)
+        .chain(&mut file.log)
+    {
         *inner = folder.join(&inner);
     }
     Ok(file)
