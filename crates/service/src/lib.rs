@@ -1,10 +1,12 @@
-//! The service around a bot: reminders that are called when they are due.
+//! The service around a bot: reminders that are called when they are due, and the REST
+//! API ([`api`]) that takes them.
 //!
 //! It knows neither Graph nor media: whoever can place a call is a [`Dialer`], and
 //! where reminders are kept is a [`Ledger`]. The binary puts the real ones in.
 
 #![forbid(unsafe_code)]
 
+pub mod api;
 mod clock;
 mod dialer;
 mod ledger;

@@ -1,0 +1,105 @@
+//! The REST API: reminders in, reminders out.
+//!
+//! Every answer but a success is a problem (RFC 9457). Who asks shows a key
+//! (`Authorization: Bearer`), of which only a hash is kept ([`keys`]). A request with
+//! an `Idempotency-Key` may be sent again as often as needed. When the database is
+//! locked, full or gone the answer is `503`, and nothing is half-written.
+//!
+//! The description, OpenAPI 3.1, is made of the handlers themselves ([`description`]).
+
+pub mod keys;
+mod model;
+mod problem;
+mod reminders;
+mod request;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use switchboard_reminders::draft::Defaults;
+use switchboard_store::Store;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Info, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::clock::Clock;
+use keys::Keys;
+pub use problem::Problem;
+
+/// Bytes of a CSV file at most.
+const MAX_CSV: usize = 8 * 1024 * 1024;
+
+/// What the API needs.
+pub struct Parts {
+    /// Where reminders are kept.
+    pub store: Store,
+    /// Who may ask.
+    pub keys: Keys,
+    /// What counts where a reminder says nothing.
+    pub defaults: Defaults,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+type Shared = Arc<Parts>;
+
+/// The API, below `/api/v1`.
+pub fn router(parts: Parts) -> Router {
+    let (router, description) = described().split_for_parts();
+    let description = finished(description);
+    router
+        .route(
+            "/api/v1/openapi.json",
+            axum::routing::get(move || {
+                let description = description.clone();
+                async move { Json(description) }
+            }),
+        )
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_CSV))
+        .with_state(Arc::new(parts))
+}
+
+/// The API's description, OpenAPI 3.1.
+pub fn description() -> OpenApi {
+    finished(described().split_for_parts().1)
+}
+
+fn described() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(reminders::create, reminders::list))
+        .routes(routes!(reminders::get, reminders::cancel))
+        .routes(routes!(reminders::import))
+}
+
+fn finished(mut description: OpenApi) -> OpenApi {
+    description.info = Info::new("Switchboard", env!("CARGO_PKG_VERSION"));
+    description.info.description = Some(
+        "Reminder calls. Errors are problems (RFC 9457); requests with an Idempotency-Key \
+         may be sent again."
+            .to_owned(),
+    );
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    description
+        .components
+        .get_or_insert_default()
+        .add_security_scheme("key", SecurityScheme::Http(bearer));
+    description
+}
+
+async fn unknown() -> Response {
+    Problem::new(
+        http::StatusCode::NOT_FOUND,
+        "there is nothing at this address",
+    )
+    .into_response()
+}
+
+async fn wrong_method() -> Response {
+    let status = http::StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "this address doesn't take that method").into_response()
+}
