@@ -21,13 +21,22 @@ from msgraph.generated.communications.calls.item.mute.mute_post_request_body imp
 from msgraph.generated.communications.calls.item.play_prompt.play_prompt_post_request_body import (
     PlayPromptPostRequestBody,
 )
+from msgraph.generated.communications.calls.item.participants.invite.invite_post_request_body import (
+    InvitePostRequestBody,
+)
+from msgraph.generated.communications.calls.item.participants.item.mute.mute_post_request_body import (
+    MutePostRequestBody as MuteParticipantPostRequestBody,
+)
 from msgraph.generated.models.call import Call
 from msgraph.generated.models.identity import Identity
 from msgraph.generated.models.identity_set import IdentitySet
 from msgraph.generated.models.invitation_participant_info import InvitationParticipantInfo
+from msgraph.generated.models.join_meeting_id_meeting_info import JoinMeetingIdMeetingInfo
+from msgraph.generated.models.join_meeting_id_settings import JoinMeetingIdSettings
 from msgraph.generated.models.media_info import MediaInfo
 from msgraph.generated.models.media_prompt import MediaPrompt
 from msgraph.generated.models.modality import Modality
+from msgraph.generated.models.online_meeting import OnlineMeeting
 from msgraph.generated.models.service_hosted_media_config import ServiceHostedMediaConfig
 
 SETTINGS = os.environ
@@ -75,6 +84,61 @@ async def established(calls, call_id):
     raise SystemExit("the call was never established")
 
 
+async def roster_of(call, people):
+    for _ in range(300):
+        roster = (await call.participants.get()).value
+        if len(roster) == people:
+            return roster
+        await asyncio.sleep(0.1)
+    raise SystemExit(f"there were never {people} participants")
+
+
+async def in_a_meeting(graph):
+    """Plans a meeting, joins it, invites someone, mutes them and leaves."""
+    meetings = graph.users.by_user_id(SETTINGS["ORGANIZER"]).online_meetings
+    meeting = await meetings.post(
+        OnlineMeeting(
+            subject="From Python",
+            join_meeting_id_settings=JoinMeetingIdSettings(is_passcode_required=True),
+        )
+    )
+    found = await meetings.by_online_meeting_id(meeting.id).get()
+    tell("meeting", subject=found.subject, same=found.join_web_url == meeting.join_web_url)
+
+    settings = meeting.join_meeting_id_settings
+    calls = graph.communications.calls
+    created = await calls.post(
+        Call(
+            callback_uri=SETTINGS["CALLBACK"],
+            requested_modalities=[Modality.Audio],
+            media_config=ServiceHostedMediaConfig(),
+            meeting_info=JoinMeetingIdMeetingInfo(
+                join_meeting_id=settings.join_meeting_id, passcode=settings.passcode
+            ),
+            tenant_id=SETTINGS["TENANT"],
+        )
+    )
+    await established(calls, created.id)
+    call = calls.by_call_id(created.id)
+    alone = await roster_of(call, 1)
+    tell("joined", me=alone[0].id == created.my_participant_id)
+
+    invited = await call.participants.invite.post(
+        InvitePostRequestBody(participants=[user(SETTINGS["GUEST"])], client_context="i")
+    )
+    guest = (await roster_of(call, 2))[1]
+    tell("invited", context=invited.client_context, guest=guest.info.identity.user.display_name)
+
+    participant = call.participants.by_participant_id(guest.id)
+    muted = await participant.mute.post(MuteParticipantPostRequestBody(client_context="m"))
+    tell("guest-muted", status=muted.status.value, is_muted=(await participant.get()).is_muted)
+    await participant.delete()
+    await roster_of(call, 1)
+    await call.delete()
+    await meetings.by_online_meeting_id(meeting.id).delete()
+    tell("left")
+
+
 async def main():
     graph = client()
     calls = graph.communications.calls
@@ -106,6 +170,7 @@ async def main():
 
     await calls.by_call_id(created.id).delete()
     tell("deleted")
+    await in_a_meeting(graph)
 
 
 asyncio.run(main())

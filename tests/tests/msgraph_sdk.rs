@@ -85,7 +85,21 @@ async fn answer(mut phone: Phone, transport: Transport) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn run_client(emulator: &Emulator, origin: &Url, user: &str) -> Result<Output, Failure> {
+/// A new phone's id, also its user's.
+async fn registered(phone: &mut Phone) -> Result<String, Failure> {
+    match phone.events.recv().await {
+        Some(PhoneEvent::Registered { phone, .. }) => Ok(phone.id),
+        _ => Err("a phone is told first who it is".into()),
+    }
+}
+
+/// Lets Python talk to `user` and, in a meeting, to `guest`.
+async fn run_client(
+    emulator: &Emulator,
+    origin: &Url,
+    user: &str,
+    guest: &str,
+) -> Result<Output, Failure> {
     let script = fixture("../tests/python/msgraph_client.py");
     let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
     let client = Command::new(python())
@@ -98,6 +112,8 @@ async fn run_client(emulator: &Emulator, origin: &Url, user: &str) -> Result<Out
         .env("CALLBACK", origin.join("api/calls")?.as_str())
         .env("PROMPT", origin.join("prompt.wav")?.as_str())
         .env("USER", user)
+        .env("GUEST", guest)
+        .env("ORGANIZER", "5810cede-f3cc-42eb-b2c1-e9bd5d53ec96")
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -105,7 +121,7 @@ async fn run_client(emulator: &Emulator, origin: &Url, user: &str) -> Result<Out
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn microsofts_own_client_places_a_call() -> Result<(), Failure> {
+async fn microsofts_own_client_places_a_call_and_holds_a_meeting() -> Result<(), Failure> {
     if !sdk_is_there().await {
         return Ok(());
     }
@@ -123,10 +139,15 @@ async fn microsofts_own_client_places_a_call() -> Result<(), Failure> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let emulator =
         Emulator::start(EmulatorConfig::new(listen, transport.clone()).with_app(app)).await?;
-    let phone = emulator.phone("Adele", PhoneRole::Agent).await;
-    let callee = tokio::spawn(answer(phone, transport));
+    let mut callees = Vec::new();
+    let (mut ids, names) = (Vec::new(), ["Adele", "Lee"]);
+    for name in names {
+        let mut phone = emulator.phone(name, PhoneRole::Agent).await;
+        ids.push(registered(&mut phone).await?);
+        callees.push(tokio::spawn(answer(phone, transport.clone())));
+    }
 
-    let output = run_client(&emulator, &origin, "Adele").await?;
+    let output = run_client(&emulator, &origin, &ids[0], &ids[1]).await?;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{told}");
     let steps: Vec<Value> = std::str::from_utf8(&output.stdout)?
@@ -146,7 +167,15 @@ async fn microsofts_own_client_places_a_call() -> Result<(), Failure> {
     assert!(step("muted")["status"].is_string(), "{steps:?}");
     assert_eq!(step("unknown")["status"], 404, "{steps:?}");
     assert_eq!(step("deleted")["step"], "deleted", "{steps:?}");
-    callee.await??;
+    assert_eq!(step("meeting")["subject"], "From Python");
+    assert_eq!(step("meeting")["same"], true);
+    assert_eq!(step("joined")["me"], true);
+    assert_eq!(step("invited")["guest"], "Lee", "{steps:?}");
+    assert_eq!(step("guest-muted")["is_muted"], true, "{steps:?}");
+    assert_eq!(step("left")["step"], "left", "{steps:?}");
+    for callee in callees {
+        callee.await??;
+    }
     emulator.stop().await;
     Ok(())
 }
