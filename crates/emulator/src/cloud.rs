@@ -16,6 +16,7 @@ mod meetings;
 mod notice;
 mod operations;
 mod phones;
+mod recording;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -32,8 +33,8 @@ use crate::timeline::{CallEvent, TimelineEvent};
 pub(crate) use conversation::{ANSWER_LIMIT, KEEP_ALIVE_LIMIT};
 use conversation::{Conversation, Phase};
 pub(crate) use effect::{
-    Effect, Leg, MediaAction, MediaReport, Notice, Operation, Playable, Reply, RoomAction,
-    RoomReport, RoomTask,
+    Clip, Effect, Leg, MediaAction, MediaReport, Notice, Operation, Playable, RecordEnd,
+    RecordPlan, Reply, RoomAction, RoomReport, RoomTask,
 };
 pub(crate) use fault::Fault;
 use ids::Ids;
@@ -213,6 +214,7 @@ impl Cloud {
             // Leaving the seat ends its media.
             MediaAction::OfferToBot { .. }
             | MediaAction::Host { .. }
+            | MediaAction::Record { .. }
             | MediaAction::Bridge
             | MediaAction::LeaveBot
             | MediaAction::End => {}

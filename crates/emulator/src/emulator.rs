@@ -224,6 +224,7 @@ async fn serve(listener: TcpListener, hub: Arc<Hub>) {
     let router: Router<Arc<Hub>> = Router::new()
         .merge(page::router())
         .merge(shell::router())
+        .merge(shell::recordings())
         .merge(identity::router())
         .merge(admin::router())
         .merge(graph::router(&hub));

@@ -9,6 +9,7 @@ mod conference;
 mod fetch;
 mod media;
 mod notifier;
+mod record;
 mod relay;
 mod room;
 mod socket;
@@ -35,6 +36,7 @@ use crate::network::{Network, PhoneName};
 use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole};
 use crate::timeline::{CallEvent, TimelineEvent};
 
+pub(crate) use record::router as recordings;
 use relay::{Relay, Relays};
 pub(crate) use socket::{from_our_page, router};
 
@@ -79,6 +81,7 @@ struct Inner {
     notices: HashMap<String, mpsc::Sender<Notice>>,
     media: HashMap<String, mpsc::Sender<MediaAction>>,
     rooms: HashMap<String, mpsc::Sender<RoomAction>>,
+    clips: record::Clips,
     timeline: Option<broadcast::Sender<CallEvent>>,
     /// Held by every task that should finish before the emulator has stopped.
     at_work: Option<mpsc::Sender<()>>,
@@ -120,6 +123,7 @@ impl Hub {
                 notices: HashMap::new(),
                 media: HashMap::new(),
                 rooms: HashMap::new(),
+                clips: record::Clips::default(),
                 timeline: Some(broadcast::channel(TIMELINE).0),
                 at_work: Some(at_work),
                 finished: Some(finished),
@@ -399,6 +403,7 @@ impl Hub {
         inner.notices.clear();
         inner.media.clear();
         inner.rooms.clear();
+        inner.clips = record::Clips::default();
     }
 
     /// Waits until every task is to end.

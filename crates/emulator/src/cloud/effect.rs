@@ -5,8 +5,8 @@ use std::time::Duration;
 use switchboard_media::event::MediaEvent;
 use switchboard_signaling::types::{
     AnswerRequest, Call, ClientContextRequest, CommsNotifications, CommsOperation, InviteRequest,
-    Participant, PlayPromptRequest, RedirectRequest, RejectRequest, SendDtmfTonesRequest,
-    StartHoldMusicRequest, TransferRequest, UpdateRecordingStatusRequest,
+    Participant, PlayPromptRequest, RecordResponseRequest, RedirectRequest, RejectRequest,
+    SendDtmfTonesRequest, StartHoldMusicRequest, TransferRequest, UpdateRecordingStatusRequest,
 };
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
@@ -28,6 +28,7 @@ pub(crate) enum Operation {
     Unmute(ClientContextRequest),
     PlayPrompt(PlayPromptRequest),
     SubscribeToTone(ClientContextRequest),
+    RecordResponse(RecordResponseRequest),
     /// Read one of the call's operations.
     Progress(String),
     ListOperations,
@@ -126,10 +127,45 @@ pub(crate) enum MediaAction {
     LeaveBot,
     /// Play something to the caller, after what is playing.
     Play { operation: String, what: Playable },
+    /// Play this to the caller, then record what the caller says.
+    Record {
+        operation: String,
+        prompts: Vec<Url>,
+        beep: bool,
+        plan: RecordPlan,
+    },
     /// Stop what is played and forget what waits to be.
     StopPlaying,
     /// The call is over.
     End,
+}
+
+/// When a recording ends.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordPlan {
+    /// Unless something is said within this.
+    pub(crate) initial: Duration,
+    /// When nothing is said for so long.
+    pub(crate) pause: Duration,
+    pub(crate) longest: Duration,
+    /// When one of these keys is pressed.
+    pub(crate) stop_tones: Zeroizing<String>,
+}
+
+/// Why a recording ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordEnd {
+    NothingSaid,
+    Pause,
+    Longest,
+    StopTone,
+    Cancelled,
+}
+
+/// Where a recording is, and the token that opens it.
+pub(crate) struct Clip {
+    pub(crate) location: String,
+    pub(crate) token: Zeroizing<String>,
 }
 
 /// What an operation plays.
@@ -163,6 +199,12 @@ pub(crate) enum MediaReport {
     Played {
         operation: String,
         outcome: Result<(), String>,
+    },
+    /// A recording ended; there is a clip if there is something in it.
+    Recorded {
+        operation: String,
+        end: RecordEnd,
+        clip: Option<Clip>,
     },
     /// A hosted session ended by itself.
     Lost { leg: Leg },

@@ -58,6 +58,7 @@ impl Cloud {
             Operation::Unmute(request) => self.mute(call, request, false),
             Operation::PlayPrompt(request) => self.play_prompt(call, request),
             Operation::SubscribeToTone(request) => self.subscribe_to_tone(call, request),
+            Operation::RecordResponse(request) => self.record_response(call, request),
             Operation::Progress(id) => Self::get_operation(call, &id),
             Operation::ListOperations => Self::list_operations(call),
             Operation::ListParticipants => Ok(Reply::Participants(self.roster(call))),

@@ -48,6 +48,11 @@ impl Cloud {
                 self.show(call, TimelineEvent::Prompt { name, state }, now);
             }
             MediaReport::Played { operation, outcome } => self.played(call, &operation, outcome),
+            MediaReport::Recorded {
+                operation,
+                end,
+                clip,
+            } => self.recorded(call, &operation, end, clip.as_ref()),
             MediaReport::Lost { leg } => self.lost(call, leg, now),
         }
     }
@@ -185,7 +190,12 @@ impl Cloud {
                 OperationStatus::Completed,
                 notice::result(200, 0, "Action completed successfully."),
             ),
-            Err((code, why)) => (OperationStatus::Failed, notice::result(code, 0, &why)),
+            Err((code, why)) => {
+                // A recording whose prompts fail, in the service's codes.
+                let records = operation.kind == Some(OperationKind::Record);
+                let subcode = if records { 8511 } else { 0 };
+                (OperationStatus::Failed, notice::result(code, subcode, &why))
+            }
         };
         if operation.kind == Some(OperationKind::SendDtmfTones) {
             operation.completion_reason = Some(match status {

@@ -139,7 +139,11 @@ impl Cloud {
     }
 
     /// The files to play, all on the application's registered origin.
-    fn prompts(&self, call: &Conversation, prompts: &[Prompt]) -> Result<Vec<Url>, Fault> {
+    pub(super) fn prompts(
+        &self,
+        call: &Conversation,
+        prompts: &[Prompt],
+    ) -> Result<Vec<Url>, Fault> {
         if prompts.is_empty() || prompts.len() > MAX_PROMPTS {
             return Err(Fault::property("prompts", "1 to 20 prompts are allowed"));
         }

@@ -155,6 +155,7 @@ fn name(action: &MediaAction) -> &'static str {
         MediaAction::Bridge => "Bridge",
         MediaAction::LeaveBot => "LeaveBot",
         MediaAction::Play { .. } => "Play",
+        MediaAction::Record { .. } => "Record",
         MediaAction::StopPlaying => "StopPlaying",
         MediaAction::End => "End",
     }
@@ -180,6 +181,7 @@ fn operation(action: &str, body: Value) -> Operation {
             Operation::UpdateRecordingStatus(serde_json::from_value(body).unwrap())
         }
         "subscribeToTone" => Operation::SubscribeToTone(serde_json::from_value(body).unwrap()),
+        "recordResponse" => Operation::RecordResponse(serde_json::from_value(body).unwrap()),
         "invite" => Operation::Invite(serde_json::from_value(body).unwrap()),
         other => panic!("{other}"),
     }

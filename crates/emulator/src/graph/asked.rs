@@ -54,6 +54,7 @@ impl Asked {
             "redirect" | "transfer" => &[INITIATE],
             "mute" | "unmute" | "playPrompt" => &[INITIATE, GROUP, JOIN, GUEST, MEDIA],
             "subscribeToTone" | "cancelMediaProcessing" | "sendDtmfTones" => &[MEDIA, INITIATE],
+            "recordResponse" => &[MEDIA],
             "updateRecordingStatus" => &[MEDIA, JOIN, GUEST],
             "participants" => &[JOIN, GUEST, INITIATE, GROUP],
             "invite" => &[GROUP, JOIN, GUEST],

@@ -237,6 +237,7 @@ fn parse_action(action: &str, body: Payload<'_>) -> Result<Operation, Fault> {
         "mute" => Operation::Mute(body.optional()?),
         "unmute" => Operation::Unmute(body.optional()?),
         "playPrompt" => Operation::PlayPrompt(body.read()?),
+        "recordResponse" => Operation::RecordResponse(body.read()?),
         "subscribeToTone" => Operation::SubscribeToTone(body.optional()?),
         "cancelMediaProcessing" => Operation::CancelMediaProcessing(body.optional()?),
         "updateRecordingStatus" => Operation::UpdateRecordingStatus(body.read()?),

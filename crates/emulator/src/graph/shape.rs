@@ -215,6 +215,20 @@ const TONES: Shape = Shape {
     ],
 };
 
+const RECORD: Shape = Shape {
+    name: "recordResponse",
+    properties: &[
+        ("bargeInAllowed", Plain),
+        ("clientContext", Plain),
+        ("initialSilenceTimeoutInSeconds", Plain),
+        ("maxRecordDurationInSeconds", Plain),
+        ("maxSilenceTimeoutInSeconds", Plain),
+        ("playBeep", Plain),
+        ("prompts", Of(&PROMPT)),
+        ("stopTones", Plain),
+    ],
+};
+
 const INVITE: Shape = Shape {
     name: "invite",
     properties: &[("participants", Of(&INVITATION)), ("clientContext", Plain)],
@@ -241,6 +255,7 @@ pub(super) fn check(operation: &str, body: &Value) -> Result<(), Fault> {
         "playPrompt" => &PLAY_PROMPT,
         "updateRecordingStatus" => &RECORDING_STATUS,
         "sendDtmfTones" => &TONES,
+        "recordResponse" => &RECORD,
         "invite" => &INVITE,
         "startHoldMusic" => &HOLD_MUSIC,
         "createMeeting" | "updateMeeting" => &meeting::MEETING,

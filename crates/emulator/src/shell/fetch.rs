@@ -49,8 +49,13 @@ pub(super) struct Sound {
 }
 
 /// Fetches what an operation plays, all or none, and prepares it for a call.
-pub(super) async fn prompts(hub: &Hub, what: Playable) -> Result<Vec<Fetched>, FetchError> {
-    let sounds = sounds(hub, what).await?;
+pub(super) async fn prompts(
+    hub: &Hub,
+    what: Playable,
+    then: Option<Sound>,
+) -> Result<Vec<Fetched>, FetchError> {
+    let mut sounds = sounds(hub, what).await?;
+    sounds.extend(then);
     let encode = move || {
         let encoded = sounds.into_iter().map(|sound| {
             let prompt = Prompt::from_samples(RATE, &sound.samples);

@@ -3,18 +3,22 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
+use switchboard_media::engine::LiveAudio;
 use switchboard_media::event::MediaEvent;
 use switchboard_transport::whip::{MediaBlob, WhipAnswer, WhipError};
 use switchboard_transport::{Session, SessionEvent, TransportError, bridge};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use url::Url;
 
 use super::Hub;
-use super::fetch::{self, FetchError, Fetched};
-use crate::cloud::{Leg, MediaAction, MediaReport, Playable};
+use super::fetch::{self, FetchError, Fetched, Sound};
+use super::record::{Recorder, beep};
+use crate::cloud::{Leg, MediaAction, MediaReport, Playable, RecordEnd, RecordPlan};
 
 /// The result of prompts that were stopped.
 const CANCELLED: &str = "The operation was canceled.";
@@ -26,7 +30,9 @@ pub(super) async fn run(
     mut actions: mpsc::Receiver<MediaAction>,
     at_work: Option<mpsc::Sender<()>>,
 ) {
-    let mut media = CallMedia::new(Arc::clone(&hub), call);
+    let mut media = CallMedia::new(Arc::clone(&hub), call.clone());
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             action = actions.recv() => match action {
@@ -38,23 +44,34 @@ pub(super) async fn run(
             },
             event = next(media.caller.as_mut()) => media.session_event(Leg::Caller, event),
             event = next(media.agent.as_mut()) => media.session_event(Leg::Agent, event),
+            _ = rounds.tick(), if media.recorder.is_some() => media.record(),
             () = hub.stopped() => break,
         }
     }
     media.leave_bot().await;
     drop(at_work);
+    if media.has_recorded {
+        hub.runtime.spawn(Arc::clone(&hub).discard_clips(call));
+    }
 }
+
+/// How often a recording takes what was heard.
+const ROUND: Duration = Duration::from_millis(20);
 
 struct CallMedia {
     hub: Arc<Hub>,
     call: String,
     caller: Option<Session>,
+    /// The caller's audio, for recordings.
+    audio: Option<LiveAudio>,
+    recorder: Option<Recorder>,
+    has_recorded: bool,
     agent: Option<Session>,
     /// Where the session with the bot can be ended.
     bot: Option<(Url, SecretString)>,
     /// Dropped with the call, which ends what is under way.
     jobs: JoinSet<Job>,
-    waiting: VecDeque<(String, Playable)>,
+    waiting: VecDeque<Waiting>,
     playing: Option<Playing>,
 }
 
@@ -66,9 +83,19 @@ enum Job {
     LeftBot,
 }
 
-/// An operation whose prompts are fetched or played.
+/// An operation whose turn has not come.
+struct Waiting {
+    operation: String,
+    what: Playable,
+    beep: bool,
+    /// What is recorded after it.
+    then: Option<RecordPlan>,
+}
+
+/// An operation whose prompts are fetched or played, or that records.
 struct Playing {
     operation: String,
+    then: Option<RecordPlan>,
     prompts: VecDeque<Fetched>,
     current: Option<String>,
     cancelled: bool,
@@ -80,6 +107,9 @@ impl CallMedia {
             hub,
             call,
             caller: None,
+            audio: None,
+            recorder: None,
+            has_recorded: false,
             agent: None,
             bot: None,
             jobs: JoinSet::new(),
@@ -97,7 +127,10 @@ impl CallMedia {
         match action {
             MediaAction::OfferToBot { blob, sdp } => self.offer_to_bot(blob, sdp),
             MediaAction::Host { leg, sdp } => {
-                let transport = self.hub.settings.transport.clone();
+                let mut transport = self.hub.settings.transport.clone();
+                if leg == Leg::Caller {
+                    transport = transport.with_live();
+                }
                 self.jobs.spawn(async move {
                     let answer = transport.answer(&sdp).await;
                     let answer = answer.map(|(session, sdp)| (Box::new(session), sdp));
@@ -118,7 +151,26 @@ impl CallMedia {
                 }
             }
             MediaAction::Play { operation, what } => {
-                self.waiting.push_back((operation, what));
+                self.waiting.push_back(Waiting {
+                    operation,
+                    what,
+                    beep: false,
+                    then: None,
+                });
+                self.play_next_operation();
+            }
+            MediaAction::Record {
+                operation,
+                prompts,
+                beep,
+                plan,
+            } => {
+                self.waiting.push_back(Waiting {
+                    operation,
+                    what: Playable::Files(prompts),
+                    beep,
+                    then: Some(plan),
+                });
                 self.play_next_operation();
             }
             MediaAction::StopPlaying => self.stop_playing(),
@@ -144,7 +196,10 @@ impl CallMedia {
                 let why = error.to_string();
                 self.report(MediaReport::BotRefused { why });
             }
-            Job::Hosted(leg, Ok((session, sdp))) => {
+            Job::Hosted(leg, Ok((mut session, sdp))) => {
+                if leg == Leg::Caller {
+                    self.audio = session.take_live();
+                }
                 let place = match leg {
                     Leg::Caller => &mut self.caller,
                     Leg::Agent => &mut self.agent,
@@ -172,7 +227,12 @@ impl CallMedia {
             Some(SessionEvent::Media(MediaEvent::PlayFinished { interrupted, .. })) => {
                 self.prompt_ended(interrupted);
             }
-            Some(SessionEvent::Media(event)) => self.report(MediaReport::Heard { leg, event }),
+            Some(SessionEvent::Media(event)) => {
+                if let (Leg::Caller, Some(recorder)) = (leg, &mut self.recorder) {
+                    recorder.handle(&event);
+                }
+                self.report(MediaReport::Heard { leg, event });
+            }
             Some(SessionEvent::Connected) => {}
             Some(SessionEvent::Closed(_)) | None => {
                 match leg {
@@ -189,18 +249,29 @@ impl CallMedia {
         if self.playing.is_some() {
             return;
         }
-        let Some((operation, what)) = self.waiting.pop_front() else {
+        let Some(next) = self.waiting.pop_front() else {
             return;
         };
+        let Waiting {
+            operation,
+            what,
+            beep: beeps,
+            then,
+        } = next;
         self.playing = Some(Playing {
             operation,
+            then,
             prompts: VecDeque::new(),
             current: None,
             cancelled: false,
         });
         let hub = Arc::clone(&self.hub);
+        let beep = beeps.then(|| Sound {
+            name: "beep".to_owned(),
+            samples: beep(),
+        });
         self.jobs
-            .spawn(async move { Job::Fetched(fetch::prompts(&hub, what).await) });
+            .spawn(async move { Job::Fetched(fetch::prompts(&hub, what, beep).await) });
     }
 
     fn play_next_prompt(&mut self) {
@@ -208,10 +279,16 @@ impl CallMedia {
             return;
         };
         if playing.cancelled {
-            return self.played(Err(CANCELLED.to_owned()));
+            let (operation, records) = (playing.operation.clone(), playing.then.is_some());
+            self.playing = None;
+            self.cancelled(operation, records);
+            return self.play_next_operation();
         }
         let Some(next) = playing.prompts.pop_front() else {
-            return self.played(Ok(()));
+            return match playing.then.take() {
+                Some(plan) => self.begin_recording(plan),
+                None => self.played(Ok(())),
+            };
         };
         let Some(session) = &mut self.caller else {
             return self.played(Err("there is no audio connection to the caller".to_owned()));
@@ -234,10 +311,74 @@ impl CallMedia {
         }
     }
 
-    fn stop_playing(&mut self) {
-        for (operation, _) in std::mem::take(&mut self.waiting) {
+    /// The caller has the word.
+    fn begin_recording(&mut self, plan: RecordPlan) {
+        let Some(audio) = &mut self.audio else {
+            return self.played(Err("there is no audio connection to the caller".to_owned()));
+        };
+        audio.ears.rest();
+        audio.ears.listen();
+        self.recorder = Some(Recorder::new(plan));
+    }
+
+    /// Takes what was heard since the last round.
+    fn record(&mut self) {
+        let (Some(audio), Some(recorder)) = (&mut self.audio, &mut self.recorder) else {
+            return;
+        };
+        while recorder.end().is_none() {
+            let heard = audio
+                .ears
+                .receive(|end_ms, piece| recorder.hear(end_ms, piece));
+            if heard.is_none() {
+                break;
+            }
+        }
+        if let Some(end) = recorder.end() {
+            self.end_recording(end);
+        }
+    }
+
+    fn end_recording(&mut self, end: RecordEnd) {
+        if let Some(audio) = &mut self.audio {
+            audio.ears.rest();
+        }
+        let Some(recorder) = self.recorder.take() else {
+            return;
+        };
+        let Some(Playing { operation, .. }) = self.playing.take() else {
+            return;
+        };
+        let worth = !matches!(end, RecordEnd::NothingSaid | RecordEnd::Cancelled);
+        let clip = worth.then(|| self.hub.keep_clip(&self.call, recorder.into_wav()));
+        self.has_recorded |= worth;
+        self.report(MediaReport::Recorded {
+            operation,
+            end,
+            clip,
+        });
+        self.play_next_operation();
+    }
+
+    fn cancelled(&self, operation: String, records: bool) {
+        self.report(if records {
+            MediaReport::Recorded {
+                operation,
+                end: RecordEnd::Cancelled,
+                clip: None,
+            }
+        } else {
             let outcome = Err(CANCELLED.to_owned());
-            self.report(MediaReport::Played { operation, outcome });
+            MediaReport::Played { operation, outcome }
+        });
+    }
+
+    fn stop_playing(&mut self) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.cancelled(waiting.operation, waiting.then.is_some());
+        }
+        if self.recorder.is_some() {
+            return self.end_recording(RecordEnd::Cancelled);
         }
         if let Some(playing) = &mut self.playing {
             playing.cancelled = true;

@@ -194,3 +194,38 @@ fn tones_are_checked_and_their_operation_tells_how_it_ended() {
     let last = &scene.notified.last().unwrap()["resourceData"];
     assert_eq!(last["completionReason"], "completedSuccessfully");
 }
+
+#[test]
+fn recordings_are_checked() {
+    let (mut scene, call) = Scene::established(&service_media());
+    for (body, target) in [
+        (
+            json!({"maxRecordDurationInSeconds": 121}),
+            "maxRecordDurationInSeconds",
+        ),
+        (
+            json!({"maxSilenceTimeoutInSeconds": 0}),
+            "maxSilenceTimeoutInSeconds",
+        ),
+        (
+            json!({"initialSilenceTimeoutInSeconds": -1}),
+            "initialSilenceTimeoutInSeconds",
+        ),
+        (json!({"stopTones": ["#", "12"]}), "stopTones/1"),
+        (
+            prompts("http://127.0.0.1:1/a.wav"),
+            "prompts/0/mediaInfo/uri",
+        ),
+    ] {
+        let fault = scene.operate(&call, "recordResponse", body).unwrap_err();
+        assert_eq!(fault.target.as_deref(), Some(target));
+    }
+    let body = json!({"bargeInAllowed": true});
+    scene.operate(&call, "recordResponse", body).unwrap();
+    assert_eq!(scene.media[1..], ["StopPlaying", "Record"]);
+    let (mut scene, call) = Scene::established(&own_media());
+    let fault = scene
+        .operate(&call, "recordResponse", json!({}))
+        .unwrap_err();
+    assert!(fault.message.contains("serviceHostedMediaConfig"));
+}

@@ -42,6 +42,7 @@ fn each_operation_is_refused_in_the_states_that_do_not_allow_it() {
         ("unmute", CallState::Established),
         ("playPrompt", CallState::Established),
         ("subscribeToTone", CallState::Established),
+        ("recordResponse", CallState::Established),
         ("cancelMediaProcessing", CallState::Established),
         ("sendDtmfTones", CallState::Established),
         ("updateRecordingStatus", CallState::Established),
