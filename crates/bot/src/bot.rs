@@ -5,13 +5,14 @@ mod config;
 mod dial;
 mod files;
 mod health;
+mod recent;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use switchboard_nlp::Engine;
 use switchboard_nlp::turn::TurnTaking;
+use switchboard_nlp::{Engine, FeatureFormat, SessionStart};
 use switchboard_signaling::call::{CallConfig, CallDriver, CallMachine};
 use switchboard_signaling::client::GraphClient;
 use switchboard_signaling::notification::Notification;
@@ -24,16 +25,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::call::{Task, facts_of};
-use crate::conversation::Conversation;
-use crate::flow::Run;
+use crate::call::{FeatureChoice, Task, facts_of};
+use crate::conversation::{Conversation, Guide};
+use crate::flow::{Facts, Hosting, Run};
 use crate::hook::Hooks;
 use crate::observer::{Observer, nobody};
+use crate::program::{Caller, Handler, Program};
 use crate::script::Script;
 
 pub use config::{BotConfig, BotError, Cloud};
 pub use dial::{DialError, Dialer, OutgoingCall, PlacedCall};
 use files::Files;
+use recent::Recent;
 
 /// Path of the webhook below the bot's address.
 const WEBHOOK_PATH: &str = "/api/calls";
@@ -55,6 +58,12 @@ pub struct Parts {
     pub script: Arc<Script>,
     /// Who understands them.
     pub engines: Engines,
+    /// What vectors they get, from calls whose media is our own; the transport must be
+    /// [live](switchboard_transport::TransportConfig::live) for it.
+    pub features: FeatureChoice,
+    /// Takes callers through their calls instead of the script's flow; the script is
+    /// then what can be said.
+    pub handler: Option<Handler>,
     /// Who watches.
     pub observer: Observer,
     /// Served beside the webhook: an API of the application's own.
@@ -67,6 +76,8 @@ impl Parts {
         Self {
             script: Arc::new(script),
             engines: Arc::new(|| Box::new(TurnTaking::default())),
+            features: FeatureChoice::None,
+            handler: None,
             observer: nobody(),
             routes: axum::Router::new(),
         }
@@ -105,9 +116,12 @@ pub(crate) struct Shared {
     app: String,
     observer: Observer,
     engines: Engines,
+    pub(crate) features: FeatureChoice,
+    handler: Option<Handler>,
     /// For new calls.
     script: Mutex<Arc<Script>>,
     files: Files,
+    recent: Recent,
     calls: Mutex<Calls>,
     count: watch::Sender<usize>,
 }
@@ -162,8 +176,11 @@ impl Bot {
             app: config.client_id,
             observer: parts.observer,
             engines: parts.engines,
+            features: parts.features,
+            handler: parts.handler,
             script: Mutex::new(Arc::clone(&parts.script)),
             files: Files::new(&parts.script),
+            recent: Recent::default(),
             calls: Mutex::default(),
             count: watch::Sender::new(0),
         });
@@ -309,16 +326,43 @@ impl Shared {
             return sender;
         }
         let script = self.script();
-        let (facts, mut start) = facts_of(call, script.flow.language());
+        let (mut facts, mut start) = facts_of(call, script.flow.language());
+        if let Some(caller) = facts.caller.as_ref().or(facts.number.as_ref()) {
+            facts.earlier = self.recent.call(Instant::now(), caller);
+        }
         start.call = id.to_string();
-        let run = Run::new(Arc::clone(&script.flow), facts);
-        let talk = Conversation::new(start, run, (self.engines)(), Arc::clone(&self.observer));
+        start.features = self.format_of(&script);
+        let guide = self.guide(&script, facts, &start);
+        let talk = Conversation::new(start, guide, (self.engines)(), Arc::clone(&self.observer));
         let task = Task::new(self, &script, driver, talk, None);
         tokio::spawn(async move {
             task.incoming().await;
             drop(listed);
         });
         sender
+    }
+
+    /// Who takes a caller through the call.
+    fn guide(&self, script: &Script, facts: Facts, start: &SessionStart) -> Guide {
+        let Some(handler) = &self.handler else {
+            return Guide::Flow(Box::new(Run::new(Arc::clone(&script.flow), facts)));
+        };
+        let caller = Caller {
+            id: start.caller.id.clone(),
+            name: start.caller.name.clone(),
+            number: start.caller.number.clone(),
+        };
+        let (program, call) = Program::new(caller);
+        tokio::spawn(handler(call));
+        Guide::Program(Box::new(program))
+    }
+
+    /// What an engine is to expect.
+    fn format_of(&self, script: &Script) -> FeatureFormat {
+        match script.flow.media() {
+            Hosting::Application => self.features.format(),
+            Hosting::Service => FeatureFormat::default(),
+        }
     }
 
     /// A placed call has got its id.

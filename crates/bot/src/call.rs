@@ -1,20 +1,26 @@
 //! One call's own task: the call machine, the media session and the conversation
 //! meet here, and nowhere else.
 
+mod ears;
 mod facts;
 mod orders;
 mod service;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_nlp::{CallState as Told, Reply};
+use switchboard_media::engine::LiveAudio;
+use switchboard_media::event::MediaEvent;
+use switchboard_nlp::{CallState as Told, Event};
 use switchboard_signaling::call::{
     CallDriver, CallEvent, Command, CommandError, CommandId, Failure, Termination,
 };
-use switchboard_signaling::types::{CallId, CallState};
+use switchboard_signaling::client::GraphClient;
+use switchboard_signaling::error::GraphError;
+use switchboard_signaling::request::presence;
+use switchboard_signaling::types::{CallId, CallState, UserId};
 use switchboard_transport::whip::Reservation;
 use switchboard_transport::{Session, SessionEvent};
 use tokio::sync::watch;
@@ -26,12 +32,20 @@ use crate::flow::{Action, Hosting, Input};
 use crate::script::Script;
 use crate::speech::{Line, Spoken};
 
+pub use ears::FeatureChoice;
+use ears::Listener;
 pub(crate) use facts::{facts_of, instance, invitation};
 use service::Service;
 
 /// A call may be without media for so long: before the first offer, and after a
 /// session was lost. Then it is read, and ended if that doesn't help.
 const WITHOUT_MEDIA: Duration = Duration::from_secs(20);
+
+/// How often an engine gets what was heard.
+const LISTEN_EVERY: Duration = Duration::from_millis(10);
+
+/// How long callers wait for the presence of those they may be passed on to.
+const PRESENCE_WITHIN: Duration = Duration::from_secs(3);
 
 /// How a call ended, for whoever placed it.
 #[derive(Debug, Clone)]
@@ -74,6 +88,9 @@ struct Ours {
     reservation: Option<Reservation>,
     session: Option<Session>,
     line: Option<Line>,
+    listener: Option<Listener>,
+    /// When to hear what the engine is to get.
+    listen_at: Option<Instant>,
     /// When to do something about missing media.
     missed_at: Option<Instant>,
 }
@@ -103,7 +120,8 @@ enum Woken {
     Offered(Option<Box<Session>>),
     Media(Option<SessionEvent>),
     Spoken(Spoken),
-    Engine(Reply),
+    Wish(Vec<Action>),
+    Listen,
     Hook(Option<String>),
     Due,
     WithoutMedia,
@@ -140,9 +158,32 @@ impl Task {
 
     /// Takes an incoming call through its flow, to its end.
     pub(crate) async fn incoming(mut self) -> CallReport {
+        let present = self.present().await;
+        self.talk.set_present(present);
         let actions = self.talk.input(Instant::now(), Input::Incoming);
         self.carry_out(actions);
         self.run().await
+    }
+
+    /// The contacts who are available, where the flow asks for it. Who can't be asked
+    /// about in time counts as away: callers wait 15 s at most to be answered.
+    async fn present(&mut self) -> BTreeSet<String> {
+        let watched = self.script.flow.watched();
+        if watched.is_empty() {
+            return BTreeSet::new();
+        }
+        let available = available(&self.shared.graph, &watched);
+        match tokio::time::timeout(PRESENCE_WITHIN, available).await {
+            Ok(Ok(present)) => present,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "presence can't be read; everybody counts as away");
+                BTreeSet::new()
+            }
+            Err(_) => {
+                tracing::warn!("presence isn't told in time; everybody counts as away");
+                BTreeSet::new()
+            }
+        }
     }
 
     /// Stays until the call is over.
@@ -164,7 +205,7 @@ impl Task {
         CallReport {
             id,
             answered: self.answered,
-            outcome: self.talk.run().outcome().map(str::to_owned),
+            outcome: self.talk.guide().outcome().map(str::to_owned),
             end,
         }
     }
@@ -187,14 +228,54 @@ impl Task {
                 Woken::Spoken(Spoken::Finished(id)) => {
                     self.talk.finished(now, Saying::Words(id), false)
                 }
-                Woken::Engine(reply) => self.talk.reply(now, &reply),
+                Woken::Wish(actions) => actions,
+                Woken::Listen => self.listen(now),
                 Woken::Hook(result) => self.answered_by_hook(now, result.as_deref()),
                 Woken::Due => self.talk.input(now, Input::Timeout),
                 Woken::WithoutMedia => self.miss_media(),
                 Woken::Stopping => self.order(Command::HangUp),
             };
             self.carry_out(actions);
+            self.attend(now);
         }
+    }
+
+    /// Listens for the engine while it wants to and may.
+    fn attend(&mut self, now: Instant) {
+        let Media::Application(ours) = &mut self.media else {
+            return;
+        };
+        let Some(listener) = &mut ours.listener else {
+            ours.listen_at = None;
+            return self.talk.set_analysed(false);
+        };
+        listener.attend(self.talk.wants());
+        let listening = listener.is_listening();
+        self.talk.set_analysed(listening);
+        match listening {
+            true => _ = ours.listen_at.get_or_insert(now + LISTEN_EVERY),
+            false => ours.listen_at = None,
+        }
+    }
+
+    fn listen(&mut self, now: Instant) -> Vec<Action> {
+        let Media::Application(ours) = &mut self.media else {
+            return Vec::new();
+        };
+        ours.listen_at = Some(now + LISTEN_EVERY);
+        let (probability, wants) = (self.talk.speech_probability(), self.talk.wants());
+        let heard = ours
+            .listener
+            .as_mut()
+            .map(|listener| listener.hear(probability, wants));
+        self.tell(now, heard.unwrap_or_default())
+    }
+
+    fn tell(&mut self, now: Instant, events: Vec<Event>) -> Vec<Action> {
+        let events = events.into_iter();
+        events
+            .flat_map(|event| self.talk.tell(now, event))
+            .collect()
     }
 
     /// A placed call has an id once Graph took it.
@@ -215,6 +296,8 @@ impl Task {
             session,
             line,
             missed_at,
+            listen_at,
+            ..
         } = match &mut self.media {
             Media::Application(ours) => ours,
             Media::Service(_) => &mut nothing,
@@ -225,7 +308,8 @@ impl Task {
             session = offered(reservation.as_mut()) => Woken::Offered(session.map(Box::new)),
             event = media(session.as_mut()) => Woken::Media(event),
             spoken = spoken(line.as_mut()) => Woken::Spoken(spoken),
-            reply = poll_fn(|context| talk.poll_reply(context)) => Woken::Engine(reply),
+            actions = poll_fn(|context| talk.poll(Instant::now(), context)) => Woken::Wish(actions),
+            () = at(*listen_at) => Woken::Listen,
             result = hook(self.hook.as_mut()) => Woken::Hook(result),
             () = at(due) => Woken::Due,
             () = at(*missed_at) => Woken::WithoutMedia,
@@ -324,9 +408,12 @@ impl Task {
             ours.reservation = None;
             ours.session = session.map(|session| *session);
             let live = ours.session.as_mut().and_then(Session::take_live);
-            if let (Some(live), Some(synthesizer)) = (live, &self.script.synthesizer) {
-                let language = self.script.flow.language().to_owned();
-                ours.line = Some(Line::new(live.voice, Arc::clone(synthesizer), language));
+            if let Some(LiveAudio { ears, voice }) = live {
+                ours.listener = Some(Listener::new(ears, self.shared.features));
+                ours.line = self.script.synthesizer.as_ref().map(|synthesizer| {
+                    let language = self.script.flow.language().to_owned();
+                    Line::new(voice, Arc::clone(synthesizer), language)
+                });
             }
         }
         Vec::new()
@@ -341,10 +428,20 @@ impl Task {
                 ours.missed_at = None;
                 self.talk.connected(now)
             }
-            Some(SessionEvent::Media(event)) => self.talk.media(now, event),
+            Some(SessionEvent::Media(event)) => {
+                let kept = match (event, &mut ours.listener) {
+                    (MediaEvent::SpeechStart { .. }, Some(listener)) => listener.speech(true),
+                    (MediaEvent::SpeechEnd { .. }, Some(listener)) => listener.speech(false),
+                    _ => Vec::new(),
+                };
+                let mut actions = self.talk.media(now, event);
+                actions.extend(self.tell(now, kept));
+                actions
+            }
             Some(SessionEvent::Closed(_)) | None => {
                 ours.session = None;
                 ours.line = None;
+                ours.listener = None;
                 ours.missed_at = Some(now + WITHOUT_MEDIA);
                 self.order(Command::Check)
             }
@@ -362,7 +459,7 @@ impl Task {
 
     fn answered_by_hook(&mut self, now: Instant, result: Option<&str>) -> Vec<Action> {
         let asked_at = self.hook.take().map(|hook| hook.node.clone());
-        match asked_at.as_deref() == Some(self.talk.run().node()) {
+        match asked_at.as_deref() == Some(self.talk.guide().node()) {
             true => self.talk.input(now, Input::Webhook(result)),
             // The flow has gone on without it.
             false => Vec::new(),
@@ -407,6 +504,30 @@ impl Task {
             }
         }
     }
+}
+
+/// Which of the contacts (by name, with their users) are available.
+async fn available(
+    graph: &GraphClient,
+    watched: &[(&str, &str)],
+) -> Result<BTreeSet<String>, GraphError> {
+    let ids: Vec<UserId> = watched
+        .iter()
+        .filter_map(|(_, user)| user.parse().ok())
+        .collect();
+    let Ok(request) = presence::get_by_user_id(&ids) else {
+        return Ok(BTreeSet::new());
+    };
+    let page = graph.send(&request).await?;
+    let free: Vec<String> = page
+        .value
+        .into_iter()
+        .filter(|one| one.availability.as_deref() == Some("Available"))
+        .filter_map(|one| one.id)
+        .collect();
+    let is_free = |user: &str| free.iter().any(|id| id.eq_ignore_ascii_case(user));
+    let present = watched.iter().filter(|(_, user)| is_free(user));
+    Ok(present.map(|(name, _)| (*name).to_owned()).collect())
 }
 
 async fn offered(reservation: Option<&mut Reservation>) -> Option<Session> {

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use switchboard_media::event::{Digit, DigitSource, MediaEvent, PlayId};
 use switchboard_nlp::{
     Action as Asked, CallState, Digits, Engine, Event, Features, Gate, Health, Reply, SessionStart,
-    Transient, Utterance,
+    Transient, Utterance, Wants,
 };
 use switchboard_signaling::call::CommandId;
 
 use crate::flow::{Action, Input, Run, Wish};
 use crate::observer::{Observation, Observer, PromptProgress};
+use crate::program::Program;
 
 /// When media time began, as far as is known: events come late, never early, so
 /// the earliest beginning that one of them allows is the best estimate.
@@ -48,7 +49,7 @@ pub(crate) enum Saying {
 /// One caller's conversation.
 pub(crate) struct Conversation {
     start: SessionStart,
-    run: Run,
+    guide: Guide,
     engine: Box<dyn Engine>,
     gate: Gate,
     observer: Observer,
@@ -60,18 +61,80 @@ pub(crate) struct Conversation {
     node: Option<String>,
     clock: MediaClock,
     begun: bool,
+    analysed: bool,
+    speech_probability: f32,
+}
+
+/// Who decides what is said and done: a flow, or a function in Rust.
+pub(crate) enum Guide {
+    Flow(Box<Run>),
+    Program(Box<Program>),
+}
+
+impl Guide {
+    fn handle(&mut self, now: Instant, input: Input<'_>) -> Vec<Action> {
+        match self {
+            Self::Flow(run) => run.handle(now, input),
+            Self::Program(program) => program.handle(now, input),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::Flow(run) => run.poll_timeout(),
+            Self::Program(program) => program.poll_timeout(),
+        }
+    }
+
+    fn is_secret(&self) -> bool {
+        match self {
+            Self::Flow(run) => run.is_secret(),
+            Self::Program(program) => program.is_secret(),
+        }
+    }
+
+    /// Where in the conversation the call is.
+    pub(crate) fn node(&self) -> &str {
+        match self {
+            Self::Flow(run) => run.node(),
+            Self::Program(program) => program.about(),
+        }
+    }
+
+    fn about(&self) -> &str {
+        match self {
+            Self::Flow(run) => run.about(),
+            Self::Program(program) => program.about(),
+        }
+    }
+
+    /// What is to be reported of the call.
+    pub(crate) fn outcome(&self) -> Option<&str> {
+        match self {
+            Self::Flow(run) => run.outcome(),
+            Self::Program(_) => None,
+        }
+    }
+
+    /// What was collected for web hooks.
+    pub(crate) fn values(&self) -> Vec<(&str, &str)> {
+        match self {
+            Self::Flow(run) => run.values().iter().collect(),
+            Self::Program(_) => Vec::new(),
+        }
+    }
 }
 
 impl Conversation {
     pub(crate) fn new(
         start: SessionStart,
-        run: Run,
+        guide: Guide,
         engine: Box<dyn Engine>,
         observer: Observer,
     ) -> Self {
         Self {
             start,
-            run,
+            guide,
             engine,
             gate: Gate::default(),
             observer,
@@ -81,12 +144,14 @@ impl Conversation {
             node: None,
             clock: MediaClock::default(),
             begun: false,
+            analysed: false,
+            speech_probability: 0.0,
         }
     }
 
-    /// The way through the flow.
-    pub(crate) fn run(&self) -> &Run {
-        &self.run
+    /// Who decides what is said and done.
+    pub(crate) fn guide(&self) -> &Guide {
+        &self.guide
     }
 
     /// The call's facts.
@@ -99,9 +164,16 @@ impl Conversation {
         self.start.call = call;
     }
 
+    /// Who is available, before the flow begins.
+    pub(crate) fn set_present(&mut self, present: std::collections::BTreeSet<String>) {
+        if let Guide::Flow(run) = &mut self.guide {
+            run.set_present(present);
+        }
+    }
+
     /// When [`Input::Timeout`] is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.run.poll_timeout()
+        self.guide.poll_timeout()
     }
 
     /// Media flows: the engine and the flow begin, once.
@@ -163,6 +235,9 @@ impl Conversation {
             MediaEvent::Level { t_ms, dbov } => {
                 self.clock.heard(now, t_ms);
                 self.observe(Observation::Level { dbov });
+                if self.analysed {
+                    return Vec::new();
+                }
                 let features = Features {
                     t_ms,
                     level_dbov: dbov,
@@ -170,7 +245,10 @@ impl Conversation {
                 };
                 self.tell(now, Event::Features(Transient::new(features)))
             }
-            MediaEvent::Vad { .. } => Vec::new(),
+            MediaEvent::Vad { p, .. } => {
+                self.speech_probability = p;
+                Vec::new()
+            }
             MediaEvent::PlayStarted { id } => self.started(now, Saying::Prompt(id)),
             MediaEvent::PlayFinished { id, interrupted } => {
                 self.finished(now, Saying::Prompt(id), interrupted)
@@ -187,7 +265,7 @@ impl Conversation {
 
     fn key_down(&mut self, now: Instant, digit: Digit) -> Vec<Action> {
         // The key that ends a secret is part of it.
-        self.key = Some(!self.run.is_secret());
+        self.key = Some(!self.guide.is_secret());
         let digits = Digits::open(digit.as_char().to_string());
         let mut actions = self.tell(now, Event::Digits(digits));
         actions.extend(self.input(now, Input::Digit(digit)));
@@ -195,7 +273,7 @@ impl Conversation {
     }
 
     fn key_up(&mut self, digit: Digit, source: DigitSource, duration_ms: u64) {
-        if self.key.take().unwrap_or(!self.run.is_secret()) {
+        if self.key.take().unwrap_or(!self.guide.is_secret()) {
             self.observe(Observation::Digit {
                 digit,
                 source,
@@ -207,7 +285,7 @@ impl Conversation {
 
     /// A secret's last key is still to be heard when the secret is over.
     fn keep_gate(&mut self) {
-        match self.run.is_secret() || self.key == Some(false) {
+        match self.guide.is_secret() || self.key == Some(false) {
             true => self.gate.close(),
             false => self.gate.open(),
         }
@@ -266,8 +344,9 @@ impl Conversation {
             name: name.clone(),
             progress,
         });
-        let mut actions = self.tell(now, Event::PromptFinished { name, interrupted });
-        actions.extend(self.input(now, Input::PromptFinished));
+        // The flow first: what the engine says then comes after this prompt.
+        let mut actions = self.input(now, Input::PromptFinished);
+        actions.extend(self.tell(now, Event::PromptFinished { name, interrupted }));
         actions
     }
 
@@ -282,9 +361,38 @@ impl Conversation {
         replies.flat_map(|reply| self.reply(now, &reply)).collect()
     }
 
-    /// The next reply of a hook that takes its time.
-    pub(crate) fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<Reply> {
-        self.engine.poll_reply(context)
+    /// The next thing that a hook or a program that takes its time wants.
+    pub(crate) fn poll(&mut self, now: Instant, context: &mut Context<'_>) -> Poll<Vec<Action>> {
+        if let Poll::Ready(reply) = self.engine.poll_reply(context) {
+            return Poll::Ready(self.reply(now, &reply));
+        }
+        let Guide::Program(program) = &mut self.guide else {
+            return Poll::Pending;
+        };
+        let polled = program.poll(now, context);
+        if polled.is_ready() {
+            self.keep_gate();
+            self.announce();
+        }
+        polled
+    }
+
+    /// What analysis the engine has a use for, and may have now.
+    pub(crate) fn wants(&self) -> Wants {
+        match self.begun && !self.gate.is_closed() {
+            true => self.engine.wants(),
+            false => Wants::default(),
+        }
+    }
+
+    /// Levels go to the engine with features that are made elsewhere, or by themselves.
+    pub(crate) fn set_analysed(&mut self, analysed: bool) {
+        self.analysed = analysed;
+    }
+
+    /// The probability of speech in the newest frame.
+    pub(crate) fn speech_probability(&self) -> f32 {
+        self.speech_probability
     }
 
     /// Tells the flow what the hook says.
@@ -339,13 +447,18 @@ impl Conversation {
 
     /// Takes one input through the flow.
     pub(crate) fn input(&mut self, now: Instant, input: Input<'_>) -> Vec<Action> {
-        let actions = self.run.handle(now, input);
+        let actions = self.guide.handle(now, input);
         self.keep_gate();
-        if self.node.as_deref() != Some(self.run.node()) {
-            self.node = Some(self.run.node().to_owned());
-            self.observe(Observation::Next(self.run.about().to_owned()));
-        }
+        self.announce();
         actions
+    }
+
+    /// Tells watchers what the bot does next, when that changes.
+    fn announce(&mut self) {
+        if self.node.as_deref() != Some(self.guide.node()) {
+            self.node = Some(self.guide.node().to_owned());
+            self.observe(Observation::Next(self.guide.about().to_owned()));
+        }
     }
 
     fn observe(&self, observation: Observation) {

@@ -13,6 +13,7 @@ mod conversation;
 pub mod flow;
 mod hook;
 mod observer;
+pub mod program;
 mod prompts;
 mod script;
 pub mod speech;
@@ -20,7 +21,7 @@ pub mod speech;
 pub use bot::{
     Bot, BotConfig, BotError, Cloud, DialError, Dialer, Engines, OutgoingCall, Parts, PlacedCall,
 };
-pub use call::CallReport;
+pub use call::{CallReport, FeatureChoice};
 pub use observer::{Observation, Observer, PromptProgress, nobody};
 pub use prompts::RecordingError;
 pub use script::{Script, ScriptError};

@@ -38,6 +38,15 @@ pub use transient::Transient;
 
 use std::task::{Context, Poll};
 
+/// The analysis an engine has a use for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// [`Event::Features`].
+    pub features: bool,
+    /// [`Event::Speech`].
+    pub audio: bool,
+}
+
 /// Listens to one call.
 ///
 /// Engines run beside the audio, never in its way: they are called from the
@@ -47,6 +56,12 @@ use std::task::{Context, Poll};
 pub trait Engine: Send {
     /// Takes one event and hands every reply that is there at once to `reply`.
     fn handle(&mut self, event: &Event, reply: &mut dyn FnMut(Reply));
+
+    /// What analysis it has a use for, as far as it is known by now. Nothing is made
+    /// for engines that want nothing.
+    fn wants(&self) -> Wants {
+        Wants::default()
+    }
 
     /// The next reply that came later. Engines that answer at once have none.
     fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<Reply> {

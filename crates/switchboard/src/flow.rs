@@ -101,6 +101,7 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), FlowError> {
         number: args.number.clone(),
         language: args.language.clone(),
         time: args.time.unwrap_or_else(jiff::Timestamp::now),
+        earlier: Vec::new(),
         present: args.present.iter().cloned().collect::<BTreeSet<_>>(),
     };
     let (mut simulator, lines) = Simulator::new(flow, facts, Instant::now());

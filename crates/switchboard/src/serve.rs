@@ -134,11 +134,17 @@ async fn start(args: &SettingsArgs, settings: &Settings) -> Result<Bot, Failure>
             bind: settings.media.address,
             port: settings.media.port,
             live: true,
+            vad_frames: settings.engine.is_some(),
             ..TransportConfig::default()
         },
     );
     let parts = Parts {
         engines: engines(settings)?,
+        features: settings
+            .engine
+            .as_ref()
+            .map(|engine| engine.features)
+            .unwrap_or_default(),
         ..Parts::new(script)
     };
     Ok(Bot::start(settings.bot()?, transport, parts).await?)

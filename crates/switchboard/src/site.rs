@@ -28,13 +28,22 @@ pub(crate) struct Site {
 impl Site {
     /// Starts the emulator at `listen` and the demo's bot, registered with it.
     pub(crate) async fn start(listen: SocketAddr) -> Result<Self, Failure> {
-        Self::with(listen, Script::demo()?).await
+        Self::with(
+            listen,
+            Parts::new(Script::demo()?),
+            TransportConfig::default(),
+        )
+        .await
     }
 
-    /// The same with a bot that takes callers through `script`.
-    pub(crate) async fn with(listen: SocketAddr, script: Script) -> Result<Self, Failure> {
+    /// The same with a bot of other parts.
+    pub(crate) async fn with(
+        listen: SocketAddr,
+        parts: Parts,
+        transport: TransportConfig,
+    ) -> Result<Self, Failure> {
         let engine = Engine::start(EngineConfig::default())?;
-        let transport = Transport::new(engine, TransportConfig::default());
+        let transport = Transport::new(engine, transport);
         let secret = SecretString::from(Uuid::new_v4().simple().to_string());
         let app = App {
             tenant_id: TENANT_ID.to_owned(),
@@ -44,7 +53,7 @@ impl Site {
         };
         let config = EmulatorConfig::new(listen, transport.clone()).with_app(app);
         let emulator = Emulator::start(config).await?;
-        let bot = start_bot(&emulator, secret, transport.clone(), script).await?;
+        let bot = start_bot(&emulator, secret, transport.clone(), parts).await?;
         emulator.set_webhook(CLIENT_ID, bot.webhook_url())?;
         Ok(Self {
             emulator,
@@ -64,7 +73,7 @@ async fn start_bot(
     emulator: &Emulator,
     secret: SecretString,
     transport: Transport,
-    script: Script,
+    parts: Parts,
 ) -> Result<Bot, Failure> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let config = BotConfig {
@@ -73,7 +82,7 @@ async fn start_bot(
     };
     let parts = Parts {
         observer: publish_to(emulator.timeline()),
-        ..Parts::new(script)
+        ..parts
     };
     Ok(Bot::start(config, transport, parts).await?)
 }

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Listed, MAX_CALLS, Shared, WAITING_NOTIFICATIONS};
 use crate::call::{CallReport, Task, instance, invitation};
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Guide};
 use crate::flow::{Contact, Facts, Hosting, Run};
 use crate::script::Script;
 
@@ -92,6 +92,7 @@ impl Dialer {
         let start = SessionStart {
             direction: Direction::Outgoing,
             language: script.flow.language().to_owned(),
+            features: shared.format_of(&script),
             ..SessionStart::default()
         };
         let facts = Facts {
@@ -99,8 +100,9 @@ impl Dialer {
             ..Facts::default()
         };
         let run = Run::new(Arc::clone(&script.flow), facts);
+        let guide = Guide::Flow(Box::new(run));
         let observer = Arc::clone(&shared.observer);
-        let talk = Conversation::new(start, run, (shared.engines)(), observer);
+        let talk = Conversation::new(start, guide, (shared.engines)(), observer);
         let mut task = Task::new(&shared, &script, driver, talk, Some(reservation));
         task.nameless = listed.nameless;
         let (report, ended) = oneshot::channel();

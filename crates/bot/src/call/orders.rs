@@ -115,16 +115,16 @@ impl Task {
     }
 
     fn ask(&mut self, url: String) {
-        let run = self.talk.run();
+        let guide = self.talk.guide();
         let facts = self.talk.facts();
         let question = Question {
             call: &facts.call,
-            node: run.node(),
+            node: guide.node(),
             caller: facts.caller.id.as_deref(),
             number: facts.caller.number.as_deref(),
-            values: run.values().iter().collect(),
+            values: guide.values(),
         };
-        let (body, node) = (question.body(), run.node().to_owned());
+        let (body, node) = (question.body(), guide.node().to_owned());
         let (hooks, call) = (self.shared.hooks.clone(), facts.call.clone());
         let answer = tokio::spawn(async move {
             let result = hooks.ask(&url, body).await;

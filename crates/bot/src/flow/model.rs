@@ -330,10 +330,14 @@ fn three() -> Spanned<f64> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CaseModel {
-    /// The caller's user id, or what it begins with before a `*`.
-    pub(super) caller: Option<String>,
+    /// The caller's user id, or what it begins with before a `*`; one or a list.
+    pub(super) caller: Option<OneOrMany>,
     /// The caller's phone number, likewise (`+31*`).
-    pub(super) number: Option<String>,
+    pub(super) number: Option<OneOrMany>,
+    /// Whether the caller has neither.
+    pub(super) anonymous: Option<bool>,
+    /// The caller has called often lately.
+    pub(super) often: Option<OftenModel>,
     /// The caller's language, or what it begins with (`de`).
     pub(super) language: Option<String>,
     /// One of the opening hours.
@@ -345,6 +349,35 @@ pub(super) struct CaseModel {
     /// Where it leads.
     #[schemars(with = "String")]
     pub(super) goto: Name,
+}
+
+/// One pattern, or several of which one must fit.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub(super) fn patterns(&self) -> Vec<String> {
+        match self {
+            Self::One(pattern) => vec![pattern.clone()],
+            Self::Many(patterns) => patterns.clone(),
+        }
+    }
+}
+
+/// How often is often; the call that comes in counts.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OftenModel {
+    /// At least so many calls, 2 to 50,
+    pub(super) calls: u8,
+    /// within so many seconds, up to 3600.
+    pub(super) within: u16,
 }
 
 /// Passing the call on.

@@ -57,6 +57,25 @@ impl Flow {
         &self.language
     }
 
+    /// The users whose presence decides something, by the contact's name.
+    pub fn watched(&self) -> Vec<(&str, &str)> {
+        let mut watched = Vec::new();
+        for node in &self.nodes {
+            let Step::Branch(cases, _) = &node.step else {
+                continue;
+            };
+            let names = cases.iter().filter_map(|(case, _)| case.present.as_deref());
+            for name in names {
+                if let Some(Contact::User(user)) = self.contact(name)
+                    && !watched.contains(&(name, user.as_str()))
+                {
+                    watched.push((name, user.as_str()));
+                }
+            }
+        }
+        watched
+    }
+
     /// Who handles the media of its calls.
     pub fn media(&self) -> Hosting {
         self.media
@@ -208,8 +227,10 @@ pub(super) struct Webhook {
 
 #[derive(Default)]
 pub(super) struct Condition {
-    pub(super) caller: Option<String>,
-    pub(super) number: Option<String>,
+    pub(super) caller: Option<Vec<String>>,
+    pub(super) number: Option<Vec<String>>,
+    pub(super) anonymous: Option<bool>,
+    pub(super) often: Option<(usize, Duration)>,
     pub(super) language: Option<String>,
     pub(super) hours: Option<Hours>,
     pub(super) present: Option<String>,
@@ -217,16 +238,25 @@ pub(super) struct Condition {
 
 impl Condition {
     pub(super) fn holds(&self, facts: &Facts) -> bool {
-        let given = |pattern: &Option<String>, value: Option<&str>| match pattern {
+        let given = |patterns: &Option<Vec<String>>, value: Option<&str>| match patterns {
             None => true,
-            Some(pattern) => value.is_some_and(|value| matches(pattern, value)),
+            Some(patterns) => {
+                let fits = |value: &str| patterns.iter().any(|pattern| matches(pattern, value));
+                value.is_some_and(fits)
+            }
         };
+        let anonymous = facts.caller.is_none() && facts.number.is_none();
+        let lately = |within: Duration| facts.earlier.iter().filter(|age| **age <= within).count();
         let language = match &self.language {
             None => true,
             Some(wanted) => is_language(wanted, &facts.language),
         };
         given(&self.caller, facts.caller.as_deref())
             && given(&self.number, facts.number.as_deref())
+            && self.anonymous.is_none_or(|wanted| wanted == anonymous)
+            && self
+                .often
+                .is_none_or(|(calls, within)| lately(within) + 1 >= calls)
             && language
             && self
                 .hours
@@ -241,6 +271,8 @@ impl Condition {
     pub(super) fn always(&self) -> bool {
         self.caller.is_none()
             && self.number.is_none()
+            && self.anonymous.is_none()
+            && self.often.is_none()
             && self.language.is_none()
             && self.hours.is_none()
             && self.present.is_none()

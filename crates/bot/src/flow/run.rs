@@ -7,7 +7,7 @@ mod wishes;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use switchboard_media::event::Digit;
@@ -30,6 +30,8 @@ pub struct Facts {
     pub language: String,
     /// When it is.
     pub time: Timestamp,
+    /// How long ago the same caller called before, as far as is known.
+    pub earlier: Vec<Duration>,
     /// The contacts who are available, by name.
     pub present: BTreeSet<String>,
 }
@@ -103,6 +105,10 @@ pub enum Wish<'a> {
 pub struct Words(Zeroizing<String>);
 
 impl Words {
+    pub(crate) fn new(words: &str) -> Self {
+        Self(Zeroizing::new(words.to_owned()))
+    }
+
     /// The words, for the synthesiser.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -240,6 +246,11 @@ impl Run {
     /// Whether the call is over.
     pub fn is_done(&self) -> bool {
         self.stage == Stage::Done
+    }
+
+    /// Who is available, learnt before [`Input::Incoming`].
+    pub fn set_present(&mut self, present: BTreeSet<String>) {
+        self.facts.present = present;
     }
 
     /// What has been collected.

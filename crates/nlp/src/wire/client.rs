@@ -17,7 +17,7 @@ use zeroize::Zeroize;
 
 use super::endpoint::{Endpoint, WebSocket};
 use super::{Command, Counters, Frame, Link, LinkConfig};
-use crate::{Engine, Event, Reply};
+use crate::{Engine, Event, Reply, Wants};
 
 /// How many replies wait for the call; then the engine's socket is not read.
 const REPLIES: usize = 64;
@@ -78,6 +78,10 @@ impl Engine for RemoteEngine {
             true => self.shared.transmit.notify_one(),
             false => self.shared.wake(),
         }
+    }
+
+    fn wants(&self) -> Wants {
+        self.shared.with(|link, _| link.wants())
     }
 
     fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<Reply> {

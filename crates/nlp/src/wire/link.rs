@@ -7,7 +7,7 @@ use super::decode::decode;
 use super::encode::{encode, session_start};
 use super::queue::Queue;
 use super::{AnalysisKind, Frame, FromEngine, Ready, VERSION};
-use crate::{Event, Health, Reply, SessionStart};
+use crate::{Event, Health, Reply, SessionStart, Wants};
 
 /// How patient a [`Link`] is, and how much it keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +146,22 @@ impl Link {
     /// What has been counted so far.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// What the engine asked for; both while it hasn't said, so that a caller's first
+    /// words are not lost on it.
+    pub fn wants(&self) -> Wants {
+        match (&self.state, self.ready) {
+            (State::Ending { .. } | State::Closed, _) => Wants::default(),
+            (_, Some(ready)) => Wants {
+                features: ready.features,
+                audio: ready.audio,
+            },
+            (_, None) => Wants {
+                features: true,
+                audio: true,
+            },
+        }
     }
 
     /// Whether the link is over; it does nothing any more.

@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 use switchboard_bot::speech::{HttpVoice, SpeechError, Synthesizer};
-use switchboard_bot::{BotConfig, Cloud};
+use switchboard_bot::{BotConfig, Cloud, FeatureChoice};
 use url::Url;
 
 /// What may be given by environment or flags, too. Secrets come by file or
@@ -174,6 +174,9 @@ pub(crate) enum FlowSetting {
 #[serde(deny_unknown_fields)]
 pub(super) struct EngineSetting {
     pub(super) url: Url,
+    /// `none`, `log_mel` or `fbank`.
+    #[serde(default)]
+    pub(super) features: FeatureChoice,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<Secret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -298,6 +301,7 @@ impl Settings {
         if let Some(url) = &over.engine_url {
             let engine = self.engine.get_or_insert_with(|| EngineSetting {
                 url: url.clone(),
+                features: FeatureChoice::None,
                 token: None,
                 token_file: None,
             });

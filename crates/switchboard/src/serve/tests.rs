@@ -5,13 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_bot::Script;
 use switchboard_bot::flow::Flow;
+use switchboard_bot::{Parts, Script};
 use switchboard_emulator::{IncomingReason, PhoneRole};
 use switchboard_media::wav;
+use switchboard_transport::TransportConfig;
 
 use crate::person::{Noticed, Person};
 use crate::site::Site;
+
+mod engine;
+mod program;
+mod speech;
 
 /// A recording for each prompt: a hum of a third of a second.
 fn recordings(names: &[&str]) -> tempfile::TempDir {
@@ -43,9 +48,9 @@ async fn script(text: &str) -> Script {
 
 async fn site(flow: &str) -> Site {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Site::with(any, script(flow).await)
-        .await
-        .expect("the site starts")
+    let parts = Parts::new(script(flow).await);
+    let site = Site::with(any, parts, TransportConfig::default()).await;
+    site.expect("the site starts")
 }
 
 const MENU: &str = r##"# prompts: menu sorry one pin wrong thanks bye

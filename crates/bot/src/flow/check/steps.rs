@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use super::Check;
 use crate::flow::model::{
-    CaseModel, CollectModel, InviteModel, ListenModel, Name, NodeModel, RecordModel, Refusal,
-    RejectModel, TransferModel, WebhookModel,
+    CaseModel, CollectModel, InviteModel, ListenModel, Name, NodeModel, OneOrMany, RecordModel,
+    Refusal, RejectModel, TransferModel, WebhookModel,
 };
 use crate::flow::plan::{Collect, Condition, Listen, NodeId, Step, Webhook};
 
@@ -227,9 +227,22 @@ impl Check<'_> {
             }
             hours
         });
+        let often = case.often.map(|often| {
+            if !(2..=50).contains(&often.calls) || !(1..=3600).contains(&often.within) {
+                let place = case.goto.span();
+                self.report.add(
+                    place,
+                    "often is 2 to 50 calls within 1 to 3600 seconds".to_owned(),
+                    None,
+                );
+            }
+            (often.calls.into(), Duration::from_secs(often.within.into()))
+        });
         Condition {
-            caller: case.caller.clone(),
-            number: case.number.clone(),
+            caller: case.caller.as_ref().map(OneOrMany::patterns),
+            number: case.number.as_ref().map(OneOrMany::patterns),
+            anonymous: case.anonymous,
+            often,
             language: case.language.clone(),
             hours,
             present: case.present.as_ref().map(|who| self.contact_name(who)),

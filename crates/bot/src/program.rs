@@ -1,0 +1,281 @@
+//! Conversations written in Rust: an `async fn` per call.
+//!
+//! ```no_run
+//! use switchboard_bot::flow::Contact;
+//! use switchboard_bot::program::{Call, CallError, Collect, Prompt};
+//!
+//! async fn talk(mut call: Call) -> Result<(), CallError> {
+//!     call.say(Prompt("menu")).await?;
+//!     let key = call.digits(Collect::one()).await?;
+//!     match key.as_str() {
+//!         "0" => call.transfer(Contact::User("8f6c2a52".into())).await?,
+//!         _ => call.say("Goodbye.").await.map(|_| ())?,
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The call is answered when something is first said or waited for, and hung up when
+//! the function returns. Every method is cancel-safe: dropping its future stops what it
+//! began (a prompt falls silent), and loses no key. When the caller hangs up, whatever
+//! is awaited ends with [`CallError::HungUp`].
+
+mod guide;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
+
+use crate::flow::{Contact, Refusal, Words};
+
+pub(crate) use guide::Program;
+
+/// Makes the conversation of each call.
+pub type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Makes a [`Handler`] of an `async fn`. Its errors end the call; they are logged, and
+/// say nothing about the caller.
+pub fn handler<F, R>(talk: F) -> Handler
+where
+    F: Fn(Call) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), CallError>> + Send + 'static,
+{
+    Arc::new(move |call| {
+        let talk = talk(call);
+        Box::pin(async move {
+            if let Err(error) = talk.await {
+                tracing::debug!(%error, "a conversation ended early");
+            }
+        })
+    })
+}
+
+/// A caller, as a conversation sees them. Dropping it hangs up.
+pub struct Call {
+    asks: mpsc::Sender<Ask>,
+    caller: Caller,
+}
+
+/// Who calls, as far as is known.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// Graph's identity id.
+    pub id: Option<String>,
+    /// The name shown to people.
+    pub name: Option<String>,
+    /// The phone number (E.164).
+    pub number: Option<String>,
+}
+
+/// Why a conversation can't go on as meant. Says nothing of what was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The call is over.
+    #[error("the caller has hung up")]
+    HungUp,
+    /// The caller did nothing in time.
+    #[error("the caller did nothing in time")]
+    NoInput,
+    /// Nobody took the transferred call; the caller is still here.
+    #[error("nobody took the transferred call")]
+    TransferFailed,
+}
+
+/// A prompt of the bot's script, by name.
+#[derive(Debug, Clone, Copy)]
+pub struct Prompt<'a>(pub &'a str);
+
+/// Something to say: a [`Prompt`], or text for the synthesiser.
+pub struct Utterance(What);
+
+enum What {
+    Prompt(String),
+    Text(Words),
+}
+
+impl From<Prompt<'_>> for Utterance {
+    fn from(Prompt(name): Prompt<'_>) -> Self {
+        Self(What::Prompt(name.to_owned()))
+    }
+}
+
+impl From<&str> for Utterance {
+    fn from(text: &str) -> Self {
+        Self(What::Text(Words::new(text)))
+    }
+}
+
+impl From<String> for Utterance {
+    fn from(text: String) -> Self {
+        let text = Zeroizing::new(text);
+        Self(What::Text(Words::new(&text)))
+    }
+}
+
+/// How far an utterance got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// To its end.
+    Whole,
+    /// A key cut it short; the key waits for [`Call::digits`].
+    Interrupted,
+}
+
+/// How keys are collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collect {
+    /// The most; collecting ends with them.
+    pub max: usize,
+    /// The key that ends collecting before, and is not part of the result.
+    pub terminator: Option<char>,
+    /// How long the first key may take.
+    pub first: Duration,
+    /// How long each further one may take; what is there then is the result.
+    pub between: Duration,
+    /// Keeps the keys from logs, page and engine.
+    pub secret: bool,
+}
+
+impl Collect {
+    /// One key within 10 s.
+    pub fn one() -> Self {
+        Self::up_to(1)
+    }
+
+    /// Up to `max` keys or `#`; 10 s for the first, 3 s for each further one.
+    pub fn up_to(max: usize) -> Self {
+        Self {
+            max: max.clamp(1, MOST_KEYS),
+            terminator: (max > 1).then_some('#'),
+            first: Duration::from_secs(10),
+            between: Duration::from_secs(3),
+            secret: false,
+        }
+    }
+
+    /// The same for a PIN.
+    #[must_use]
+    pub fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// The same with another time for the first key.
+    #[must_use]
+    pub fn within(mut self, first: Duration) -> Self {
+        self.first = first;
+        self
+    }
+}
+
+/// Keys that wait, and that are collected at once.
+const MOST_KEYS: usize = 32;
+
+/// Keys a caller pressed: never printed, wiped when dropped.
+#[derive(PartialEq, Eq)]
+pub struct Keys(Zeroizing<String>);
+
+impl Keys {
+    /// The keys.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(_)")
+    }
+}
+
+/// What the caller said or pressed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// What the engine made of it.
+    Intent(Words),
+    /// The engine's transcript.
+    Text(Words),
+    /// A key.
+    Key(Keys),
+}
+
+enum Ask {
+    Say(Utterance, Answer<Said>),
+    Digits(Collect, Answer<Keys>),
+    Listen(Duration, Answer<Heard>),
+    Transfer(Contact, Answer<()>),
+    Refuse(Refusal),
+    Redirect(Contact),
+}
+
+type Answer<T> = oneshot::Sender<Result<T, CallError>>;
+
+impl Call {
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Says something, and waits until it is said or a key interrupts it.
+    ///
+    /// # Errors
+    /// [`CallError::HungUp`].
+    pub async fn say(&mut self, what: impl Into<Utterance>) -> Result<Said, CallError> {
+        let what = what.into();
+        self.ask(|answer| Ask::Say(what, answer)).await
+    }
+
+    /// Waits for keys; those pressed before count.
+    ///
+    /// # Errors
+    /// [`CallError::NoInput`] when the first key doesn't come in time,
+    /// [`CallError::HungUp`].
+    pub async fn digits(&mut self, how: Collect) -> Result<Keys, CallError> {
+        self.ask(|answer| Ask::Digits(how, answer)).await
+    }
+
+    /// Waits for words or a key.
+    ///
+    /// # Errors
+    /// [`CallError::NoInput`] when nothing comes in time, [`CallError::HungUp`].
+    pub async fn listen(&mut self, within: Duration) -> Result<Heard, CallError> {
+        self.ask(|answer| Ask::Listen(within, answer)).await
+    }
+
+    /// Passes the call on; it ends here when somebody takes it.
+    ///
+    /// # Errors
+    /// [`CallError::TransferFailed`] when nobody takes it: the conversation goes on.
+    pub async fn transfer(&mut self, to: Contact) -> Result<(), CallError> {
+        match self.ask(|answer| Ask::Transfer(to, answer)).await {
+            // The end of the call here is what was wanted.
+            Err(CallError::HungUp) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Refuses a call that nothing was said in yet; hangs up otherwise.
+    pub async fn reject(self, why: Refusal) {
+        // A call that is over needs no refusal.
+        let _ = self.asks.send(Ask::Refuse(why)).await;
+    }
+
+    /// Passes on a call that nothing was said in yet; hangs up otherwise.
+    pub async fn redirect(self, to: Contact) {
+        let _ = self.asks.send(Ask::Redirect(to)).await;
+    }
+
+    /// Hangs up.
+    pub fn hang_up(self) {}
+
+    async fn ask<T>(&mut self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, CallError> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.asks.send(ask(answer)).await;
+        sent.map_err(|_| CallError::HungUp)?;
+        answered.await.unwrap_or(Err(CallError::HungUp))
+    }
+}
