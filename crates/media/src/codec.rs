@@ -134,7 +134,7 @@ impl Encoder {
         self.inner.reset();
     }
 
-    /// Samples at 48 kHz by which the decoded audio lags.
+    /// Samples, at the rate it takes, by which the decoded audio lags.
     ///
     /// # Errors
     /// libopus refuses (it does not on a valid encoder).

@@ -375,7 +375,7 @@ fn live_pair() -> (Engine, [Leg; 2], [LiveAudio; 2], [f32; LIVE_FRAME]) {
     };
     let ((a, live_a), (b, live_b)) = (open(1), open(2));
     // 500 Hz: whole periods in a frame.
-    let tone = std::array::from_fn(|n| 0.3 * (n as f32 * 0.5 * 0.125 * 3.141_592_7).sin());
+    let tone = std::array::from_fn(|n| 0.3 * (n as f32 * std::f32::consts::PI / 16.0).sin());
     (engine, [a, b], [live_a, live_b], tone)
 }
 

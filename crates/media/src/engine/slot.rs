@@ -67,6 +67,9 @@ pub(super) enum Refused {
 pub(super) struct SlotSender {
     full: Producer<Box<Slot>>,
     empty: Consumer<Box<Slot>>,
+    /// Empty slots at hand. The one that came back last is used first: its memory is
+    /// still in a cache, while a ring's next would have been out of it for a second.
+    at_hand: Vec<Box<Slot>>,
 }
 
 /// Reading end: takes full slots, gives them back wiped.
@@ -87,6 +90,7 @@ pub(super) fn slots(capacity: usize, now: Instant) -> (SlotSender, SlotReceiver)
         SlotSender {
             full: full_in,
             empty: empty_out,
+            at_hand: Vec::with_capacity(capacity),
         },
         SlotReceiver {
             full: full_out,
@@ -105,7 +109,10 @@ impl SlotSender {
         if payload.len() > MAX_PAYLOAD {
             return Err(Refused::Oversized);
         }
-        let mut slot = self.empty.pop().map_err(|_| Refused::Full)?;
+        while let Ok(slot) = self.empty.pop() {
+            self.at_hand.push(slot);
+        }
+        let mut slot = self.at_hand.pop().ok_or(Refused::Full)?;
         slot.arrival = arrival;
         slot.fill(header, payload);
         // As many slots exist as the ring has room for: this cannot fail.
@@ -114,7 +121,7 @@ impl SlotSender {
 
     /// Whether [`send`](Self::send) would find a slot.
     pub(super) fn has_room(&self) -> bool {
-        !self.empty.is_empty()
+        !self.at_hand.is_empty() || !self.empty.is_empty()
     }
 
     /// Whether something sent has not been taken yet.
