@@ -7,6 +7,7 @@ use crate::dtmf::{Detector, Rate};
 use crate::event::{DigitSource, MediaEvent};
 use crate::level::Meter;
 use crate::rtp::RtpHeader;
+use crate::silero::Silero;
 use crate::telephone_event::TelephoneEvents;
 use crate::vad::{Mask, SpeechConfig, SpeechEvent, Vad, VadEvent};
 use keys::Keys;
@@ -41,6 +42,8 @@ impl Default for AnalyzerConfig {
 /// drop.
 pub struct Analyzer {
     config: AnalyzerConfig,
+    /// Whether frames are left to be heard for speech together with other calls'.
+    together: bool,
     dtmf: Detector,
     events: TelephoneEvents,
     keys: Keys,
@@ -63,6 +66,7 @@ impl Analyzer {
     pub fn with_speech(config: AnalyzerConfig, speech: SpeechConfig) -> Self {
         Self {
             config,
+            together: false,
             dtmf: Detector::new(Rate::Hz16000),
             events: TelephoneEvents::new(),
             keys: Keys::default(),
@@ -98,16 +102,39 @@ impl Analyzer {
         });
         let mask = self.mask(now_ms);
         let Self {
-            vad, meter, config, ..
+            vad,
+            meter,
+            config,
+            together,
+            ..
         } = self;
-        vad.push(piece, mask, &mut |event| {
-            speech(event, config.vad_frames, sink);
-        });
+        let mut tell = |event| speech(event, config.vad_frames, sink);
+        match *together {
+            true => vad.take(piece, mask, &mut tell),
+            false => vad.push(piece, mask, &mut tell),
+        }
         if config.level {
             meter.push(piece, &mut |dbov| {
                 sink(MediaEvent::Level { t_ms: now_ms, dbov });
             });
         }
+    }
+
+    /// From now on each frame's hearing for speech is left to [`network`](Self::network)
+    /// and [`conclude`](Self::conclude), so that several calls' are heard together.
+    pub(crate) fn leave_frames(&mut self) {
+        self.together = true;
+    }
+
+    /// The network, if a frame waits for it.
+    pub(crate) fn network(&mut self) -> Option<&mut Silero> {
+        self.vad.network()
+    }
+
+    /// Tells of the frame that waited, now that it was heard.
+    pub(crate) fn conclude(&mut self, sink: &mut impl FnMut(MediaEvent)) {
+        let frames = self.config.vad_frames;
+        self.vad.conclude(&mut |event| speech(event, frames, sink));
     }
 
     /// What the tones heard mean for speech.

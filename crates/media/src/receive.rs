@@ -19,6 +19,7 @@ use crate::event::MediaEvent;
 use crate::jitter::{JitterBuffer, Pulled, Pushed};
 use crate::resample::ResampleError;
 use crate::rtp::RtpHeader;
+use crate::silero::Silero;
 use hearing::{Hearing, Sink};
 use thiserror::Error;
 
@@ -217,6 +218,21 @@ impl Receiver {
         }
         let patience = self.jitter.target() + PATIENCE;
         self.hearing.wait_out(now, patience, &mut budget, sink)
+    }
+
+    /// As of [`Analyzer`](crate::analysis::Analyzer).
+    pub(crate) fn leave_frames(&mut self) {
+        self.hearing.leave_frames();
+    }
+
+    /// The network of speech, if a frame waits for it.
+    pub(crate) fn network(&mut self) -> Option<&mut Silero> {
+        self.hearing.network()
+    }
+
+    /// Tells of the frame that waited, now that it was heard.
+    pub(crate) fn conclude(&mut self, sink: &mut impl FnMut(MediaEvent)) {
+        self.hearing.conclude(sink);
     }
 
     /// Hears what is still held, as if time went on, and ends what is open

@@ -62,7 +62,12 @@ pub struct Silero {
     filled: usize,
     frame: usize,
     activations: Box<Activations>,
+    probability: f32,
 }
+
+/// So many calls' frames are heard at once: each layer's weights, which no cache of a
+/// core holds beside the calls' own memory, are then read once for all of them.
+pub(crate) const TOGETHER: usize = 8;
 
 impl Silero {
     /// A detector that has heard nothing yet; the first of a rate unpacks its weights.
@@ -80,6 +85,7 @@ impl Silero {
             filled: frame / 8,
             frame,
             activations: Box::default(),
+            probability: 0.0,
         }
     }
 
@@ -89,6 +95,7 @@ impl Silero {
         self.transform.zeroize();
         self.filled = self.frame / 8;
         self.activations.zeroize();
+        self.probability.zeroize();
     }
 
     /// Takes samples (full scale 1.0) of any number and tells the probability of
@@ -105,9 +112,22 @@ impl Silero {
             self.filled += now.len();
             samples = rest;
             if self.filled == end {
-                sink(self.hear());
+                Self::hear(&mut [Some(&mut *self)]);
+                sink(self.probability);
             }
         }
+    }
+
+    /// Takes a whole frame, to be heard by [`hear`](Self::hear).
+    pub(crate) fn offer(&mut self, frame: &[f32]) {
+        let context = self.context();
+        self.input[context..context + self.frame].copy_from_slice(frame);
+        self.filled = context + self.frame;
+    }
+
+    /// The last frame's probability.
+    pub(crate) fn probability(&self) -> f32 {
+        self.probability
     }
 
     /// Samples of the frame before that are heard again.
@@ -115,19 +135,31 @@ impl Silero {
         self.frame / 8
     }
 
-    /// The probability for the frame that is complete, and room for the next.
-    fn hear(&mut self) -> f32 {
-        let (network, activations) = (self.network, &mut *self.activations);
-        network.transform.magnitudes(
+    /// Finds the probability of each detector's complete frame, and makes room for the
+    /// next. All are of one rate.
+    pub(crate) fn hear(together: &mut [Option<&mut Self>]) {
+        let Some(first) = together.iter().flatten().next() else {
+            return;
+        };
+        let (network, level) = (first.network, first.level);
+        for one in together.iter_mut().flatten() {
+            one.look();
+        }
+        dispatch!(level, simd => network.run(simd, together));
+        for one in together.iter_mut().flatten() {
+            one.input
+                .copy_within(one.frame..one.frame + one.frame / 8, 0);
+            one.filled = one.context();
+        }
+    }
+
+    fn look(&mut self) {
+        let activations = &mut *self.activations;
+        self.network.transform.magnitudes(
             &mut self.transform,
             &mut self.input,
             &mut activations.magnitudes,
         );
-        let probability = dispatch!(self.level, simd => network.run(simd, activations));
-        self.input
-            .copy_within(self.frame..self.frame + self.frame / 8, 0);
-        self.filled = self.context();
-        probability
     }
 }
 

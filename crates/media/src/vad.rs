@@ -10,6 +10,8 @@ use cues::Ear;
 use frames::Frames;
 use segment::Segmenter;
 
+use crate::silero::Silero;
+
 /// Duration of a frame of probability in milliseconds.
 pub const FRAME_MS: u64 = frames::FRAME as u64 * 1000 / crate::codec::RATE as u64;
 /// Samples of a slice, in which levels are taken: half a frame.
@@ -50,6 +52,8 @@ pub struct Vad {
     ear: Ear,
     segmenter: Segmenter,
     count: u64,
+    /// What else was in the frame that waits to be heard.
+    waiting: Option<Mask>,
 }
 
 impl Vad {
@@ -60,32 +64,66 @@ impl Vad {
             ear: Ear::new(),
             segmenter: Segmenter::new(config),
             count: 0,
+            waiting: None,
         }
     }
 
     /// Takes samples (full scale ±1) of any number; what is not finite counts
     /// as silence. The mask holds for the frames that end within them.
     pub fn push(&mut self, samples: &[f32], mask: Mask, sink: &mut impl FnMut(VadEvent)) {
-        let Self {
-            frames,
-            ear,
-            segmenter,
-            count,
-        } = self;
-        frames.push(samples, &mut |frame, p| {
-            let t_ms = *count * FRAME_MS;
-            *count += 1;
-            sink(VadEvent::Frame { t_ms, p });
-            for slice in frame.as_chunks::<SLICE>().0 {
-                if let Some(event) = segmenter.push(p, ear.slice(slice), mask) {
-                    sink(VadEvent::Speech(event));
-                }
+        self.take(samples, mask, sink);
+        self.hear(sink);
+    }
+
+    /// As [`push`](Self::push), but leaves the last frame to be heard together with other
+    /// calls' ([`network`](Self::network), then [`conclude`](Self::conclude)).
+    pub(crate) fn take(
+        &mut self,
+        mut samples: &[f32],
+        mask: Mask,
+        sink: &mut impl FnMut(VadEvent),
+    ) {
+        while !samples.is_empty() {
+            samples = &samples[self.frames.fill(samples)..];
+            if self.frames.is_full() {
+                self.hear(sink);
+                self.frames.turn();
+                self.waiting = Some(mask);
             }
-        });
+        }
+    }
+
+    fn hear(&mut self, sink: &mut impl FnMut(VadEvent)) {
+        Silero::hear(&mut [self.network()]);
+        self.conclude(sink);
+    }
+
+    /// The network, if a frame waits for it.
+    pub(crate) fn network(&mut self) -> Option<&mut Silero> {
+        self.waiting?;
+        self.frames.network()
+    }
+
+    /// Tells of the frame that waited, now that it was heard.
+    pub(crate) fn conclude(&mut self, sink: &mut impl FnMut(VadEvent)) {
+        let Some(mask) = self.waiting.take() else {
+            return;
+        };
+        let (frame, p) = self.frames.heard();
+        let t_ms = self.count * FRAME_MS;
+        self.count += 1;
+        sink(VadEvent::Frame { t_ms, p });
+        for slice in frame.as_chunks::<SLICE>().0 {
+            let cues = self.ear.slice(slice);
+            if let Some(event) = self.segmenter.push(p, cues, mask) {
+                sink(VadEvent::Speech(event));
+            }
+        }
     }
 
     /// Ends the speech that goes on.
     pub fn finish(&mut self, sink: &mut impl FnMut(VadEvent)) {
+        self.hear(sink);
         if let Some(event) = self.segmenter.finish() {
             sink(VadEvent::Speech(event));
         }

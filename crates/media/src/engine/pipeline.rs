@@ -17,6 +17,7 @@ use crate::analysis::AnalyzerConfig;
 use crate::event::{MediaEvent, PlayId};
 use crate::playout::{Playout, PlayoutConfig};
 use crate::receive::{Format, Formats, Receiver, ReceiverConfig};
+use crate::silero::Silero;
 
 /// Event slots only playout may fill. The application keeps at most 16 plays
 /// open, which make two events each, so playout
@@ -86,7 +87,7 @@ impl Pipeline {
         counters: Arc<LegCounters>,
         alive: &Arc<AtomicUsize>,
     ) -> Result<Box<Self>, EngineError> {
-        let receiver = Receiver::new(ReceiverConfig {
+        let mut receiver = Receiver::new(ReceiverConfig {
             formats: formats(config)?,
             analyzer: AnalyzerConfig {
                 vad_frames: config.vad_frames,
@@ -94,6 +95,7 @@ impl Pipeline {
             },
         })?;
         let events = config.telephone_events.iter().copied().flatten();
+        receiver.leave_frames();
         let playout = Playout::new(PlayoutConfig {
             payload_type: config.opus_payload_type,
             ssrc: config.ssrc,
@@ -137,6 +139,23 @@ impl Pipeline {
             false => self.hear(now),
         }
         self.speak(now);
+    }
+
+    /// The network of speech, if a frame waits for it after the tick.
+    pub(super) fn network(&mut self) -> Option<&mut Silero> {
+        self.receiver.network()
+    }
+
+    /// Ends the tick: tells what was heard since, and wakes who waits for it.
+    pub(super) fn conclude(&mut self) {
+        let Self {
+            rings,
+            receiver,
+            counters,
+            ..
+        } = self;
+        let events = &mut rings.events;
+        receiver.conclude(&mut |event| offer(events, counters, event));
         self.announce();
     }
 

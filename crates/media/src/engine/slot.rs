@@ -69,6 +69,10 @@ pub(super) struct SlotSender {
     empty: Consumer<Box<Slot>>,
     /// Empty slots at hand. The one that came back last is used first: its memory is
     /// still in a cache, while a ring's next would have been out of it for a second.
+    #[allow(
+        clippy::vec_box,
+        reason = "slots move between threads by pointer, as in the rings"
+    )]
     at_hand: Vec<Box<Slot>>,
 }
 

@@ -10,6 +10,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::pipeline::Pipeline;
 use super::{EngineConfig, EngineError};
+use crate::silero::{Silero, TOGETHER};
 
 /// A worker this far behind its schedule starts a new one instead of ticking
 /// in a row.
@@ -191,6 +192,26 @@ impl Worker {
                 self.release(index);
             } else {
                 index += 1;
+            }
+        }
+        self.hear_together();
+    }
+
+    /// Listens for speech in all frames that became complete, several calls at once.
+    fn hear_together(&mut self) {
+        let mut index = 0;
+        while index < self.legs.len() {
+            let begin = index;
+            let mut legs = self.legs[begin..].iter_mut();
+            let mut networks: [Option<&mut Silero>; TOGETHER] = std::array::from_fn(|_| {
+                legs.find_map(|leg| {
+                    index += 1;
+                    leg.network()
+                })
+            });
+            Silero::hear(&mut networks);
+            for leg in &mut self.legs[begin..index] {
+                leg.conclude();
             }
         }
     }

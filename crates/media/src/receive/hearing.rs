@@ -14,6 +14,7 @@ use crate::event::MediaEvent;
 use crate::jitter::Packet;
 use crate::resample::Stream;
 use crate::rtp::RtpHeader;
+use crate::silero::Silero;
 
 /// Loss concealed by extrapolation: 100 ms. Longer gaps go on as silence, as
 /// the decoder's own concealment would by then.
@@ -319,6 +320,18 @@ impl Hearing {
             hear(&mut self.analyzer, &SILENCE, sink);
         }
         true
+    }
+
+    pub(super) fn leave_frames(&mut self) {
+        self.analyzer.leave_frames();
+    }
+
+    pub(super) fn network(&mut self) -> Option<&mut Silero> {
+        self.analyzer.network()
+    }
+
+    pub(super) fn conclude(&mut self, sink: &mut impl FnMut(MediaEvent)) {
+        self.analyzer.conclude(sink);
     }
 
     pub(super) fn finish(&mut self, sink: &mut impl FnMut(MediaEvent)) {

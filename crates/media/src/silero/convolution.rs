@@ -41,7 +41,13 @@ impl<const BLOCK: usize> Convolution<BLOCK> {
         }
     }
 
-    /// `FRAMES` vectors of inputs to `OUT` of outputs: as many, or every other.
+    /// How many blocks of outputs there are.
+    pub(super) fn blocks(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// One block of outputs from `FRAMES` vectors of inputs to `OUT` of outputs: as many,
+    /// or every other.
     #[inline(always)]
     pub(super) fn run<
         S: Simd,
@@ -52,18 +58,17 @@ impl<const BLOCK: usize> Convolution<BLOCK> {
     >(
         &self,
         simd: S,
+        block: usize,
         input: &[[f32; IN]; FRAMES],
         output: &mut [[f32; N]; OUT],
     ) {
         let input = std::array::from_fn(|frame| &input[frame][..self.inputs]);
-        let blocks = self.weights.chunks_exact(self.inputs).zip(&self.bias);
-        for (block, (weights, bias)) in blocks.enumerate() {
-            let sums = sums::<S, BLOCK, FRAMES, OUT>(simd, weights, bias, &input);
-            for (sums, output) in sums.iter().zip(output.iter_mut()) {
-                let place = &mut output[block * BLOCK * LANES..][..BLOCK * LANES];
-                for (sum, place) in sums.iter().zip(place.chunks_exact_mut(LANES)) {
-                    sum.max(f32x16::splat(simd, 0.0)).store_slice(place);
-                }
+        let weights = &self.weights[block * self.inputs..][..self.inputs];
+        let sums = sums::<S, BLOCK, FRAMES, OUT>(simd, weights, &self.bias[block], &input);
+        for (sums, output) in sums.iter().zip(output.iter_mut()) {
+            let place = &mut output[block * BLOCK * LANES..][..BLOCK * LANES];
+            for (sum, place) in sums.iter().zip(place.chunks_exact_mut(LANES)) {
+                sum.max(f32x16::splat(simd, 0.0)).store_slice(place);
             }
         }
     }

@@ -43,33 +43,37 @@ impl Lstm {
         }
     }
 
-    /// One step: renews `cell` and gives the units' `output` for `input`, which
+    /// How many groups of sixteen units there are.
+    pub(super) fn groups(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// One step of one group: renews its part of `cell` and gives the units' `output` for `input`, which
     /// is the inputs followed by the output of the step before.
     #[inline(always)]
     pub(super) fn run<S: Simd>(
         &self,
         simd: S,
+        group: usize,
         input: &[f32; 2 * UNITS],
         cell: &mut [f32; UNITS],
         output: &mut [f32; UNITS],
     ) {
-        let groups = self.weights.chunks_exact(2 * UNITS).zip(&self.bias);
-        let state = cell
-            .chunks_exact_mut(LANES)
-            .zip(output.chunks_exact_mut(LANES));
-        for ((weights, bias), (cell, output)) in groups.zip(state) {
-            let mut gates: [f32x16<S>; GATES] = std::array::from_fn(|gate| bias[gate].load(simd));
-            for (weights, x) in weights.iter().zip(input) {
-                let x = f32x16::splat(simd, *x);
-                for (gate, weight) in gates.iter_mut().zip(weights) {
-                    *gate = weight.load(simd).mul_add(x, *gate);
-                }
+        let weights = &self.weights[group * 2 * UNITS..][..2 * UNITS];
+        let cell = &mut cell[group * LANES..][..LANES];
+        let bias = &self.bias[group];
+        let mut gates: [f32x16<S>; GATES] = std::array::from_fn(|gate| bias[gate].load(simd));
+        for (weights, x) in weights.iter().zip(input) {
+            let x = f32x16::splat(simd, *x);
+            for (gate, weight) in gates.iter_mut().zip(weights) {
+                *gate = weight.load(simd).mul_add(x, *gate);
             }
-            let [input, forget, candidate, out] = gates;
-            let kept = sigmoid(simd, forget) * f32x16::from_slice(simd, cell);
-            let next = sigmoid(simd, input).mul_add(tanh(simd, candidate), kept);
-            next.store_slice(cell);
-            (sigmoid(simd, out) * tanh(simd, next)).store_slice(output);
         }
+        let [input, forget, candidate, out] = gates;
+        let kept = sigmoid(simd, forget) * f32x16::from_slice(simd, cell);
+        let next = sigmoid(simd, input).mul_add(tanh(simd, candidate), kept);
+        next.store_slice(cell);
+        let output = &mut output[group * LANES..][..LANES];
+        (sigmoid(simd, out) * tanh(simd, next)).store_slice(output);
     }
 }

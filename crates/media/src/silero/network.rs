@@ -6,11 +6,11 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x16};
 use zeroize::Zeroize;
 
-use super::Rate;
 use super::convolution::Convolution;
 use super::lstm::{Lstm, UNITS};
 use super::math::{LANES, sigmoid};
 use super::spectrum::Transform;
+use super::{Rate, Silero};
 
 /// Spectra of a frame.
 pub(super) const FRAMES: usize = 4;
@@ -107,18 +107,45 @@ impl Network {
         }
     }
 
-    /// The probability of speech for the frame whose magnitudes are in place.
+    /// The probability of speech for the frames whose magnitudes are in place. The weights
+    /// of a few outputs are used for all calls before those of the next are read.
     #[inline(always)]
-    pub(super) fn run<S: Simd>(&self, simd: S, flow: &mut Activations) -> f32 {
-        self.first.run(simd, &flow.magnitudes, &mut flow.first);
-        self.second.run(simd, &flow.first, &mut flow.second);
-        self.third.run(simd, &flow.second, &mut flow.third);
-        self.fourth.run(simd, &flow.third, &mut flow.fourth);
-        flow.joined[..UNITS].copy_from_slice(&flow.fourth[0]);
-        self.lstm
-            .run(simd, &flow.joined, &mut flow.cell, &mut flow.output);
-        flow.joined[UNITS..].copy_from_slice(&flow.output);
-        self.probability(simd, &flow.output)
+    pub(super) fn run<S: Simd>(&self, simd: S, calls: &mut [Option<&mut Silero>]) {
+        for block in 0..self.first.blocks() {
+            for flow in flows(calls) {
+                self.first
+                    .run(simd, block, &flow.magnitudes, &mut flow.first);
+            }
+        }
+        for block in 0..self.second.blocks() {
+            for flow in flows(calls) {
+                self.second.run(simd, block, &flow.first, &mut flow.second);
+            }
+        }
+        for block in 0..self.third.blocks() {
+            for flow in flows(calls) {
+                self.third.run(simd, block, &flow.second, &mut flow.third);
+            }
+        }
+        for block in 0..self.fourth.blocks() {
+            for flow in flows(calls) {
+                self.fourth.run(simd, block, &flow.third, &mut flow.fourth);
+            }
+        }
+        for flow in flows(calls) {
+            flow.joined[..UNITS].copy_from_slice(&flow.fourth[0]);
+        }
+        for group in 0..self.lstm.groups() {
+            for flow in flows(calls) {
+                self.lstm
+                    .run(simd, group, &flow.joined, &mut flow.cell, &mut flow.output);
+            }
+        }
+        for call in calls.iter_mut().flatten() {
+            let flow = &mut *call.activations;
+            flow.joined[UNITS..].copy_from_slice(&flow.output);
+            call.probability = self.probability(simd, &flow.output);
+        }
     }
 
     #[inline(always)]
@@ -135,6 +162,12 @@ impl Network {
         let total = sum.as_slice().iter().sum::<f32>() + self.bias;
         sigmoid(simd, f32x16::splat(simd, total))[0]
     }
+}
+
+#[inline(always)]
+fn flows<'c>(calls: &'c mut [Option<&mut Silero>]) -> impl Iterator<Item = &'c mut Activations> {
+    let calls = calls.iter_mut().flatten();
+    calls.map(|call| &mut *call.activations)
 }
 
 /// Reads tensors one after another.

@@ -5,7 +5,7 @@ use std::path::Path;
 use fearless_simd::Level;
 use serde::Deserialize;
 
-use super::{Rate, Silero};
+use super::{FRAME_16K, Rate, Silero, TOGETHER};
 use crate::wav;
 
 /// What `scripts/make-silero` heard in a fixture with ONNX Runtime.
@@ -73,6 +73,41 @@ fn pieces_of_any_size_are_heard_alike() {
     for piece in [1, 160, 511, 513] {
         let heard = probabilities(&mut Silero::new(Rate::Hz16000), &samples, piece);
         assert_eq!(heard, whole, "in pieces of {piece}");
+    }
+}
+
+#[test]
+fn calls_heard_together_are_heard_as_each_alone() {
+    let samples = fixture("speech/command-en.wav");
+    for level in levels() {
+        let detector = || Silero::with_level(Rate::Hz16000, level);
+        // Each begins elsewhere, and some have no frame now and then.
+        let mut together: Vec<_> = (0..TOGETHER).map(|_| detector()).collect();
+        let mut alone: Vec<_> = (0..TOGETHER).map(|_| detector()).collect();
+        for round in 0..40 {
+            let frame = |call: usize| &samples[(call * 3 + round) * FRAME_16K..][..FRAME_16K];
+            let speaks = |call: usize| (call + round) % 5 != 0;
+            let mut offered: Vec<_> = together
+                .iter_mut()
+                .enumerate()
+                .map(|(call, one)| {
+                    speaks(call).then(|| {
+                        one.offer(frame(call));
+                        one
+                    })
+                })
+                .collect();
+            Silero::hear(&mut offered);
+            for (call, one) in alone
+                .iter_mut()
+                .enumerate()
+                .filter(|(call, _)| speaks(*call))
+            {
+                one.push(frame(call), &mut |p| {
+                    assert_eq!(p, together[call].probability(), "{level:?}");
+                });
+            }
+        }
     }
 }
 

@@ -17,8 +17,10 @@ const FORGOTTEN: u32 = 16;
 
 pub(super) struct Frames {
     network: Silero,
-    frame: Box<[f32; FRAME]>,
+    filling: Box<[f32; FRAME]>,
     filled: usize,
+    /// The last complete frame.
+    full: Box<[f32; FRAME]>,
     peak: f32,
     still: u32,
     last: f32,
@@ -28,45 +30,60 @@ impl Frames {
     pub(super) fn new() -> Self {
         Self {
             network: Silero::new(Rate::Hz16000),
-            frame: Box::new([0.0; FRAME]),
+            filling: Box::new([0.0; FRAME]),
             filled: 0,
+            full: Box::new([0.0; FRAME]),
             peak: 0.0,
             still: 0,
             last: 0.0,
         }
     }
 
-    /// Takes samples of any number and hands out each frame that fills, with
-    /// its probability.
-    pub(super) fn push(&mut self, mut samples: &[f32], sink: &mut impl FnMut(&[f32; FRAME], f32)) {
-        while !samples.is_empty() {
-            let room = FRAME - self.filled;
-            let (now, rest) = samples.split_at(room.min(samples.len()));
-            let space = &mut self.frame[self.filled..self.filled + now.len()];
-            for (place, sample) in space.iter_mut().zip(now) {
-                *place = audio(*sample);
-                self.peak = self.peak.max(place.abs());
-            }
-            self.filled += now.len();
-            samples = rest;
-            if self.filled == FRAME {
-                self.filled = 0;
-                self.hear();
-                sink(&self.frame, self.last);
-            }
+    /// Takes samples as far as the frame has room; gives how many.
+    pub(super) fn fill(&mut self, samples: &[f32]) -> usize {
+        let now = samples.len().min(FRAME - self.filled);
+        let space = &mut self.filling[self.filled..self.filled + now];
+        for (place, sample) in space.iter_mut().zip(samples) {
+            *place = audio(*sample);
+            self.peak = self.peak.max(place.abs());
         }
+        self.filled += now;
+        now
     }
 
-    fn hear(&mut self) {
-        let peak = std::mem::take(&mut self.peak);
-        self.still = match peak < STILL {
+    pub(super) fn is_full(&self) -> bool {
+        self.filled == FRAME
+    }
+
+    /// Puts the full frame aside, to be heard, and begins another.
+    pub(super) fn turn(&mut self) {
+        std::mem::swap(&mut self.filling, &mut self.full);
+        self.filled = 0;
+        self.still = match std::mem::take(&mut self.peak) < STILL {
             true => self.still.saturating_add(1),
             false => 0,
         };
-        if self.still <= FORGOTTEN {
-            let Self { network, last, .. } = self;
-            network.push(&self.frame[..], &mut |p| *last = p);
+    }
+
+    /// The network with the frame put aside, unless that needs no hearing.
+    pub(super) fn network(&mut self) -> Option<&mut Silero> {
+        if self.is_forgotten() {
+            return None;
         }
+        self.network.offer(&self.full[..]);
+        Some(&mut self.network)
+    }
+
+    fn is_forgotten(&self) -> bool {
+        self.still > FORGOTTEN
+    }
+
+    /// The frame put aside, and its probability now that the network has heard it.
+    pub(super) fn heard(&mut self) -> (&[f32; FRAME], f32) {
+        if !self.is_forgotten() {
+            self.last = self.network.probability();
+        }
+        (&self.full, self.last)
     }
 }
 
@@ -81,7 +98,8 @@ fn audio(sample: f32) -> f32 {
 
 impl Drop for Frames {
     fn drop(&mut self) {
-        self.frame.zeroize();
+        self.filling.zeroize();
+        self.full.zeroize();
     }
 }
 
@@ -107,7 +125,12 @@ mod tests {
             .collect();
         let (mut ours, mut always) = (Vec::new(), Vec::new());
         let mut frames = Frames::new();
-        frames.push(&audio, &mut |_, p| ours.push(p));
+        for samples in audio.chunks_exact(FRAME) {
+            assert_eq!(frames.fill(samples), FRAME);
+            frames.turn();
+            Silero::hear(&mut [frames.network()]);
+            ours.push(frames.heard().1);
+        }
         Silero::new(Rate::Hz16000).push(&audio, &mut |p| always.push(p));
         assert_eq!(ours.len(), always.len());
         let after = (speech.len() + 10 * 16_000) / FRAME;
