@@ -8,6 +8,7 @@
 
 mod caller;
 mod measure;
+mod parts;
 
 use std::io::Write;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -23,7 +24,8 @@ use url::Url;
 
 use crate::Failure;
 use caller::DIGITS_A_ROUND;
-use measure::{Cpu, Heard, Listener, print_table};
+use measure::{Cpu, Heard, Listener, print_parts, print_table};
+use parts::Parts;
 
 /// Calls one caller process makes.
 const CALLS_PER_PROCESS: usize = 50;
@@ -69,6 +71,7 @@ pub(crate) async fn run(args: &LoadArgs) -> Result<(), Failure> {
 async fn measure(args: &LoadArgs) -> Result<(), Failure> {
     let bot = Bot::start(args.workers).await?;
     let prompt = caller::prompt()?;
+    let parts = Parts::measure(&prompt)?;
     let (reports, mut heard) = mpsc::unbounded_channel();
     let mut processes = Vec::new();
     let mut closers = Vec::new();
@@ -104,7 +107,8 @@ async fn measure(args: &LoadArgs) -> Result<(), Failure> {
         total.add(one);
     }
     let sent = rounds * DIGITS_A_ROUND * args.calls as u64;
-    print_table(args.calls, sent, &cpu, &total, &network_before, &network)
+    print_table(args.calls, sent, &cpu, &total, &network_before, &network)?;
+    print_parts(args.calls, &cpu, &parts)
 }
 
 /// The measured side.

@@ -86,7 +86,7 @@ fn calls_heard_together_are_heard_as_each_alone() {
         let mut alone: Vec<_> = (0..TOGETHER).map(|_| detector()).collect();
         for round in 0..40 {
             let frame = |call: usize| &samples[(call * 3 + round) * FRAME_16K..][..FRAME_16K];
-            let speaks = |call: usize| (call + round) % 5 != 0;
+            let speaks = |call: usize| !(call + round).is_multiple_of(5);
             let mut offered: Vec<_> = together
                 .iter_mut()
                 .enumerate()

@@ -8,7 +8,14 @@ use switchboard_media::engine::LegStats;
 use switchboard_media::event::MediaEvent;
 use switchboard_transport::NetworkStats;
 
+use super::parts::Parts;
 use crate::Failure;
+
+/// Packets a call-second has in both directions.
+const PACKETS_BOTH_WAYS: f64 = 100.0;
+/// Sealing or opening one of 57 bytes, as measured elsewhere (1.3 µs):
+/// AES-128-GCM alone takes less, AES-CM with HMAC-SHA1 more.
+const SRTP_MS: f64 = 0.001_3;
 
 /// Time this process's threads spent on a CPU.
 pub(super) struct Cpu {
@@ -193,6 +200,29 @@ pub(super) fn print_table(
         after.sent - before.sent,
         after.not_sent - before.not_sent,
         refused(after) - refused(before),
+    )?;
+    Ok(())
+}
+
+/// Prints what can't be done without, and how near the whole comes to it.
+pub(super) fn print_parts(calls: usize, cpu: &Spent, parts: &Parts) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let whole = cpu.per_call(cpu.threads.values().sum(), calls);
+    let limit = ms(parts.sum()) + PACKETS_BOTH_WAYS * SRTP_MS;
+    writeln!(
+        out,
+        "sum of its parts      {limit:.3} ms: decoding {:.3}, speech {:.3}, keys {:.3}, level {:.3}, SRTP {:.3}",
+        ms(parts.decoding),
+        ms(parts.speech),
+        ms(parts.keys),
+        ms(parts.meter),
+        PACKETS_BOTH_WAYS * SRTP_MS,
+    )?;
+    writeln!(
+        out,
+        "reached               {:.0} % of that limit",
+        100.0 * limit / whole
     )?;
     Ok(())
 }
