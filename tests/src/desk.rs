@@ -42,6 +42,11 @@ struct Inner {
 }
 
 impl Desk {
+    /// The application's secret.
+    pub fn secret() -> &'static str {
+        SECRET
+    }
+
     /// The application to register with the emulator.
     pub fn app() -> App {
         App {

@@ -2,7 +2,8 @@
 //!
 //! [`demo`] runs the program as a newcomer does, [`browser`] is a headless
 //! Chromium with a fake microphone, [`softphone`] is the page in one of its tabs,
-//! [`fuzz`] is what must survive any bytes.
+//! [`fuzz`] is what must survive any bytes, [`service`] a bot in a process of its own,
+//! [`memory`] what such a process holds.
 
 #![forbid(unsafe_code)]
 
@@ -10,7 +11,9 @@ pub mod browser;
 pub mod demo;
 pub mod desk;
 pub mod fuzz;
+pub mod memory;
 pub mod patience;
+pub mod service;
 pub mod softphone;
 
 /// What a test fails with.

@@ -1,0 +1,188 @@
+//! `switchboard serve` as a process of its own beside an emulator in this one.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use switchboard_emulator::Emulator;
+use tempfile::TempDir;
+use url::Url;
+
+use crate::demo::program;
+use crate::desk::{CLIENT, Desk, TENANT};
+use crate::patience::PATIENCE;
+use crate::{Failure, workspace};
+
+/// A running bot. Dropping it ends it.
+pub struct Service {
+    child: Child,
+    folder: TempDir,
+    /// Where its notifications go.
+    pub webhook: Url,
+}
+
+/// How to run it.
+#[derive(Default)]
+pub struct Around {
+    /// A program to run it under, with arguments: a tracer.
+    pub under: Vec<String>,
+    /// Further arguments of `serve`.
+    pub arguments: Vec<String>,
+}
+
+impl Service {
+    /// Starts a bot with a flow and registers its webhook. Everything it says, at trace
+    /// level, is kept ([`said`](Self::said)); its home, working and temporary folders are
+    /// empty ones.
+    ///
+    /// # Errors
+    /// It does not build or does not become ready.
+    pub fn start(emulator: &Emulator, flow: &str, around: &Around) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        for name in ["settings", "work", "home", "tmp"] {
+            fs::create_dir(path(name))?;
+        }
+        let prompts = workspace().join("crates/bot/prompts");
+        fs::copy(prompts.join("goodbye.wav"), path("settings/bye.wav"))?;
+        fs::write(path("settings/flow.toml"), flow)?;
+        fs::write(path("settings/secret"), Desk::secret())?;
+        fs::write(path("settings/bot.toml"), settings(emulator))?;
+        let program = program()?;
+        let mut command = match around.under.split_first() {
+            Some((under, arguments)) => {
+                let mut command = Command::new(under);
+                command.args(arguments).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let mut child = command
+            .arg("serve")
+            .arg("--config")
+            .arg(path("settings/bot.toml"))
+            .args(&around.arguments)
+            .current_dir(path("work"))
+            .env("HOME", path("home"))
+            .env("TMPDIR", path("tmp"))
+            .env("RUST_LOG", "trace")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(path("said"))?)
+            .spawn()?;
+        let ready = first_line(&mut child);
+        let mut service = Self {
+            child,
+            folder,
+            webhook: Url::parse("http://127.0.0.1/")?,
+        };
+        let ready: serde_json::Value = serde_json::from_str(&ready?)?;
+        let webhook = ready["webhook"].as_str();
+        service.webhook = Url::parse(webhook.ok_or("no webhook in the first line")?)?;
+        emulator.set_webhook(CLIENT, service.webhook.clone())?;
+        Ok(service)
+    }
+
+    /// The bot's process: the child, or what runs under it.
+    pub fn pid(&self) -> u32 {
+        let own = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
+        let first = children
+            .ok()
+            .and_then(|pids| pids.split(' ').next()?.parse().ok());
+        first.unwrap_or(own)
+    }
+
+    /// Asks it to end, and waits until it has; gives whether it ended well.
+    ///
+    /// # Errors
+    /// It can't be signalled.
+    pub fn end(&mut self) -> Result<bool, Failure> {
+        let pid = rustix::process::Pid::from_raw(self.pid().try_into()?);
+        let pid = pid.ok_or("the bot has ended already")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        Ok(self.child.wait()?.success())
+    }
+
+    /// All it wrote to standard error.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn said(&self) -> Result<String, Failure> {
+        Ok(fs::read_to_string(self.folder.path().join("said"))?)
+    }
+
+    /// Files it has left anywhere it might.
+    ///
+    /// # Errors
+    /// They can't be listed.
+    pub fn left(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut left = Vec::new();
+        for name in ["work", "home", "tmp"] {
+            for entry in fs::read_dir(self.folder.path().join(name))? {
+                left.push(entry?.path());
+            }
+        }
+        let given = ["bye.wav", "flow.toml", "secret", "bot.toml"];
+        for entry in fs::read_dir(self.folder.path().join("settings"))? {
+            let path = entry?.path();
+            if !given.iter().any(|name| path.ends_with(name)) {
+                left.push(path);
+            }
+        }
+        Ok(left)
+    }
+
+    /// The folder around all of it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn settings(emulator: &Emulator) -> String {
+    let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
+    format!(
+        r#"
+flow = "flow.toml"
+[graph]
+tenant = "{TENANT}"
+client_id = "{CLIENT}"
+client_secret_file = "secret"
+base = "{}"
+authority = "{}"
+openid_configuration = "{}"
+[webhook]
+listen = "127.0.0.1:0"
+[drain]
+within = 5
+"#,
+        text(emulator.graph_url()),
+        text(emulator.authority_url()),
+        text(emulator.openid_configuration_url()),
+    )
+}
+
+fn first_line(child: &mut Child) -> Result<String, Failure> {
+    let output = child.stdout.take().ok_or("no standard output")?;
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // Only the first line is waited for.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+        .recv_timeout(PATIENCE)
+        .map_err(|_| "the bot did not become ready".into())
+}

@@ -1,0 +1,210 @@
+//! Nothing heard is kept: a bot's memory, files, system calls and words, before and
+//! after calls with known speech and keys.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_emulator::scenario::{self, Report, Scenario};
+use switchboard_emulator::{Emulator, EmulatorConfig};
+use switchboard_media::codec::{Decoder, MAX_FRAME, OPUS_SILENCE};
+use switchboard_media::engine::{Engine, EngineConfig};
+use switchboard_media::prompt::Prompt;
+use switchboard_tests::desk::Desk;
+use switchboard_tests::memory::Needles;
+use switchboard_tests::patience::eventually;
+use switchboard_tests::service::{Around, Service};
+use switchboard_tests::{Failure, fixture};
+use switchboard_transport::{Transport, TransportConfig};
+
+/// What the caller enters: no such number is anywhere by chance.
+const KEYS: &str = "4711908256304719";
+
+const FLOW: &str = r##"
+start = "ask"
+otherwise = "bye"
+[prompts.ask]
+file = "bye.wav"
+text = "Your number, please."
+[prompts.bye]
+file = "bye.wav"
+text = "Goodbye."
+[nodes.ask]
+say = "ask"
+collect = { into = "number", max = 20, terminator = "#", timeout = 60, next = "wait", on_timeout = "bye" }
+[nodes.wait]
+collect = { into = "end", max = 1, timeout = 60, next = "bye", on_timeout = "bye" }
+[nodes.bye]
+say = "bye"
+hang_up = true
+"##;
+
+/// The caller says who they are, enters the number, and goes on speaking.
+fn script(while_speaking: &str) -> String {
+    format!(
+        r##"
+name = "A number"
+limit = "5m"
+[people.Carla]
+steps = [
+    {{ call = "bot" }},
+    {{ reach = "established", within = "40s" }},
+    {{ say = "read-en.wav", background = true }},
+    {{ pause = "1s" }},
+    {{ press = "{KEYS}#" }},
+    {{ say = "recorded-en.wav", background = true }},
+    {{ pause = "{while_speaking}" }},
+    {{ press = "9" }},
+    {{ reach = "ended", within = "40s" }},
+]
+"##
+    )
+}
+
+struct Site {
+    transport: Transport,
+    emulator: Emulator,
+}
+
+impl Site {
+    async fn start() -> Result<Self, Failure> {
+        let engine = Engine::start(EngineConfig::default())?;
+        let transport = Transport::new(engine, TransportConfig::default());
+        let any = ([127, 0, 0, 1], 0).into();
+        let config = EmulatorConfig::new(any, transport.clone()).with_app(Desk::app());
+        let emulator = Emulator::start(config.with_seed(Some(1))).await?;
+        Ok(Self {
+            transport,
+            emulator,
+        })
+    }
+
+    async fn call(&self, script: &str) -> Result<Report, Failure> {
+        let scenario = Scenario::parse(script, &mut |name| {
+            let bytes = std::fs::read(fixture("speech").join(name));
+            Prompt::from_wav(&bytes.map_err(|error| error.to_string())?)
+                .map_err(|error| error.to_string())
+        })?;
+        Ok(scenario::run(&self.emulator, &self.transport, &scenario).await)
+    }
+}
+
+/// The caller's packets, what they decode to at 16 kHz, and the keys.
+fn needles() -> Result<Needles, Failure> {
+    let mut needles = Needles::new();
+    needles.add("keys", KEYS.as_bytes());
+    for name in ["speech/read-en.wav", "speech/recorded-en.wav"] {
+        let prompt = Prompt::from_wav(&std::fs::read(fixture(name))?)?;
+        let mut decoder = Decoder::new()?;
+        let mut audio = vec![0.0; MAX_FRAME];
+        // Before they speak, callers send silence.
+        for _ in 0..100 {
+            decoder.decode(&OPUS_SILENCE, &mut audio)?;
+        }
+        for packet in (0..prompt.packets()).filter_map(|n| prompt.packet(n)) {
+            needles.add("packets", packet.get(4..).unwrap_or_default());
+            let samples = decoder.decode(packet, &mut audio)?;
+            for place in [40, 160, 280] {
+                let samples = audio[..samples].iter().skip(place).take(4);
+                let bytes: Vec<u8> = samples.flat_map(|sample| sample.to_ne_bytes()).collect();
+                needles.add("audio", &bytes);
+            }
+        }
+    }
+    Ok(needles)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_call_stays_in_memory() -> Result<(), Failure> {
+    let site = Site::start().await?;
+    let mut service = Service::start(&site.emulator, FLOW, &Around::default())?;
+    let (needles, pid) = (Arc::new(needles()?), service.pid());
+    assert!(needles.count() > 1000, "{}", needles.count());
+    let search = async || {
+        let needles = Arc::clone(&needles);
+        tokio::task::spawn_blocking(move || needles.find(pid)).await?
+    };
+    let text = script("12s");
+    let (report, during) = tokio::join!(
+        site.call(&text),
+        // The positive control: while the call lasts, it is there.
+        eventually("the caller's keys and speech in memory", async || {
+            let found = search().await?;
+            let all = found.contains_key("keys") && found.contains_key("audio");
+            Ok(all.then_some(found))
+        })
+    );
+    let report = report?;
+    assert!(report.passed, "{}", report.text());
+    println!("while the call lasts: {:?}", during?);
+    // The worker lets go of the leg at its next tick.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let after = search().await?;
+    assert!(after.is_empty(), "after the call: {after:?}");
+    assert!(service.end()?, "the bot ended badly");
+    site.emulator.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_call_is_said_or_written() -> Result<(), Failure> {
+    let site = Site::start().await?;
+    let mut service = Service::start(&site.emulator, FLOW, &Around::default())?;
+    let report = site.call(&script("1s")).await?;
+    assert!(report.passed, "{}", report.text());
+    assert!(service.end()?, "the bot ended badly");
+    let said = service.said()?;
+    // The control: it does speak, of this very call.
+    assert!(said.contains("TRACE"), "no trace: {} bytes", said.len());
+    for (what, needle) in [("keys", &KEYS[..6]), ("the secret", Desk::secret())] {
+        assert!(!said.contains(needle), "{what} said");
+    }
+    assert!(!said.contains("eyJ"), "a token said");
+    assert_eq!(service.left()?, Vec::<std::path::PathBuf>::new());
+    site.emulator.stop().await;
+    Ok(())
+}
+
+/// System calls by which something could come to last.
+const LASTING: &str = "trace=open,openat,openat2,creat,memfd_create,mknodat,rename,renameat2,\
+                       link,linkat,symlinkat,mkdirat,execve,execveat,io_uring_setup,truncate";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_file_is_opened_for_writing() -> Result<(), Failure> {
+    if Command::new("strace").arg("-V").output().is_err() {
+        println!("skipped: strace is not installed");
+        return Ok(());
+    }
+    let site = Site::start().await?;
+    let trace = tempfile::NamedTempFile::new()?;
+    let path = trace.path().to_str().ok_or("a path that is no text")?;
+    let under = ["strace", "-f", "-qq", "-e", LASTING, "-o", path, "--"];
+    let around = Around {
+        under: under.map(str::to_owned).into(),
+        ..Around::default()
+    };
+    let mut service = Service::start(&site.emulator, FLOW, &around)?;
+    let report = site.call(&script("1s")).await?;
+    assert!(report.passed, "{}", report.text());
+    service.end()?;
+    let trace = std::fs::read_to_string(path)?;
+    // The control: its settings are read.
+    assert!(trace.contains("bot.toml"), "{trace}");
+    let reads = |line: &&str| line.contains("O_RDONLY") || line.contains("resumed>");
+    let harmless = |line: &&str| {
+        ["\"/dev/null\"", "+++ ", "--- SIG"]
+            .iter()
+            .any(|sign| line.contains(sign))
+    };
+    let lasting = trace.lines().filter(|line| !reads(line) && !harmless(line));
+    // The first is the program itself.
+    let lasting: Vec<_> = lasting.filter(|line| !line.contains("execve(")).collect();
+    assert!(lasting.is_empty(), "{lasting:#?}");
+    assert_eq!(
+        trace.matches("execve(").count(),
+        1,
+        "another program was run"
+    );
+    site.emulator.stop().await;
+    Ok(())
+}
