@@ -22,6 +22,8 @@ pub struct Service {
     folder: TempDir,
     /// Where its notifications go.
     pub webhook: Url,
+    /// Which layers of the sandbox are in force, by its own word.
+    pub sandbox: serde_json::Value,
 }
 
 /// How to run it.
@@ -78,10 +80,12 @@ impl Service {
             child,
             folder,
             webhook: Url::parse("http://127.0.0.1/")?,
+            sandbox: serde_json::Value::Null,
         };
         let ready: serde_json::Value = serde_json::from_str(&ready?)?;
         let webhook = ready["webhook"].as_str();
         service.webhook = Url::parse(webhook.ok_or("no webhook in the first line")?)?;
+        service.sandbox = ready["sandbox"].clone();
         emulator.set_webhook(CLIENT, service.webhook.clone())?;
         Ok(service)
     }
@@ -105,6 +109,17 @@ impl Service {
         let pid = pid.ok_or("the bot has ended already")?;
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         Ok(self.child.wait()?.success())
+    }
+
+    /// Lets it die as by a fault of its own, where a core would be written.
+    ///
+    /// # Errors
+    /// It can't be signalled.
+    pub fn abort(&mut self) -> Result<(), Failure> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::ABORT)?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// All it wrote to standard error.
@@ -164,6 +179,8 @@ authority = "{}"
 openid_configuration = "{}"
 [webhook]
 listen = "127.0.0.1:0"
+[speech]
+command = []
 [drain]
 within = 5
 "#,

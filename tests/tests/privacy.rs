@@ -117,7 +117,12 @@ fn needles() -> Result<Needles, Failure> {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_call_stays_in_memory() -> Result<(), Failure> {
     let site = Site::start().await?;
-    let mut service = Service::start(&site.emulator, FLOW, &Around::default())?;
+    // Its memory couldn't be read otherwise.
+    let around = Around {
+        arguments: vec!["--no-sandbox".to_owned()],
+        ..Around::default()
+    };
+    let mut service = Service::start(&site.emulator, FLOW, &around)?;
     let (needles, pid) = (Arc::new(needles()?), service.pid());
     assert!(needles.count() > 1000, "{}", needles.count());
     let search = async || {
@@ -160,6 +165,40 @@ async fn nothing_of_a_call_is_said_or_written() -> Result<(), Failure> {
         assert!(!said.contains(needle), "{what} said");
     }
     assert!(!said.contains("eyJ"), "a token said");
+    assert_eq!(service.left()?, Vec::<std::path::PathBuf>::new());
+    site.emulator.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_takes_calls_inside_its_sandbox_and_dies_without_a_trace() -> Result<(), Failure> {
+    let site = Site::start().await?;
+    let mut service = Service::start(&site.emulator, FLOW, &Around::default())?;
+    println!("layers in force: {}", service.sandbox);
+    assert_eq!(service.sandbox["memory"], true);
+    let ready = reqwest::get(service.webhook.join("/readyz")?).await?;
+    assert!(ready.text().await?.contains("memory on"));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", service.pid()))?;
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let core: Vec<_> = core.unwrap_or_default().split_whitespace().collect();
+    assert_eq!(core[4..6], ["0", "0"]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid()))?;
+    if service.sandbox["calls"] == true {
+        assert!(status.contains("Seccomp:\t2"), "{status}");
+    }
+    let report = site.call(&script("1s")).await?;
+    assert!(report.passed, "{}", report.text());
+    // In the middle of another call, as a fault would end it.
+    let text = script("30s");
+    let call = site.call(&text);
+    let crash = async {
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        service.abort()
+    };
+    let (_, crashed) = tokio::join!(call, crash);
+    crashed?;
     assert_eq!(service.left()?, Vec::<std::path::PathBuf>::new());
     site.emulator.stop().await;
     Ok(())

@@ -68,6 +68,8 @@ pub struct Parts {
     pub observer: Observer,
     /// Served beside the webhook: an API of the application's own.
     pub routes: axum::Router,
+    /// What `/readyz` says besides whether the bot is ready.
+    pub standing: String,
 }
 
 impl Parts {
@@ -80,6 +82,7 @@ impl Parts {
             handler: None,
             observer: nobody(),
             routes: axum::Router::new(),
+            standing: String::new(),
         }
     }
 }
@@ -192,7 +195,7 @@ impl Bot {
         let router = webhook::router(WEBHOOK_PATH, authenticator, sink)
             .merge(whip.router())
             .merge(files::router(&shared))
-            .merge(health::router(&shared))
+            .merge(health::router(&shared, &parts.standing))
             .merge(parts.routes);
         let tasks = vec![
             tokio::spawn(serve(listener, router)),

@@ -8,6 +8,7 @@
 
 mod analyze;
 mod caller;
+mod confine;
 mod demo;
 mod emulate;
 mod flow;
@@ -64,7 +65,9 @@ fn main() -> ExitCode {
         Command::Demo(args) => in_runtime(demo::run(args)),
         Command::Emulate(args) => return exit(in_runtime(emulate::run(args))),
         Command::Graph(args) => in_runtime(graph::run(args)),
-        Command::Serve(args) => in_runtime(serve::run(args)),
+        Command::Serve(args) => {
+            serve::confine(args).and_then(|layers| in_runtime(serve::run(args, layers)))
+        }
         Command::Config(args) => serve::config(args),
         Command::Load(args) => in_runtime(load::run(args)),
         Command::Analyze(args) => analyze::run(args).map_err(Into::into),

@@ -18,6 +18,7 @@ use switchboard_transport::{Transport, TransportConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Failure;
+use crate::confine::{self, Layers};
 use crate::output::{hint, say, say_json};
 use config::{Overrides, Settings};
 
@@ -34,6 +35,14 @@ pub(crate) use flow_file::{FlowError, FlowFile};
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+
+    /// Don't let the kernel forbid the bot anything: for tests that read its memory
+    #[arg(long, conflicts_with = "require_sandbox")]
+    no_sandbox: bool,
+
+    /// Refuse to run where the kernel can't forbid all it is to forbid
+    #[arg(long)]
+    require_sandbox: bool,
 }
 
 /// Settings, by file, environment and flags.
@@ -70,6 +79,7 @@ enum ConfigCommand {
 #[derive(Serialize)]
 struct Ready<'a> {
     webhook: &'a str,
+    sandbox: Layers,
 }
 
 impl SettingsArgs {
@@ -91,14 +101,31 @@ pub(crate) fn config(args: &ConfigArgs) -> Result<(), Failure> {
     Ok(say(settings.read()?.redacted()?.trim_end())?)
 }
 
-pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+/// Lets the kernel forbid the bot what it must not do; before there are threads.
+pub(crate) fn confine(args: &ServeArgs) -> Result<Layers, Failure> {
+    let layers = match args.no_sandbox {
+        true => Layers::default(),
+        false => confine::confine(&args.settings.read()?.needs()),
+    };
+    if args.require_sandbox && !layers.all() {
+        return Err(format!(
+            "the sandbox isn't whole ({layers}): Linux 5.13 with Landlock and seccomp is needed, \
+             or run without --require-sandbox"
+        )
+        .into());
+    }
+    Ok(layers)
+}
+
+pub(crate) async fn run(args: &ServeArgs, layers: Layers) -> Result<(), Failure> {
     // Before anything else, so that no signal is missed.
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let settings = args.settings.read()?;
-    let bot = start(&args.settings, &settings).await?;
+    let bot = start(&args.settings, &settings, layers).await?;
     say_json(&Ready {
         webhook: bot.webhook_url().as_str(),
+        sandbox: layers,
     })?;
     while let Some(()) = reload_or_end(&mut hang_up, &mut terminate).await {
         reload(&args.settings, &bot).await;
@@ -125,7 +152,7 @@ async fn reload_or_end(hang_up: &mut Signal, terminate: &mut Signal) -> Option<(
     }
 }
 
-async fn start(args: &SettingsArgs, settings: &Settings) -> Result<Bot, Failure> {
+async fn start(args: &SettingsArgs, settings: &Settings, layers: Layers) -> Result<Bot, Failure> {
     let script = script(args, settings).await?;
     let engine = Engine::start(EngineConfig::default())?;
     let transport = Transport::new(
@@ -145,6 +172,7 @@ async fn start(args: &SettingsArgs, settings: &Settings) -> Result<Bot, Failure>
             .as_ref()
             .map(|engine| engine.features)
             .unwrap_or_default(),
+        standing: layers.to_string(),
         ..Parts::new(script)
     };
     Ok(Bot::start(settings.bot()?, transport, parts).await?)

@@ -9,13 +9,17 @@ use axum::routing::get;
 use super::Shared;
 
 /// `/livez` answers while the process does; `/readyz` while it takes new calls, `503`
-/// otherwise.
-pub(super) fn router(shared: &Arc<Shared>) -> Router {
+/// otherwise. Behind that it says how the bot stands.
+pub(super) fn router(shared: &Arc<Shared>, standing: &str) -> Router {
     let shared = Arc::clone(shared);
+    let standing: Arc<str> = standing.into();
     let ready = move || async move {
         match shared.is_stopping() {
-            true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-            false => (StatusCode::OK, "ready\n"),
+            true => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("draining\n{standing}\n"),
+            ),
+            false => (StatusCode::OK, format!("ready\n{standing}\n")),
         }
     };
     Router::new()

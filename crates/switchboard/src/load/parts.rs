@@ -98,10 +98,10 @@ mod tests {
 
     #[test]
     fn every_part_costs_something_and_the_sum_is_theirs() -> Result<(), Failure> {
-        let parts = Parts::measure(&super::super::caller::prompt()?)?;
+        let parts = Parts::measure(&*super::super::caller::prompt()?)?;
         let each = [parts.decoding, parts.speech, parts.keys, parts.meter];
         assert!(each.iter().all(|part| *part > Duration::ZERO));
-        assert_eq!(parts.sum(), each.iter().sum());
+        assert_eq!(parts.sum(), each.iter().sum::<Duration>());
         Ok(())
     }
 }

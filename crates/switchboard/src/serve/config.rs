@@ -10,6 +10,8 @@ use switchboard_bot::speech::{HttpVoice, SpeechError, Synthesizer};
 use switchboard_bot::{BotConfig, Cloud, FeatureChoice};
 use url::Url;
 
+use crate::confine::Needs;
+
 /// What may be given by environment or flags, too. Secrets come by file or
 /// environment: arguments can be read by other users of the machine.
 #[derive(Args, Default)]
@@ -253,6 +255,14 @@ impl Settings {
         Ok(settings)
     }
 
+    /// What the bot does that the kernel would forbid it otherwise.
+    pub(super) fn needs(&self) -> Needs {
+        Needs {
+            writes: Vec::new(),
+            programs: self.speech.runs_a_program(),
+        }
+    }
+
     /// Files that the settings name are relative to their own.
     fn beside(&mut self, directory: &Path) {
         let engine = self.engine.as_mut().map(|engine| &mut engine.token_file);
@@ -372,6 +382,11 @@ impl EngineSetting {
 }
 
 impl Speech {
+    /// Whether a program speaks, in place of a service or nobody.
+    fn runs_a_program(&self) -> bool {
+        self.url.is_none() && self.command.as_ref().is_none_or(|words| !words.is_empty())
+    }
+
     pub(super) fn synthesizer(&self) -> Result<Option<Synthesizer>, SettingsError> {
         if let Some(url) = &self.url {
             let voice = HttpVoice {
