@@ -203,6 +203,99 @@ impl Softphone {
         .await
     }
 
+    /// Opens or closes the inspector.
+    ///
+    /// # Errors
+    /// It isn't there.
+    pub async fn toggle_inspector(&self) -> Result<(), Failure> {
+        self.front().await?;
+        let summary = By::Css("#inspector > summary");
+        Ok(self.driver.find(summary).await?.click().await?)
+    }
+
+    /// Waits until the inspector has a row with this kind, title and status.
+    ///
+    /// # Errors
+    /// It has none; what it has instead.
+    pub async fn inspects(&self, kind: &str, title: &str, status: &str) -> Result<(), Failure> {
+        let row = format!("{kind} {title} {status}");
+        let rows = "window.switchboard.inspector()
+            .map((row) => `${row.kind} ${row.title} ${row.status ?? ''}`)";
+        let wanted = format!("the inspector has {row:?}");
+        let found = eventually(&wanted, async || {
+            let rows: Vec<String> = serde_json::from_value(self.ask(rows).await?)?;
+            Ok(rows
+                .iter()
+                .any(|own| own.trim() == row.trim())
+                .then_some(()))
+        });
+        match found.await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(format!("{error}; it has {}", self.ask(rows).await?).into()),
+        }
+    }
+
+    /// Opens the inspector's row whose title is this and gives what it shows then.
+    ///
+    /// # Errors
+    /// There is no such row, or it does not open.
+    pub async fn opened_row(&self, title: &str) -> Result<String, Failure> {
+        let row = format!(
+            "[...document.querySelectorAll('#axis li')]
+                .find((item) => item.querySelector('button span')?.textContent === '{title}')"
+        );
+        self.ask(&format!("{row}.querySelector('button').click()"))
+            .await?;
+        let expanded = format!("{row}.querySelector('button').ariaExpanded");
+        if self.ask(&expanded).await? != "true" {
+            return Err(format!("the row {title:?} does not open").into());
+        }
+        let text = self.ask(&format!("{row}.lastChild.textContent")).await?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until an element shows a text.
+    ///
+    /// # Errors
+    /// It shows another.
+    pub async fn shows_text(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let shown = format!("document.querySelector('[data-testid=\"{name}\"]').textContent");
+        eventually(&format!("{name} shows {text:?}"), async || {
+            let shown = self.ask(&shown).await?;
+            Ok(shown
+                .as_str()
+                .is_some_and(|shown| shown.contains(text))
+                .then_some(()))
+        })
+        .await
+    }
+
+    /// How many rules there are for faults.
+    ///
+    /// # Errors
+    /// The emulator does not answer.
+    pub async fn faults(&self) -> Result<u64, Failure> {
+        self.front().await?;
+        let script = "const done = arguments[0];
+            fetch('/admin/faults').then((answer) => answer.json())
+                .then((rules) => done(rules.length), () => done(null));";
+        let count = self.driver.execute_async(script, Vec::new()).await?;
+        Ok(count.json().as_u64().ok_or("the emulator told no rules")?)
+    }
+
+    /// Elements that a person can use but that have no name for a screen reader.
+    ///
+    /// # Errors
+    /// The tab is gone.
+    pub async fn nameless(&self) -> Result<Vec<String>, Failure> {
+        let nameless = "[...document.querySelectorAll('button, input, select, a, summary')]
+            .filter((item) => item.checkVisibility())
+            .filter((item) => !(item.textContent.trim() || item.ariaLabel
+                || [...(item.labels ?? [])].some((label) => label.textContent.trim())))
+            .map((item) => item.outerHTML)";
+        Ok(serde_json::from_value(self.ask(nameless).await?)?)
+    }
+
     /// The names and states of the other phones.
     ///
     /// # Errors

@@ -132,6 +132,53 @@ async fn browser_is_transferred_to_an_agent_in_a_second_tab() -> Result<(), Fail
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn browser_inspects_a_call_and_switches_faults() -> Result<(), Failure> {
+    let Some(stage) = Stage::set().await? else {
+        return Ok(());
+    };
+    let caller = &stage.caller;
+    caller.toggle_inspector().await?;
+    caller.click("fault-double").await?;
+    eventually("the fault is on", async || {
+        Ok((caller.faults().await? == 1).then_some(()))
+    })
+    .await?;
+    stage.call().await?;
+    caller.inspects("request", "answer", "202").await?;
+    caller
+        .inspects("notification", "incoming (3 times)", "202")
+        .await?;
+    caller.inspects("state", "established", "").await?;
+    caller.click("key-1").await?;
+    caller.shows_digits("1").await?;
+    caller.inspects("digit", "Key 1", "rtp").await?;
+    let shown = caller.opened_row("answer").await?;
+    for part in [
+        "curl -X POST '",
+        "/answer'",
+        "Bearer $token",
+        "appHostedMediaConfig",
+        "\"…\"",
+    ] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+
+    caller.click("fault-double").await?;
+    eventually("the fault is off", async || {
+        Ok((caller.faults().await? == 0).then_some(()))
+    })
+    .await?;
+    caller.click("advance-60000").await?;
+    caller.shows_text("advanced", "1 min ahead").await?;
+    caller.shows_text("judge", "Nothing so far.").await?;
+    assert_eq!(caller.nameless().await?, [""; 0]);
+    caller.click("hangup").await?;
+    caller.reaches("terminated").await?;
+    caller.inspects("notification", "terminated", "202").await?;
+    stage.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn browser_tab_closed_mid_call_ends_the_call() -> Result<(), Failure> {
     let Some(stage) = Stage::set().await? else {
         return Ok(());

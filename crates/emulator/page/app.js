@@ -1,13 +1,15 @@
 // The softphone: a phone at the emulator (role caller or agent), one call at a time.
 //
 // For tests and curious people `window.switchboard` shows, read-only, where it stands:
-// state(), callId(), pc(), timeline() and phone(); see the end of this file.
+// state(), callId(), pc(), timeline(), inspector() and phone(); see the end of this file.
 
 import { CallMedia } from './media.js';
 import { Lanes } from './lanes.js';
 import { Meter, Ring, audioContext, microphones, voice } from './audio.js';
+import { Inspector } from './inspector.js';
 import { Signal } from './signal.js';
 import { Timeline } from './timeline.js';
+import { Tools } from './tools.js';
 import { buildKeypad, listenToKeyboard } from './keys.js';
 import { connectionStats } from './stats.js';
 import * as view from './view.js';
@@ -397,6 +399,10 @@ addEventListener('pagehide', () => {
 // A page from the back-forward cache has no socket any more.
 addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 
+const panel = $('inspector');
+const inspector = new Inspector({ panel, list: $('axis'), empty: $('axis-empty'), call: () => call, announce: view.announce });
+new Tools({ panel, faults: $('faults'), network: $('network'), clock: $('clock-step'), judge: $('judge'), me: () => me, announce: view.announce });
+
 document.body.dataset.role = role;
 view.showNext(role === 'agent' ? 'Calls the bot transfers ring here.' : 'Press Call and the bot answers.');
 view.showMicrophones([]);
@@ -420,6 +426,8 @@ window.switchboard = Object.freeze({
     digits: call?.timeline.digits ?? [],
     prompts: call?.timeline.prompts ?? [],
   }),
+  /** The inspector's rows: [{ kind, title, status, start }]. */
+  inspector: () => inspector.rows(),
   /** { registered, bot, peer } */
   phone: () => ({ registered: online, bot: Boolean(bot), peer: call?.peer ?? null }),
 });

@@ -36,8 +36,8 @@ export function listenToKeyboard(keypad, commands) {
       key.click();
       return;
     }
-    // Enter on a focused button or link is that button's own.
-    if (event.key === 'Enter' && event.target.closest('button, a')) return;
+    // Enter on what has the focus is its own.
+    if (event.key === 'Enter' && event.target.closest('button, a, summary')) return;
     commands[event.key.toLowerCase()]?.();
   });
 }

@@ -41,12 +41,15 @@ const ASSETS: &[Asset] = assets![
     "/softphone/icon.svg" = "icon.svg" as SVG,
     "/softphone/app.js" = "app.js" as SCRIPT,
     "/softphone/audio.js" = "audio.js" as SCRIPT,
+    "/softphone/element.js" = "element.js" as SCRIPT,
+    "/softphone/inspector.js" = "inspector.js" as SCRIPT,
     "/softphone/keys.js" = "keys.js" as SCRIPT,
     "/softphone/lanes.js" = "lanes.js" as SCRIPT,
     "/softphone/media.js" = "media.js" as SCRIPT,
     "/softphone/signal.js" = "signal.js" as SCRIPT,
     "/softphone/stats.js" = "stats.js" as SCRIPT,
     "/softphone/timeline.js" = "timeline.js" as SCRIPT,
+    "/softphone/tools.js" = "tools.js" as SCRIPT,
     "/softphone/view.js" = "view.js" as SCRIPT,
 ];
 
