@@ -110,6 +110,7 @@ pub struct Bot {
 pub(crate) struct Shared {
     pub(crate) graph: GraphClient,
     pub(crate) whip: WhipEndpoint,
+    pub(crate) graph_base: String,
     pub(crate) hooks: Hooks,
     pub(crate) callback: Url,
     pub(crate) stopping: watch::Receiver<Stop>,
@@ -169,6 +170,7 @@ impl Bot {
         let (stopping, stop_requests) = watch::channel(Stop::No);
         let shared = Arc::new(Shared {
             graph: config.graph_client()?,
+            graph_base: config.cloud.graph.clone(),
             whip: whip.clone(),
             hooks: Hooks::new().map_err(BotError::client)?,
             callback: with_path(&public, WEBHOOK_PATH),

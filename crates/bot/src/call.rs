@@ -4,6 +4,7 @@
 mod ears;
 mod facts;
 mod orders;
+mod recording;
 mod service;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -20,7 +21,7 @@ use switchboard_signaling::call::{
 use switchboard_signaling::client::GraphClient;
 use switchboard_signaling::error::GraphError;
 use switchboard_signaling::request::presence;
-use switchboard_signaling::types::{CallId, CallState, UserId};
+use switchboard_signaling::types::{CallId, CallState, CommsOperation, UserId};
 use switchboard_transport::whip::Reservation;
 use switchboard_transport::{Session, SessionEvent};
 use tokio::sync::watch;
@@ -29,12 +30,14 @@ use tokio::task::JoinHandle;
 use crate::bot::{Shared, Stop};
 use crate::conversation::{Conversation, Saying};
 use crate::flow::{Action, Hosting, Input};
+use crate::prompts::Sound;
 use crate::script::Script;
 use crate::speech::{Line, Spoken};
 
 pub use ears::FeatureChoice;
 use ears::Listener;
 pub(crate) use facts::{facts_of, instance, invitation};
+use recording::Fetching;
 use service::Service;
 
 /// A call may be without media for so long: before the first offer, and after a
@@ -70,6 +73,7 @@ pub(crate) struct Task {
     /// Commands whose failure the flow is to know of.
     awaited: Vec<(CommandId, Awaited)>,
     hook: Option<Hook>,
+    fetching: Option<Fetching>,
     answered: bool,
     /// A placed call's number, until its id is known.
     pub(crate) nameless: Option<u64>,
@@ -98,6 +102,8 @@ struct Ours {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Awaited {
     Invite,
+    /// A response, by Graph.
+    Recording,
     /// Reject or redirect: the call is answered if it can't be done.
     Farewell,
 }
@@ -123,6 +129,7 @@ enum Woken {
     Wish(Vec<Action>),
     Listen,
     Hook(Option<String>),
+    Recorded(Option<Sound>),
     Due,
     WithoutMedia,
     Stopping,
@@ -151,6 +158,7 @@ impl Task {
             media,
             awaited: Vec::new(),
             hook: None,
+            fetching: None,
             answered: false,
             nameless: None,
         }
@@ -231,6 +239,7 @@ impl Task {
                 Woken::Wish(actions) => actions,
                 Woken::Listen => self.listen(now),
                 Woken::Hook(result) => self.answered_by_hook(now, result.as_deref()),
+                Woken::Recorded(sound) => self.recorded(now, sound.as_ref()),
                 Woken::Due => self.talk.input(now, Input::Timeout),
                 Woken::WithoutMedia => self.miss_media(),
                 Woken::Stopping => self.order(Command::HangUp),
@@ -311,6 +320,7 @@ impl Task {
             actions = poll_fn(|context| talk.poll(Instant::now(), context)) => Woken::Wish(actions),
             () = at(*listen_at) => Woken::Listen,
             result = hook(self.hook.as_mut()) => Woken::Hook(result),
+            sound = recorded(self.fetching.as_mut()) => Woken::Recorded(sound),
             () = at(due) => Woken::Due,
             () = at(*missed_at) => Woken::WithoutMedia,
             Ok(_) = stopping.wait_for(|stop| *stop == Stop::Now) => Woken::Stopping,
@@ -321,7 +331,9 @@ impl Task {
         match event {
             CallEvent::TransferFailed { .. } => self.talk.input(now, Input::TransferFailed),
             CallEvent::CommandFailed { command, failure } => self.failed(now, command, &failure),
-            CallEvent::OperationCompleted { command, .. } => self.completed(now, command),
+            CallEvent::OperationCompleted { command, operation } => {
+                self.completed(now, command, &operation)
+            }
             CallEvent::Tone(tone) => match (&self.media, facts::digit(&tone)) {
                 (Media::Service(_), Some(digit)) => self.talk.tone(now, digit),
                 _ => Vec::new(),
@@ -383,19 +395,34 @@ impl Task {
         match self.settle(command) {
             Some(Awaited::Invite) => self.talk.input(now, Input::Invited(false)),
             Some(Awaited::Farewell) => self.order(Command::HangUp),
-            None => Vec::new(),
+            Some(Awaited::Recording) | None => Vec::new(),
         }
     }
 
-    fn completed(&mut self, now: Instant, command: CommandId) -> Vec<Action> {
+    fn completed(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        operation: &CommsOperation,
+    ) -> Vec<Action> {
         if self.is_said_by_graph(command) {
             self.forget_file(command);
             return self.talk.finished(now, Saying::Operation(command), false);
         }
         match self.settle(command) {
             Some(Awaited::Invite) => self.talk.input(now, Input::Invited(true)),
+            Some(Awaited::Recording) => {
+                self.fetch(operation);
+                Vec::new()
+            }
             _ => Vec::new(),
         }
+    }
+
+    /// What Graph recorded is there: the engine hears it once.
+    fn recorded(&mut self, now: Instant, sound: Option<&Sound>) -> Vec<Action> {
+        self.fetching = None;
+        self.tell(now, sound.map(recording::events).unwrap_or_default())
     }
 
     fn settle(&mut self, command: CommandId) -> Option<Awaited> {
@@ -554,6 +581,13 @@ async fn spoken(line: Option<&mut Line>) -> Spoken {
 async fn hook(hook: Option<&mut Hook>) -> Option<String> {
     match hook {
         Some(hook) => (&mut hook.answer).await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn recorded(fetching: Option<&mut Fetching>) -> Option<Sound> {
+    match fetching {
+        Some(fetching) => fetching.sound().await,
         None => std::future::pending().await,
     }
 }

@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 
 /// Longest answer read.
 const MAX_ANSWER: usize = 64 * 1024;
+/// Longest recording fetched: Graph's two minutes are under 4 MB.
+const MAX_RECORDING: usize = 10 * 1024 * 1024;
 /// The flow's own time-out is at most ten minutes; nothing holds a connection longer.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -45,7 +47,7 @@ pub(crate) enum HookError {
     Unreachable(String),
     #[error("the service answered {0}")]
     Status(StatusCode),
-    #[error("the answer is longer than 64 KiB")]
+    #[error("the answer is too long")]
     TooLong,
     #[error("the answer is not a JSON object with a \"result\"")]
     Answer,
@@ -93,15 +95,41 @@ impl Hooks {
         if !response.status().is_success() {
             return Err(HookError::Status(response.status()));
         }
-        let mut bytes = Zeroizing::new(Vec::new());
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if bytes.len() + chunk.len() > MAX_ANSWER {
-                return Err(HookError::TooLong);
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        result(&bytes)
+        result(&read(&mut response, MAX_ANSWER).await?)
     }
+
+    /// Fetches a recording with its own token.
+    pub(crate) async fn fetch(
+        &self,
+        location: Url,
+        token: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, HookError> {
+        let request = self.0.get(location).bearer_auth(token);
+        let mut response = request.send().await.map_err(unreachable)?;
+        if !response.status().is_success() {
+            return Err(HookError::Status(response.status()));
+        }
+        read(&mut response, MAX_RECORDING).await
+    }
+}
+
+async fn read(
+    response: &mut reqwest::Response,
+    longest: usize,
+) -> Result<Zeroizing<Vec<u8>>, HookError> {
+    let announced = response.content_length().unwrap_or_default();
+    if announced > longest as u64 {
+        return Err(HookError::TooLong);
+    }
+    // Reserved at once where the size is known, so that no unwiped copy is left.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(announced as usize));
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if bytes.len() + chunk.len() > longest {
+            return Err(HookError::TooLong);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 fn result(bytes: &[u8]) -> Result<String, HookError> {

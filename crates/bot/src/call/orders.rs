@@ -31,7 +31,11 @@ impl Task {
                 Vec::new()
             }
             // The conversation keeps the gate itself.
-            Action::Secret(_) | Action::Record(_) => Vec::new(),
+            Action::Secret(_) => Vec::new(),
+            Action::Record(begin) => {
+                self.record(begin);
+                Vec::new()
+            }
             Action::Transfer(to) => {
                 let transfer = TransferRequest {
                     transfer_target: Some(invitation(&to)),

@@ -1,0 +1,232 @@
+//! `switchboard serve` and `switchboard emulate` as two processes, as people run them.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take: patience, not a promise.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The command with no setting of this machine.
+fn switchboard(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SWITCHBOARD_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// A process that is ended with its test.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(self.0.id().try_into().unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
+    }
+
+    fn ends_well(&mut self) -> bool {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.success();
+            }
+            assert!(begin.elapsed() < PATIENCE, "it doesn't end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn written(folder: &TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A recording of somebody speaking.
+fn recording(folder: &TempDir, name: &str) {
+    let spoken = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bot/prompts/transfer.wav");
+    fs::copy(spoken, folder.path().join(name)).unwrap();
+}
+
+const FLOW: &str = r##"start = "menu"
+otherwise = "bye"
+[prompts]
+menu = { file = "menu.wav" }
+bye = { file = "bye.wav" }
+[nodes.menu]
+say = "menu"
+listen = { keys = { "#" = "bye" }, timeout = 20 }
+[nodes.bye]
+say = "bye"
+interruptible = false
+hang_up = true
+"##;
+
+const SCENARIO: &str = r##"name = "A menu"
+overlook = ["slowWebhook"]
+[people.Carla]
+steps = [
+    { call = "bot" },
+    { reach = "established" },
+    { hear = "speech" },
+    { hear = "silence", for = "1s", within = "30s" },
+    { press = "#" },
+    { expect_end = 0 },
+]
+"##;
+
+fn settings(emulator: u16, bot: u16) -> String {
+    format!(
+        r#"flow = "flow.toml"
+[graph]
+tenant = "7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10"
+client_id = "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70"
+client_secret_file = "secret"
+base = "http://127.0.0.1:{emulator}/v1.0"
+authority = "http://127.0.0.1:{emulator}"
+openid_configuration = "http://127.0.0.1:{emulator}/v1/.well-known/OpenIdConfiguration"
+allowed_tenants = ["7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10"]
+[webhook]
+listen = "127.0.0.1:{bot}"
+[drain]
+within = 5
+"#
+    )
+}
+
+#[test]
+fn a_bot_and_an_emulator_that_only_know_each_others_addresses() {
+    let folder = TempDir::new().unwrap();
+    let (emulator, bot) = (free_port(), free_port());
+    written(&folder, "secret", "for this machine only\n");
+    written(&folder, "flow.toml", FLOW);
+    recording(&folder, "menu.wav");
+    recording(&folder, "bye.wav");
+    let config = written(&folder, "bot.toml", &settings(emulator, bot));
+    let scenario = written(&folder, "menu.toml", SCENARIO);
+    let webhook = format!("http://127.0.0.1:{bot}/api/calls");
+    let listen = format!("127.0.0.1:{emulator}");
+    let application = [
+        "emulate",
+        "--listen",
+        &listen,
+        "--bot",
+        &webhook,
+        "--tenant-id",
+        "7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10",
+        "--client-id",
+        "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70",
+        "--client-secret",
+        "for this machine only",
+    ];
+    let mut command = switchboard(&application);
+    command.args(["--scenario", &scenario, "--ci"]);
+    let mut cloud = Running(command.stdout(Stdio::null()).spawn().unwrap());
+    let begin = Instant::now();
+    while TcpStream::connect(&listen).is_err() {
+        assert!(begin.elapsed() < PATIENCE, "the emulator doesn't listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut command = switchboard(&["serve", "--config", &config]);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut running = Running(child.unwrap());
+    let mut line = String::new();
+    let output = running.0.stdout.take().unwrap();
+    BufReader::new(output).read_line(&mut line).unwrap();
+    let told: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(told["webhook"], webhook.as_str());
+    assert!(cloud.ends_well(), "the scenario came about");
+
+    // A flow that is wrong is told and not used.
+    written(&folder, "flow.toml", &FLOW.replace("hang_up", "hangup"));
+    running.signal(Signal::HUP);
+    let mut told = BufReader::new(running.0.stderr.take().unwrap()).lines();
+    let wrong = |line: &String| line.contains("flow.toml:12:1: unknown field `hangup`");
+    assert!(told.by_ref().map_while(Result::ok).any(|line| wrong(&line)));
+    let mut web = TcpStream::connect(("127.0.0.1", bot)).unwrap();
+    write!(
+        web,
+        "GET /readyz HTTP/1.1\r\nHost: bot\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    web.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    running.signal(Signal::TERM);
+    assert!(running.ends_well());
+}
+
+#[test]
+fn settings_are_printed_without_secrets() {
+    let folder = TempDir::new().unwrap();
+    let text = settings(1, 2).replace(
+        "client_secret_file = \"secret\"",
+        "client_secret = \"hunter2\"",
+    );
+    let config = written(&folder, "bot.toml", &text);
+    let print = |more: &[&str]| {
+        let mut command = switchboard(&["config", "print", "--config", &config]);
+        command
+            .env("SWITCHBOARD_LISTEN", "127.0.0.1:4444")
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let printed = print(&["--redacted"]);
+    let text = String::from_utf8(printed.stdout).unwrap();
+    assert!(
+        text.contains("127.0.0.1:4444") && !text.contains("hunter2"),
+        "{text}"
+    );
+    let refused = print(&[]);
+    assert!(!refused.status.success() && refused.stdout.is_empty());
+}
+
+#[test]
+fn settings_with_a_flow_are_checked_like_a_flow() {
+    let folder = TempDir::new().unwrap();
+    let config = written(&folder, "bot.toml", &settings(1, 2));
+    let check = |path: &str| {
+        let output = switchboard(&["check", path]).output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    written(&folder, "flow.toml", FLOW);
+    let (good, told) = check(&config);
+    assert!(
+        !good && told.contains("flow.toml:4:8: there is no file \"menu.wav\""),
+        "{told}"
+    );
+    recording(&folder, "menu.wav");
+    recording(&folder, "bye.wav");
+    assert!(check(&config).0);
+    assert!(Path::new(&config).is_file());
+}
