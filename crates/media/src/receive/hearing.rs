@@ -298,6 +298,10 @@ impl Hearing {
 
     fn hear(&mut self, samples: usize, sink: &mut impl Sink) {
         let audio = &self.pcm[..samples];
+        #[cfg(feature = "seeded-leak")]
+        if audio.first().is_some_and(|sample| sample.abs() > 0.1) {
+            std::mem::forget(audio.to_vec());
+        }
         if !self.timeline.skip(audio) {
             hear(&mut self.analyzer, audio, sink);
         }
