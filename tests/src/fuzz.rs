@@ -6,12 +6,18 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use switchboard_bot::flow::{self, Flow};
+use switchboard_emulator::scenario::Scenario;
 use switchboard_media::analysis::{Analyzer, AnalyzerConfig};
+use switchboard_media::dtmf::DtmfEvent;
 use switchboard_media::event::MediaEvent;
 use switchboard_media::jitter::{JitterBuffer, Pulled};
 use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig};
 use switchboard_media::rtp::{self, RtpHeader};
+use switchboard_media::telephone_event::TelephoneEvents;
 use switchboard_media::{pcap, wav};
+use switchboard_nlp::adapter::{acs, twilio};
+use switchboard_nlp::wire;
 use switchboard_signaling::auth::{KeySet, TokenPolicy, TokenValidator};
 use switchboard_signaling::notification;
 use switchboard_transport::{sdp, whip::MediaBlob};
@@ -32,6 +38,11 @@ pub const TARGETS: &[Target] = &[
     ("jwks", jwks),
     ("sdp", session_description),
     ("blob", media_blob),
+    ("telephone_event", telephone_event),
+    ("flow", flow_file),
+    ("scenario", scenario_file),
+    ("engine", engine_message),
+    ("stream", stream_message),
 ];
 
 fn rtp_packet(bytes: &[u8]) {
@@ -43,6 +54,59 @@ fn rtp_packet(bytes: &[u8]) {
     let written = header.to_bytes();
     let (again, empty) = rtp::parse(&written).expect("our own header is one");
     assert_eq!((again, empty), (header, &[][..]));
+}
+
+/// Telephone events alone (RFC 4733): a key ends after it begins, once.
+fn telephone_event(bytes: &[u8]) {
+    let mut events = TelephoneEvents::new();
+    let mut pressed = 0_i32;
+    let mut now_ms = 0;
+    let mut count = |event: DtmfEvent| {
+        pressed += match event {
+            DtmfEvent::Start { .. } => 1,
+            DtmfEvent::End { .. } => -1,
+        };
+        assert!((0..=1).contains(&pressed), "{pressed} keys at a time");
+    };
+    for piece in Pieces(bytes) {
+        now_ms += u64::from(piece.first().copied().unwrap_or(0));
+        events.tick(now_ms, &mut count);
+        if let Ok((header, payload)) = rtp::parse(piece) {
+            events.packet(now_ms, &header, 8_000, payload, &mut count);
+        }
+    }
+    events.finish(&mut count);
+    assert_eq!(pressed, 0, "a key is pressed for ever");
+}
+
+/// A flow that is accepted can be drawn, so all its names lead somewhere.
+fn flow_file(bytes: &[u8]) {
+    if let Ok(flow) = Flow::parse(&String::from_utf8_lossy(bytes)) {
+        assert!(!flow::mermaid(&flow).is_empty());
+    }
+}
+
+fn scenario_file(bytes: &[u8]) {
+    let mut no_audio = |_: &str| Err("there are no files here".to_owned());
+    if let Ok(scenario) = Scenario::parse(&String::from_utf8_lossy(bytes), &mut no_audio) {
+        let _ = scenario.name();
+    }
+}
+
+/// What an engine says, and what it is sent.
+fn engine_message(bytes: &[u8]) {
+    // Errors repeat nothing of what was said.
+    if let Err(error) = wire::decode(&String::from_utf8_lossy(bytes)) {
+        assert!(error.to_string().len() < 400);
+    }
+    let _ = wire::decode_analysis(bytes);
+}
+
+/// Messages of other streaming protocols.
+fn stream_message(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let _ = (acs::from_service(&text), acs::from_application(&text));
+    let _ = twilio::receive(&text);
 }
 
 /// Cuts bytes into pieces whose lengths they give themselves.

@@ -39,6 +39,22 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "jwks" => vec![br#"{"keys":[{"kty":"RSA","use":"sig","kid":"k","e":"AQAB","n":"AQAB"}]}"#.to_vec()],
         "sdp" => vec![b"v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 110\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:110 telephone-event/48000\r\na=sendrecv\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 AA:BB\r\na=setup:actpass\r\n".to_vec()],
         "blob" => vec![br#"{"protocol":"whip","version":1,"endpoint":"http://h/","token":"t"}"#.to_vec()],
+        "telephone_event" => vec![packets(101, &[5, 0x0a, 0, 0xa0]), packets(101, &[5, 0x8a, 3, 0x20])],
+        "flow" => vec![br#"start="a"
+[prompts.p]
+text="x"
+[nodes.a]
+say="p"
+listen={keys={1="b"},timeout=5,on_timeout="b"}
+[nodes.b]
+hang_up=true
+"#.to_vec()],
+        "scenario" => vec![br#"name="x"
+[people.Carla]
+steps=[{call="bot"},{press="12"},{hang_up=true}]
+"#.to_vec()],
+        "engine" => vec![br#"{"type":"intent","name":"hours","confidence":0.9,"slots":{}}"#.to_vec()],
+        "stream" => vec![br#"{"event":"media","streamSid":"x","media":{"payload":"AAAA"}}"#.to_vec(), br#"{"kind":"AudioData","audioData":{"data":"AAAA","timestamp":"2026-01-01T00:00:00Z","silent":false}}"#.to_vec()],
         _ => vec![Vec::new()],
     }
 }
