@@ -1,9 +1,10 @@
 //! What a turn of a conversation costs: speech is noticed, the prompt stops; speech
 //! ends, the engine is told, its answer becomes audio.
 //!
-//! `cargo run -p switchboard-benches --example turns [CALLERS] [TURNS]`: real calls
+//! `cargo run -p switchboard-benches --example turns [CALLERS] [TURNS] [spoken]`: real calls
 //! against the emulator in this process, some at a time, with an engine that answers at
-//! once, so that what is measured is ours. Prints a table.
+//! once, so that what is measured is ours. `spoken` answers are texts that eSpeak NG
+//! speaks, with its time in the last row. Prints a table.
 
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use switchboard_bot::flow::Flow;
+use switchboard_bot::speech::Synthesizer;
 use switchboard_bot::{Bot, BotConfig, Cloud, Observation, Parts, PromptProgress, Script};
 use switchboard_emulator::{
     App, Emulator, EmulatorConfig, PhoneCommand, PhoneEvent, PhoneRole, PromptState, TimelineEvent,
@@ -20,7 +22,7 @@ use switchboard_emulator::{
 use switchboard_media::engine::{self, Ears, EngineConfig};
 use switchboard_media::prompt::Prompt;
 use switchboard_media::wav;
-use switchboard_nlp::{Engine, Event, Reply};
+use switchboard_nlp::{Action, Engine, Event, Reply, Say, Transient, Utterance};
 use switchboard_transport::{Session, SessionEvent, Transport, TransportConfig};
 use tokio::task::JoinSet;
 
@@ -50,8 +52,8 @@ struct Turn {
     noticed: Option<Instant>,
     /// The caller last heard the prompt.
     last_voice: Option<Instant>,
-    /// The speech ended, in media time.
-    ended: Option<Instant>,
+    /// How long after its end in media time.
+    after: Option<Duration>,
     /// The engine was told.
     told: Option<Instant>,
 }
@@ -72,6 +74,9 @@ fn with<R>(book: &Shared, act: impl FnOnce(&mut Book) -> R) -> R {
 /// Answers every utterance at once.
 struct AtOnce {
     call: String,
+    /// Media time of the newest level.
+    now_ms: u64,
+    spoken: bool,
     book: Shared,
 }
 
@@ -79,11 +84,24 @@ impl Engine for AtOnce {
     fn handle(&mut self, event: &Event, reply: &mut dyn FnMut(Reply)) {
         match event {
             Event::SessionStart(start) => self.call.clone_from(&start.call),
-            Event::SpeechEnd { .. } => {
+            Event::Features(features) => self.now_ms = features.with(|one| one.t_ms),
+            Event::SpeechEnd { t_ms, .. } => {
                 let now = Instant::now();
+                let after = Duration::from_millis(self.now_ms.saturating_sub(*t_ms));
                 with(&self.book, |book| {
-                    book.turns.entry(self.call.clone()).or_default().told = Some(now);
+                    let turn = book.turns.entry(self.call.clone()).or_default();
+                    (turn.told, turn.after) = (Some(now), Some(after));
                 });
+                match self.spoken {
+                    false => reply(Reply::intent("spoke", 1.0)),
+                    true => reply(Reply::Action(Action::Say(Say {
+                        id: "answer".to_owned(),
+                        what: Utterance::Text(Transient::new("That is good to hear.".to_owned())),
+                        interruptible: false,
+                    }))),
+                }
+            }
+            Event::PromptFinished { name, .. } if self.spoken && name == "answer" => {
                 reply(Reply::intent("spoke", 1.0));
             }
             _ => {}
@@ -97,9 +115,6 @@ fn observe(book: &Shared, call: &str, observation: &Observation) {
         Observation::SpeechStart { .. } => {
             book.turns.entry(call.to_owned()).or_default().noticed = Some(now);
         }
-        Observation::SpeechEnd { end, .. } => {
-            book.turns.entry(call.to_owned()).or_default().ended = Some(*end);
-        }
         Observation::Prompt {
             name,
             progress: PromptProgress::Started,
@@ -108,7 +123,7 @@ fn observe(book: &Shared, call: &str, observation: &Observation) {
             let Some(Turn {
                 noticed: Some(noticed),
                 last_voice: Some(last),
-                ended: Some(ended),
+                after: Some(after),
                 told: Some(told),
             }) = turn
             else {
@@ -116,7 +131,7 @@ fn observe(book: &Shared, call: &str, observation: &Observation) {
             };
             let since = |later: Instant, earlier| later.saturating_duration_since(earlier);
             book.rows
-                .push([since(last, noticed), since(told, ended), since(now, told)]);
+                .push([since(last, noticed), after, since(now, told)]);
         }
         _ => {}
     });
@@ -223,12 +238,23 @@ fn number(place: usize, otherwise: usize) -> usize {
         .unwrap_or(otherwise)
 }
 
-async fn script() -> Result<Script, Failure> {
+async fn script(spoken: bool) -> Result<Script, Failure> {
     let directory = tempfile::tempdir()?;
     std::fs::write(directory.path().join("long.wav"), hum(8.0))?;
     std::fs::write(directory.path().join("answer.wav"), hum(0.4))?;
-    let flow = Flow::parse(FLOW)?;
-    Ok(Script::load(Arc::new(flow), directory.path(), None).await?)
+    let (flow, synthesizer) = match spoken {
+        false => (FLOW.to_owned(), None),
+        true => {
+            let again = "[nodes.answer]\nnext = \"ask\"\n[nodes.end]";
+            let (head, _) = FLOW
+                .split_once("[nodes.answer]")
+                .ok_or("the flow has changed")?;
+            let flow = format!("engine = {{ say = true }}{head}{again}\nhang_up = true\n");
+            (flow, Some(Arc::new(Synthesizer::espeak())))
+        }
+    };
+    let flow = Flow::parse(&flow)?;
+    Ok(Script::load(Arc::new(flow), directory.path(), synthesizer).await?)
 }
 
 #[tokio::main]
@@ -293,11 +319,14 @@ async fn start_bot(
         },
         ..BotConfig::new("127.0.0.1:0".parse()?, "tenant", "client", secret)
     };
+    let spoken = std::env::args().nth(3).is_some_and(|word| word == "spoken");
     let (watched, told, timeline) = (Arc::clone(book), Arc::clone(book), emulator.timeline());
     let parts = Parts {
         engines: Arc::new(move || {
             Box::new(AtOnce {
                 call: String::new(),
+                now_ms: 0,
+                spoken,
                 book: Arc::clone(&told),
             })
         }),
@@ -312,7 +341,7 @@ async fn start_bot(
                 timeline.publish(call, TimelineEvent::Prompt { name, state });
             }
         }),
-        ..Parts::new(script().await?)
+        ..Parts::new(script(spoken).await?)
     };
     Ok(Bot::start(config, transport, parts).await?)
 }
@@ -322,7 +351,7 @@ fn print(rows: &[[Duration; 3]], callers: usize) {
     println!("| | p50 | p99 | max |\n|---|---|---|---|");
     let parts = [
         "speech noticed → caller last hears the prompt",
-        "end of speech → engine told",
+        "end of speech → engine told, in media time",
         "engine's answer → first packet",
     ];
     for (index, name) in parts.iter().enumerate() {

@@ -1,9 +1,12 @@
 //! Engines in whole calls: what they hear, what their words lead to, and what becomes
 //! of callers when they die.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard_bot::FeatureChoice;
 use switchboard_media::prompt::Prompt;
@@ -109,12 +112,18 @@ fn spoken() -> Arc<Prompt> {
 
 async fn site_with_engine(heard: &Arc<Heard>, flow: &str) -> Site {
     let address = serve_engine(Arc::clone(heard)).await;
-    let url = format!("ws://{address}/").parse().expect("a URL");
-    let endpoint = Arc::new(Endpoint::new(&url, None, Vec::new()).expect("loopback"));
+    site_with(address.port(), LinkConfig::default(), flow).await
+}
+
+async fn site_with(port: u16, link: LinkConfig, flow: &str) -> Site {
+    let url = format!("ws://127.0.0.1:{port}/").parse().expect("a URL");
+    let token = SecretString::from("opensesame");
+    let endpoint = Endpoint::new(&url, Some(&token), Vec::new()).expect("loopback");
+    let endpoint = Arc::new(endpoint);
     let parts = Parts {
         engines: Arc::new(move || {
             let endpoint = Arc::clone(&endpoint);
-            Box::new(RemoteEngine::connect(endpoint, LinkConfig::default()))
+            Box::new(RemoteEngine::connect(endpoint, link.clone()))
         }),
         features: FeatureChoice::LogMel,
         ..Parts::new(script(flow).await)
@@ -176,5 +185,66 @@ async fn a_response_that_graph_recorded_reaches_the_engine() {
     caller.is_hung_up_on().await;
     // The sentence, whatever Graph left of the silence around it.
     assert!(heard.speech.load(Ordering::Relaxed) > 16_000);
+    site.stop().await;
+}
+
+/// The example worker in Python. Dropping it ends it.
+struct Worker(Child, u16);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The worker on a free port; `None`, and the reason said, where it can't run.
+#[allow(clippy::print_stdout, reason = "a test that can't run says why")]
+fn sphinx() -> Option<Worker> {
+    let python = std::env::var("SWITCHBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
+    let probe = Command::new(&python)
+        .args(["-c", "import pocketsphinx, vaderSentiment, websockets"])
+        .stderr(Stdio::null())
+        .status();
+    if !probe.is_ok_and(|status| status.success()) {
+        println!("skipped: {python} lacks fixtures/workers/requirements.txt");
+        return None;
+    }
+    let workers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workers");
+    let mut child = Command::new(python)
+        .arg(workers.join("sphinx.py"))
+        .arg("--grammar")
+        .arg(workers.join("menu.gram"))
+        .args(["--token", "opensesame", "--intent", "wish=forward,backward"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it was there a moment ago");
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("it is piped");
+    BufReader::new(stdout).read_line(&mut line).expect("a line");
+    let port = line
+        .trim()
+        .rsplit(' ')
+        .next()
+        .and_then(|port| port.parse().ok());
+    Some(Worker(child, port.expect("the line ends with the port")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recogniser_understands_a_caller_in_a_real_call() {
+    let Some(worker) = sphinx() else { return };
+    // The recogniser's model takes its time to load where the machine is busy.
+    let link = LinkConfig {
+        ready_within: Duration::from_secs(30),
+        analysis_queue: 1_000,
+        ..LinkConfig::default()
+    };
+    let site = site_with(worker.1, link, SPEECH).await;
+    let mut caller = Person::calling(&site).await;
+    caller.hears("ask").await;
+    caller.speak(spoken());
+    caller.hears("granted").await;
+    caller.hang_up().await;
+    caller.is_hung_up_on().await;
     site.stop().await;
 }
