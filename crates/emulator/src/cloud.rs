@@ -16,8 +16,10 @@ mod meetings;
 mod notice;
 mod operations;
 mod phones;
+mod presence;
 mod recording;
 mod room;
+mod sharing;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +42,7 @@ pub(crate) use fault::Fault;
 use ids::Ids;
 use meetings::Meetings;
 pub(crate) use meetings::{Filter, Owner};
+pub(crate) use presence::PresenceAction;
 use room::Room;
 
 /// What people call the bot.
@@ -53,6 +56,7 @@ pub(crate) struct Cloud {
     calls: BTreeMap<String, Conversation>,
     rooms: BTreeMap<String, Room>,
     meetings: Meetings,
+    presences: BTreeMap<String, presence::Kept>,
     /// Invitations that are over: the call, the operation, whether anybody came.
     settled: VecDeque<(String, String, bool)>,
     effects: VecDeque<Effect>,
@@ -86,6 +90,7 @@ impl Cloud {
             calls: BTreeMap::new(),
             rooms: BTreeMap::new(),
             meetings: Meetings::default(),
+            presences: BTreeMap::new(),
             settled: VecDeque::new(),
             effects: VecDeque::new(),
             phones_changed: false,

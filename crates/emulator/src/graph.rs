@@ -1,10 +1,13 @@
 //! Graph's HTTP: who asks, what for, and the answer in Graph's form.
 
 mod asked;
+mod limits;
 mod meetings;
 mod oversee;
+mod presence;
 mod refuse;
 mod routes;
 mod shape;
 
+pub(crate) use limits::Limits;
 pub(crate) use routes::router;

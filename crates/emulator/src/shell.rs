@@ -29,6 +29,7 @@ use url::Url;
 use crate::cloud::{Cloud, Effect, MediaAction, Notice, RoomAction};
 use crate::config::EmulatorError;
 use crate::faults::Faults;
+use crate::graph::Limits;
 use crate::identity::Identity;
 use crate::journal::Journal;
 use crate::judge::Judge;
@@ -54,6 +55,7 @@ pub(crate) struct Hub {
     settings: Settings,
     faults: Mutex<Faults>,
     judge: Mutex<Judge>,
+    limits: Mutex<Limits>,
     journal: Mutex<Journal>,
     network: watch::Sender<Network>,
     /// How far the clock was moved forward, in milliseconds.
@@ -131,6 +133,7 @@ impl Hub {
             identity,
             faults: Mutex::new(Faults::new(settings.seed)),
             judge: Mutex::default(),
+            limits: Mutex::default(),
             journal: Mutex::default(),
             network: watch::Sender::default(),
             advanced: AtomicU64::new(0),
@@ -372,6 +375,11 @@ impl Hub {
     /// Adds to the journal, or reads it.
     pub(crate) fn journal<R>(&self, act: impl FnOnce(&mut Journal) -> R) -> R {
         act(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Counts requests.
+    pub(crate) fn limits<R>(&self, act: impl FnOnce(&mut Limits) -> R) -> R {
+        act(&mut self.limits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether unknown properties are overlooked.

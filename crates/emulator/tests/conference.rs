@@ -269,6 +269,29 @@ async fn muting_holding_and_removing_change_what_people_hear() {
     assert_eq!(site.post(&path, json!({})).await.0, StatusCode::ACCEPTED);
     until(&mut singers, "all hear each other again", everyone).await;
 
+    let route = json!({"id": "aside", "routingMode": "oneToOne", "sources": [id(0)],
+        "receivers": [id(2)]});
+    let path = format!("/{call}/audioRoutingGroups");
+    assert_eq!(site.post(&path, route).await.0, StatusCode::OK);
+    until(
+        &mut singers,
+        "the first speaks to the third alone",
+        |singers| {
+            let [first, second, third] = singers else {
+                unreachable!()
+            };
+            third.hears_well(first.hz)
+                && second.hears_nothing_of(first.hz)
+                && second.hears_well(third.hz)
+                && first.hears_well(second.hz)
+        },
+    )
+    .await;
+    let path = format!("{path}/aside");
+    let deleted = site.graph("DELETE", &path, None).await.0;
+    assert_eq!(deleted, StatusCode::NO_CONTENT);
+    until(&mut singers, "nobody speaks aside", everyone).await;
+
     let path = format!("/{call}/participants/{}/mute", id(0));
     assert_eq!(site.post(&path, json!({})).await.0, StatusCode::OK);
     until(&mut singers, "the first is muted", |singers| {

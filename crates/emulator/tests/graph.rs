@@ -267,3 +267,87 @@ async fn other_sites_cannot_open_the_softphones_socket() {
         assert_eq!(response.status().as_u16(), status, "{origin}");
     }
 }
+
+/// A request below `/v1.0`.
+async fn below(site: &Site, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+    let url = format!("{}{path}", site.emulator.graph_url());
+    let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+    let request = site
+        .http
+        .request(method, url)
+        .bearer_auth(site.token().await);
+    let request = match body {
+        Value::Null => request,
+        body => request.json(&body),
+    };
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn presences_are_set_and_read() {
+    let site = Site::start().await;
+    let busy = json!({"sessionId": support::CLIENT, "availability": "Busy",
+        "activity": "InACall", "expirationDuration": "PT1H"});
+    let set = "/users/someone/presence/setPresence";
+    assert_eq!(
+        below(&site, "POST", set, busy.clone()).await.0,
+        StatusCode::OK
+    );
+    for path in [
+        "/users/someone/presence",
+        "/communications/presences/someone",
+    ] {
+        let (status, presence) = below(&site, "GET", path, Value::Null).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(presence["availability"], "Busy", "{presence}");
+    }
+    let ids = json!({"ids": ["someone", "nobody"]});
+    let many = "/communications/getPresencesByUserId";
+    let (_, many) = below(&site, "POST", many, ids).await;
+    assert_eq!(many["value"][1]["availability"], "Offline", "{many}");
+    let (status, refused) = below(&site, "GET", "/me/presence", Value::Null).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{refused}");
+    let misspelt = json!({"sessionID": "x"});
+    let (status, refused) = below(&site, "POST", set, misspelt).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(refused["error"]["target"], "sessionID");
+    let quality = "/communications/calls/logTeleconferenceDeviceQuality";
+    let (status, _) = below(&site, "POST", quality, json!({"quality": {}})).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn new_calls_take_the_permission_of_their_kind() {
+    let roles = ["Calls.Initiate.All", "OnlineMeetings.Read.All"];
+    let site = Site::start_with(|config| config.with_roles(support::CLIENT, roles)).await;
+    let media = support::service_hosted()["mediaConfig"].clone();
+    let target = json!({"identity": {"user": {"id": "someone"}}});
+    let call = |more: Value| {
+        let mut call = json!({"callbackUri": site.bot.url("/api/calls"), "mediaConfig": media,
+            "requestedModalities": ["audio"]});
+        let members = call.as_object_mut().unwrap();
+        members.extend(more.as_object().unwrap().clone());
+        call
+    };
+    let meeting = json!({"@odata.type": "#microsoft.graph.tokenMeetingInfo", "token": "t"});
+    for (body, expected) in [
+        (call(json!({"targets": [target]})), StatusCode::CREATED),
+        (
+            call(json!({"targets": [target, target]})),
+            StatusCode::FORBIDDEN,
+        ),
+        (call(json!({"meetingInfo": meeting})), StatusCode::FORBIDDEN),
+    ] {
+        let (status, answer) = site.post("", body).await;
+        assert_eq!(status, expected, "{answer}");
+    }
+    let path = "/users/u/onlineMeetings";
+    let (status, _) = below(&site, "POST", path, json!({})).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let filter = format!("{path}?$filter=JoinWebUrl%20eq%20'x'");
+    let (status, found) = below(&site, "GET", &filter, Value::Null).await;
+    assert_eq!((status, &found["value"]), (StatusCode::OK, &json!([])));
+}

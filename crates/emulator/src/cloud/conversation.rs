@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use switchboard_signaling::types::{
-    Call, CallDirection, CallState, ChatInfo, CommsOperation, Identity, IdentitySet, MeetingInfo,
+    Call, CallDirection, CallOptions, CallState, ChatInfo, CommsOperation, Identity, IdentitySet,
+    MeetingInfo,
 };
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
@@ -37,8 +38,17 @@ pub(crate) struct Conversation {
     pub(crate) caller_hosted: bool,
     /// The group call or meeting that the bot's part belongs to; there is no caller then.
     pub(crate) group: Option<Group>,
+    /// Whose names a redirect hides.
+    pub(crate) masked: Masked,
     /// Set once; the conversation is then forgotten.
     pub(crate) over: bool,
+}
+
+/// Who is hidden from whom (call: redirect).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Masked {
+    pub(crate) caller: bool,
+    pub(crate) callee: bool,
 }
 
 /// A bot's place in a group call or meeting.
@@ -109,11 +119,20 @@ pub(crate) struct BotLeg {
     pub(crate) guest: Option<IdentitySet>,
     /// Whether the roster comes as changes only.
     pub(crate) delta_roster: bool,
+    /// Whether it is told what is shared.
+    pub(crate) content_notices: bool,
     /// Whether it has muted itself.
     pub(crate) muted: bool,
 }
 
 impl BotLeg {
+    /// Takes the options it asks for.
+    pub(crate) fn wish(&mut self, options: Option<&CallOptions>) {
+        let Some(options) = options else { return };
+        self.delta_roster = options.is_delta_roster_enabled == Some(true);
+        self.content_notices = options.is_content_sharing_notification_enabled == Some(true);
+    }
+
     /// Who it is to others.
     pub(crate) fn identity(&self) -> IdentitySet {
         let application = || IdentitySet::application(Identity::new(&self.app));
@@ -143,6 +162,7 @@ impl Conversation {
             offer: None,
             caller_hosted: false,
             group: None,
+            masked: Masked::default(),
             over: false,
         }
     }

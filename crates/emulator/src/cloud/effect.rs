@@ -1,12 +1,15 @@
 //! What goes into the cloud and what comes out of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::Value;
 use switchboard_media::event::MediaEvent;
 use switchboard_signaling::types::{
-    AnswerRequest, Call, ClientContextRequest, CommsNotifications, CommsOperation, InviteRequest,
-    Participant, PlayPromptRequest, RecordResponseRequest, RedirectRequest, RejectRequest,
-    SendDtmfTonesRequest, StartHoldMusicRequest, TransferRequest, UpdateRecordingStatusRequest,
+    AnswerRequest, AudioRoutingGroup, Call, ChangeScreenSharingRoleRequest, ClientContextRequest,
+    CommsNotifications, CommsOperation, InviteRequest, Participant, PlayPromptRequest,
+    RecordResponseRequest, RedirectRequest, RejectRequest, SendDtmfTonesRequest,
+    StartHoldMusicRequest, TransferRequest, UpdateRecordingStatusRequest,
 };
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
@@ -39,6 +42,15 @@ pub(crate) enum Operation {
     DeleteParticipant(String),
     StartHoldMusic(String, Box<StartHoldMusicRequest>),
     StopHoldMusic(String, ClientContextRequest),
+    ChangeScreenSharingRole(ChangeScreenSharingRoleRequest),
+    AddLargeGalleryView(ClientContextRequest),
+    ListSharing,
+    GetSharing(String),
+    ListRoutes,
+    GetRoute(String),
+    CreateRoute(AudioRoutingGroup),
+    UpdateRoute(String, AudioRoutingGroup),
+    DeleteRoute(String),
     CancelMediaProcessing(ClientContextRequest),
     UpdateRecordingStatus(UpdateRecordingStatusRequest),
     SendDtmfTones(SendDtmfTonesRequest),
@@ -67,6 +79,22 @@ pub(crate) enum Reply {
     Participants(Vec<Participant>),
     /// `200`
     Participant(Box<Participant>),
+    /// `200`
+    Object(Value),
+    /// `200`, below the call
+    List(&'static str, Vec<Value>),
+}
+
+impl Reply {
+    pub(crate) fn object(object: &impl serde::Serialize) -> Self {
+        // Our own types always serialise: string keys and plain numbers.
+        Self::Object(serde_json::to_value(object).unwrap_or(Value::Null))
+    }
+
+    pub(crate) fn list(what: &'static str, items: &[impl serde::Serialize]) -> Self {
+        let item = |item| serde_json::to_value(item).unwrap_or(Value::Null);
+        Self::List(what, items.iter().map(item).collect())
+    }
 }
 
 /// Something the shell is to do.
@@ -236,6 +264,11 @@ pub(crate) enum RoomAction {
     },
     /// Stop what a seat plays and forget what waits to be.
     StopPlaying { seat: u32 },
+    /// Let these alone hear a seat, or everyone again.
+    Route {
+        seat: u32,
+        receivers: Option<BTreeSet<u32>>,
+    },
     /// A seat is empty.
     Leave { seat: u32 },
     /// Nobody is there any more.

@@ -71,6 +71,10 @@ impl End {
         Self::new(code, format!("The call was not taken: {why}"))
     }
 
+    pub(crate) fn replaced() -> Self {
+        Self::new(0, "The call goes on in another")
+    }
+
     pub(crate) fn removed() -> Self {
         Self::new(0, "The bot was removed from the call")
     }

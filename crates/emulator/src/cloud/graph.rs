@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use switchboard_signaling::types::{
-    AnswerRequest, Call, CallDirection, CallOptions, CallState, ChangeType,
-    InvitationParticipantInfo, MediaConfig, Modality, RedirectRequest, RejectReason, RejectRequest,
-    TransferRequest,
+    AnswerRequest, Call, CallDirection, CallState, ChangeType, InvitationParticipantInfo,
+    MediaConfig, Modality, RedirectRequest, RejectReason, RejectRequest, TransferRequest,
 };
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
 
-use super::conversation::{BotLeg, BotMedia, Conversation, Phase, RING_LIMIT};
+use super::conversation::{BotLeg, BotMedia, Conversation, Masked, Phase, RING_LIMIT};
 use super::ending::End;
 use super::{BOT_NAME, Cloud, Fault, Operation, Reply, notice};
 use crate::phone::{IncomingReason, Named, PhoneCallState};
@@ -59,6 +58,21 @@ impl Cloud {
             Operation::PlayPrompt(request) => self.play_prompt(call, request),
             Operation::SubscribeToTone(request) => self.subscribe_to_tone(call, request),
             Operation::RecordResponse(request) => self.record_response(call, request),
+            Operation::ChangeScreenSharingRole(request) => self.change_role(call, &request),
+            Operation::AddLargeGalleryView(request) => self.add_large_gallery(call, request),
+            Operation::ListSharing => {
+                let sessions = self.sharing_sessions(call);
+                Ok(Reply::list("contentSharingSessions", &sessions))
+            }
+            Operation::GetSharing(id) => self.sharing_session(call, &id),
+            Operation::ListRoutes => {
+                let routes = self.routes(call)?;
+                Ok(Reply::list("audioRoutingGroups", &routes))
+            }
+            Operation::GetRoute(id) => self.route(call, &id),
+            Operation::CreateRoute(group) => self.create_route(call, group),
+            Operation::UpdateRoute(id, changes) => self.update_route(call, &id, changes),
+            Operation::DeleteRoute(id) => self.delete_route(call, &id),
             Operation::Progress(id) => Self::get_operation(call, &id),
             Operation::ListOperations => Self::list_operations(call),
             Operation::ListParticipants => Ok(Reply::Participants(self.roster(call))),
@@ -92,7 +106,7 @@ impl Cloud {
         self.change_callback(call, request.callback_uri.as_deref())?;
         if let Some(bot) = &mut call.bot {
             bot.media = Some(media);
-            bot.delta_roster = wants_deltas(request.call_options.as_ref());
+            bot.wish(request.call_options.as_ref());
         }
         let data = notice::change(CallState::Establishing);
         self.notify(call, ChangeType::Updated, &data);
@@ -148,6 +162,10 @@ impl Cloud {
             Some(_) => return Err(Fault::property("timeout", "15 to 90 seconds are allowed")),
         };
         self.change_callback(call, request.callback_uri.as_deref())?;
+        call.masked = Masked {
+            caller: request.mask_caller == Some(true),
+            callee: request.mask_callee == Some(true),
+        };
         let phones = self.phones_of(targets, call.caller.as_deref());
         let nobody = phones.is_empty();
         let ring = self.ring(call, phones, limit, IncomingReason::Redirect, now);
@@ -171,6 +189,11 @@ impl Cloud {
         };
         let targets = [target];
         check_targets("transferTarget", &targets)?;
+        if let [target] = &targets
+            && let Some(other) = target.replaces_call_id.as_deref()
+        {
+            self.replace_call(call, other, "transferTarget/replacesCallId", now)?;
+        }
         self.notify(
             call,
             ChangeType::Updated,
@@ -187,6 +210,31 @@ impl Cloud {
             self.ring_failed(call, 480, "the target is not here or not free", now);
         }
         Ok(Reply::Accepted)
+    }
+
+    /// Ends another call of the bot, whose phone is then called in its stead
+    /// (invitationParticipantInfo: replacesCallId).
+    pub(super) fn replace_call(
+        &mut self,
+        call: &Conversation,
+        other: &str,
+        property: &str,
+        now: Instant,
+    ) -> Result<(), Fault> {
+        let app = call.bot.as_ref().map(|bot| &bot.app);
+        let fits = |other: &Conversation| {
+            other.bot.as_ref().map(|bot| &bot.app) == app
+                && other.group.is_none()
+                && other.state() == CallState::Established
+        };
+        if !self.calls.get(other).is_some_and(fits) {
+            let rule = "it must be an established peer-to-peer call of the application";
+            return Err(Fault::property(property, rule));
+        }
+        self.with_call(other, |cloud, other| {
+            cloud.end(other, &End::replaced(), now);
+        });
+        Ok(())
     }
 
     /// Places a call, whose targets ring, or joins a meeting.
@@ -230,7 +278,7 @@ impl Cloud {
         modalities(request.requested_modalities.as_deref())?;
         let mut bot = self.new_bot_leg(app.to_owned(), tenant, callback, now);
         bot.media = Some(media);
-        bot.delta_roster = wants_deltas(request.call_options.as_ref());
+        bot.wish(request.call_options.as_ref());
         let source = request.source.take().and_then(|source| source.identity);
         bot.guest = source.filter(|identity| identity.guest.is_some());
         Ok(bot)
@@ -317,10 +365,6 @@ fn not_in_group(call: &Conversation) -> Result<(), Fault> {
     }
 }
 
-fn wants_deltas(options: Option<&CallOptions>) -> bool {
-    options.and_then(|options| options.is_delta_roster_enabled) == Some(true)
-}
-
 fn modalities(modalities: Option<&[Modality]>) -> Result<(), Fault> {
     match modalities {
         Some(modalities) if modalities.contains(&Modality::Audio) => Ok(()),
@@ -388,7 +432,19 @@ fn callback_uri(text: &str, registered: Option<&Url>) -> Result<Url, Fault> {
 
 fn media_config(config: Option<MediaConfig>, registered: Option<&Url>) -> Result<BotMedia, Fault> {
     match config {
-        Some(MediaConfig::ServiceHosted(_)) => Ok(BotMedia::Service),
+        Some(MediaConfig::ServiceHosted(hosted)) => {
+            let media = hosted.pre_fetch_media.unwrap_or_default();
+            for (index, info) in media.iter().enumerate() {
+                // Fetched when it is played: on a laptop nothing is gained before.
+                let property = format!("mediaConfig/preFetchMedia/{index}/uri");
+                same_origin(
+                    &property,
+                    info.uri.as_deref().unwrap_or_default(),
+                    registered,
+                )?;
+            }
+            Ok(BotMedia::Service)
+        }
         Some(MediaConfig::AppHosted(hosted)) => {
             let blob = hosted.blob.unwrap_or_default();
             let refused = |why: String| Fault::property("mediaConfig/blob", &why);

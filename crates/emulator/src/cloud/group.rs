@@ -183,6 +183,11 @@ impl Cloud {
             return Err(Fault::property("participants", rule));
         }
         check_targets("participants", &people)?;
+        // With a call to replace, only the first is read (participant: invite, example 3).
+        if let Some(other) = people[0].replaces_call_id.clone() {
+            people.truncate(1);
+            self.replace_call(call, &other, "participants/0/replacesCallId", now)?;
+        }
         let from = call.bot.as_ref().map(BotLeg::identity).unwrap_or_default();
         let mut waiting = BTreeSet::new();
         for one in &mut people {
@@ -382,6 +387,7 @@ impl Cloud {
         let rooms: Vec<_> = self.rooms.keys().cloned().collect();
         for id in rooms {
             self.tell_roster(&id);
+            self.tell_sharing(&id);
         }
     }
 
@@ -392,7 +398,7 @@ impl Cloud {
         let Some(roster) = room.take_news() else {
             return;
         };
-        let bots: Vec<_> = room.seats.iter().filter_map(Seat::joined_bot).collect();
+        let bots: Vec<_> = room.joined_bots().collect();
         for call in bots {
             self.with_call(&call, |cloud, call| {
                 let message = cloud.ids.guid();
@@ -413,17 +419,8 @@ impl Cloud {
     }
 }
 
-impl Seat {
-    fn joined_bot(&self) -> Option<String> {
-        match &self.who {
-            Who::Bot(call) if self.standing == Standing::Joined => Some(call.clone()),
-            _ => None,
-        }
-    }
-}
-
 /// The operation is documented for group calls.
-fn group(call: &Conversation) -> Result<&Group, Fault> {
+pub(super) fn group(call: &Conversation) -> Result<&Group, Fault> {
     call.group.as_ref().ok_or_else(|| Fault::only_for("group"))
 }
 

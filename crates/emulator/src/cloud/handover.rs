@@ -13,6 +13,13 @@ use super::{BOT_NAME, Cloud, Leg, MediaAction, notice};
 use crate::phone::{IncomingReason, Named, PhoneCallState, PhoneEvent, PhoneRole};
 use crate::timeline::{CallProgress, TimelineEvent};
 
+/// The name of one who is hidden.
+const MASKED: &str = "Anonymous";
+
+fn hide(name: Named, hidden: bool) -> Named {
+    if hidden { Named::new(MASKED) } else { name }
+}
+
 impl Cloud {
     /// The free phones that targets mean: by id or name, else every agent.
     pub(super) fn phones_of(
@@ -62,6 +69,7 @@ impl Cloud {
         now: Instant,
     ) -> Ring {
         let from = match &call.caller {
+            Some(_) if call.masked.caller => Named::new(MASKED),
             Some(caller) => self.named(caller),
             None => Named::new(BOT_NAME),
         };
@@ -97,6 +105,7 @@ impl Cloud {
             self.notify(call, ChangeType::Updated, &data);
         }
         let caller = call.caller.as_ref().map(|caller| self.named(caller));
+        let caller = caller.map(|name| hide(name, call.masked.caller));
         self.tell_state(call, phone, PhoneCallState::Establishing, caller);
         let leg = Leg::Agent;
         self.media(call, MediaAction::Host { leg, sdp });
@@ -138,7 +147,8 @@ impl Cloud {
         };
         self.bot_leaves(call, result);
         if let (Some(caller), Some(agent)) = (call.caller.clone(), call.agent.clone()) {
-            let (caller_name, agent_name) = (self.named(&caller), self.named(&agent));
+            let caller_name = hide(self.named(&caller), call.masked.caller);
+            let agent_name = hide(self.named(&agent), call.masked.callee);
             self.tell_state(call, &caller, PhoneCallState::Established, Some(agent_name));
             self.tell_state(call, &agent, PhoneCallState::Established, Some(caller_name));
         }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use switchboard_signaling::types::{
     Call, CallMediaState, CallState, ChangeType, CommsNotification, CommsNotifications,
-    CommsOperation, Identity, IdentitySet, InvitationParticipantInfo, MediaDirection, MediaState,
-    MediaStream, Modality, OperationKind, OperationStatus, Participant, ParticipantInfo,
-    ResultInfo, Tone, ToneInfo,
+    CommsOperation, ContentSharingSession, Identity, IdentitySet, InvitationParticipantInfo,
+    MediaDirection, MediaState, MediaStream, Modality, OperationKind, OperationStatus, Participant,
+    ParticipantInfo, ResultInfo, Tone, ToneInfo,
 };
 
 use super::conversation::{BotLeg, Conversation};
@@ -158,6 +158,20 @@ pub(crate) fn about_roster(
     let path = format!("{}/participants", call_path(&call.id));
     let mut notice = notice(call, bot, message, ChangeType::Updated, path, &people);
     notice.kind = "roster".to_owned();
+    notice
+}
+
+/// A notification about what is shared in it.
+pub(crate) fn about_sharing(
+    call: &Conversation,
+    bot: &BotLeg,
+    message: String,
+    change: ChangeType,
+    sessions: &[ContentSharingSession],
+) -> Notice {
+    let path = format!("{}/contentsharingsessions", call_path(&call.id));
+    let mut notice = notice(call, bot, message, change, path, &sessions);
+    notice.kind = "contentSharing".to_owned();
     notice
 }
 

@@ -238,6 +238,7 @@ impl Cloud {
             participant: self.ids.guid(),
             guest: None,
             delta_roster: false,
+            content_notices: false,
             muted: false,
         }
     }

@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use switchboard_signaling::types::{ChatInfo, IdentitySet, Participant, RemovedState};
+use switchboard_signaling::types::{
+    AudioRoutingGroup, ChangeType, ChatInfo, IdentitySet, MediaDirection, MediaStream, Modality,
+    Participant, RemovedState,
+};
 
 use super::notice;
 
@@ -21,6 +24,11 @@ pub(crate) struct Room {
     /// Whether two were in it at once.
     pub(crate) met: bool,
     pub(crate) attended: Vec<Attendance>,
+    /// Whose screen is shown, and the session's id.
+    pub(crate) sharing: Option<(u32, String)>,
+    /// What of that the bots have not been told.
+    pub(crate) sharing_news: Vec<(ChangeType, String)>,
+    pub(crate) routes: Vec<AudioRoutingGroup>,
     invitations: Vec<Invitation>,
     news: News,
     sequence: i64,
@@ -110,6 +118,9 @@ impl Room {
             seats: Vec::new(),
             met: false,
             attended: Vec::new(),
+            sharing: None,
+            sharing_news: Vec::new(),
+            routes: Vec::new(),
             invitations: Vec::new(),
             news: News::default(),
             sequence: 0,
@@ -175,8 +186,13 @@ impl Room {
     /// Takes a participant out; the roster will say so if it was on it.
     pub(crate) fn leave(&mut self, number: u32, why: &str, now: Instant) -> Option<Seat> {
         let at = self.seats.iter().position(|seat| seat.number == number)?;
+        self.stop_sharing(number);
         let seat = self.seats.remove(at);
         self.news.changed.remove(&seat.participant);
+        self.routes.retain(|route| {
+            let sources = route.sources.as_deref().unwrap_or_default();
+            !sources.contains(&seat.participant)
+        });
         if seat.standing == Standing::Joined {
             self.news.left.push(Participant {
                 removed_state: Some(RemovedState {
@@ -198,7 +214,34 @@ impl Room {
     pub(crate) fn roster(&self) -> Vec<Participant> {
         let joined = |seat: &&Seat| seat.standing == Standing::Joined;
         let seats = self.seats.iter().filter(joined);
-        seats.map(|seat| seat.shown(self.sequence)).collect()
+        seats
+            .map(|seat| {
+                let mut shown = seat.shown(self.sequence);
+                let shares = self
+                    .sharing
+                    .as_ref()
+                    .is_some_and(|(one, _)| *one == seat.number);
+                shown.media_streams.iter_mut().for_each(|streams| {
+                    streams.extend(shares.then(screen));
+                });
+                shown
+            })
+            .collect()
+    }
+
+    /// The calls of the bots that have joined.
+    pub(crate) fn joined_bots(&self) -> impl Iterator<Item = String> {
+        self.seats.iter().filter_map(|seat| match &seat.who {
+            Who::Bot(call) if seat.standing == Standing::Joined => Some(call.clone()),
+            _ => None,
+        })
+    }
+
+    /// The seat of a participant.
+    pub(crate) fn number_of(&self, participant: &str) -> Option<u32> {
+        let mut seats = self.seats.iter();
+        let seat = seats.find(|seat| seat.participant == participant)?;
+        Some(seat.number)
     }
 
     /// What is to be told, if anything is new. It has a greater sequence number than
@@ -273,5 +316,15 @@ impl Seat {
             stream.label = Some("main-audio".to_owned());
         }
         shown
+    }
+}
+
+/// The stream of one who shows a screen (call: changeScreenSharingRole).
+fn screen() -> MediaStream {
+    MediaStream {
+        media_type: Some(Modality::VideoBasedScreenSharing),
+        label: Some("applicationsharing-video".to_owned()),
+        direction: Some(MediaDirection::SendOnly),
+        ..MediaStream::default()
     }
 }

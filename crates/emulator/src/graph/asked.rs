@@ -4,7 +4,7 @@
 use axum::http::{Method, StatusCode};
 use switchboard_signaling::types::{Call, MediaConfig};
 
-use super::meetings;
+use super::{meetings, presence};
 use crate::cloud::Fault;
 use crate::identity::Access;
 
@@ -19,9 +19,10 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn read(method: &Method, path: &str) -> Self {
-        if let Some(operation) = meetings::operation(method, path) {
+        let presence = || presence::operation(path);
+        if let Some(operation) = meetings::operation(method, path).or_else(presence) {
             return Self {
-                operation: operation.to_owned(),
+                operation: operation.chars().take(64).collect(),
                 call: String::new(),
             };
         }
@@ -32,6 +33,7 @@ impl Asked {
         let mut segments = below.split('/').filter(|segment| !segment.is_empty());
         let call = segments.next().unwrap_or_default().to_owned();
         let operation = match (segments.next(), method) {
+            (Some("audioRoutingGroups"), _) => "audioRoutingGroups",
             (Some("participants"), _) => of_participants(&segments.collect::<Vec<_>>(), method),
             (None, &Method::GET) => "get",
             (None, &Method::DELETE) => "delete",
@@ -64,6 +66,21 @@ impl Asked {
                 &["OnlineMeetings.ReadWrite.All"]
             }
             "getMeeting" => &["OnlineMeetings.Read.All", "OnlineMeetings.ReadWrite.All"],
+            "audioRoutingGroups" => &[JOIN, GROUP],
+            "changeScreenSharingRole" => &[MEDIA],
+            "addLargeGalleryView" => &[JOIN, GUEST, GROUP],
+            "getPresence" | "getPresencesByUserId" => {
+                &["Presence.Read.All", "Presence.ReadWrite.All"]
+            }
+            "setPresence"
+            | "clearPresence"
+            | "setUserPreferredPresence"
+            | "clearUserPreferredPresence"
+            | "setStatusMessage"
+            | "setManualLocation"
+            | "setAutomaticLocation"
+            | "clearLocation"
+            | "clearAutomaticLocation" => &["Presence.ReadWrite.All"],
             "attendanceReports" => &["OnlineMeetingArtifact.Read.All"],
             _ => &[],
         }

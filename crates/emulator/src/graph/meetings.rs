@@ -96,12 +96,7 @@ fn act(
     };
     let owner = match asked.owner {
         Some(owner) => owner,
-        // An application's token has no user; leniently, the application is one.
-        None if hub.is_lenient() => Owner::User(app.to_owned()),
-        None => {
-            let message = "/me request is only valid with delegated authentication flow.";
-            return Err(bad(message));
-        }
+        None => Owner::User(me(hub, app)?),
     };
     let (owner, segments) = (&owner, &asked.rest);
     let decoded: Option<Vec<String>> = segments.iter().map(|segment| decoded(segment)).collect();
@@ -165,7 +160,16 @@ fn act(
     }
 }
 
-fn list(what: &str, items: &impl Serialize) -> Response {
+/// Who `/me` is. An application's token has no user; leniently, the application is one.
+pub(super) fn me(hub: &Hub, app: &str) -> Result<String, Fault> {
+    if hub.is_lenient() {
+        return Ok(app.to_owned());
+    }
+    let message = "/me request is only valid with delegated authentication flow.";
+    Err(bad(message))
+}
+
+pub(super) fn list(what: &str, items: &impl Serialize) -> Response {
     let context = format!("https://graph.microsoft.com/v1.0/$metadata#{what}");
     Json(json!({"@odata.context": context, "value": items})).into_response()
 }
@@ -198,7 +202,7 @@ fn filter(query: &str) -> Result<Filter, Fault> {
 }
 
 /// A segment of a path without its escapes; what forms give a meaning has none there.
-fn decoded(segment: &str) -> Option<String> {
+pub(super) fn decoded(segment: &str) -> Option<String> {
     let escaped = segment.replace('+', "%2B").replace('=', "%3D");
     let escaped = escaped.replace('&', "%26");
     let text = form_urlencoded::parse(escaped.as_bytes()).next()?.0;

@@ -103,6 +103,10 @@ async fn oversee(
     {
         return fail(hub, &access, asked, ids, status, retry_after);
     }
+    let path = request.uri().path();
+    if let Some(wait) = hub.limits(|limits| limits.count(&access.app, path, hub.now())) {
+        return fail(hub, &access, asked, ids, 429, Some(wait));
+    }
     if let Err(fault) = asked.permitted(&access) {
         return refuse(&fault, ids);
     }
@@ -121,7 +125,7 @@ async fn oversee(
     }
 }
 
-/// The answer a fault asks for.
+/// The answer that a fault, or a limit, asks for.
 fn fail(
     hub: &Hub,
     access: &Access,
@@ -137,7 +141,8 @@ fn fail(
         StatusCode::GATEWAY_TIMEOUT => "GatewayTimeout",
         _ => "UnknownError",
     };
-    let mut response = refuse(&Fault::new(status, code, "A fault on demand."), ids);
+    let message = "The request is refused on demand, or one of too many.";
+    let mut response = refuse(&Fault::new(status, code, message), ids);
     if let Some(seconds) = retry_after {
         response
             .headers_mut()

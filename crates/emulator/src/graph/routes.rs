@@ -13,12 +13,12 @@ use axum::{Extension, Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use switchboard_signaling::types::{Call, CommsOperation};
+use switchboard_signaling::types::{Call, CommsOperation, LogTeleconferenceDeviceQualityRequest};
 
 use super::asked::{for_call, lacks};
 use super::oversee::authorize;
 use super::refuse::{Ids, refuse};
-use super::{meetings, shape};
+use super::{meetings, presence, shape};
 use crate::cloud::{Fault, Operation, Reply};
 use crate::identity::Access;
 use crate::shell::Hub;
@@ -44,6 +44,20 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
             "/{call}/participants/{participant}/{action}",
             post(act_on_participant),
         )
+        .route("/logTeleconferenceDeviceQuality", post(log_quality))
+        .route("/{call}/contentSharingSessions", get(list_sharing))
+        .route(
+            "/{call}/contentSharingSessions/{session}",
+            get(read_sharing),
+        )
+        .route(
+            "/{call}/audioRoutingGroups",
+            get(list_routes).post(create_route),
+        )
+        .route(
+            "/{call}/audioRoutingGroups/{route}",
+            get(read_route).patch(update_route).delete(delete_route),
+        )
         .route("/{call}/{action}", post(act))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed);
@@ -51,6 +65,7 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
         .nest("/v1.0/communications/calls", calls.clone())
         .nest("/v1.0/app/calls", calls)
         .merge(meetings::router())
+        .merge(presence::router())
         .route("/v1.0/{*rest}", any(unknown))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(hub), authorize))
@@ -175,6 +190,117 @@ async fn invite(
     )
 }
 
+async fn list_sharing(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path(call): Path<String>,
+) -> Response {
+    operate(&hub, &access, &ids, &call, Ok(Operation::ListSharing))
+}
+
+async fn read_sharing(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path((call, session)): Path<(String, String)>,
+) -> Response {
+    operate(
+        &hub,
+        &access,
+        &ids,
+        &call,
+        Ok(Operation::GetSharing(session)),
+    )
+}
+
+async fn list_routes(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path(call): Path<String>,
+) -> Response {
+    operate(&hub, &access, &ids, &call, Ok(Operation::ListRoutes))
+}
+
+async fn read_route(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path((call, route)): Path<(String, String)>,
+) -> Response {
+    operate(&hub, &access, &ids, &call, Ok(Operation::GetRoute(route)))
+}
+
+async fn create_route(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path(call): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let payload = Payload::new(&hub, "audioRoutingGroup", &headers, body);
+    operate(
+        &hub,
+        &access,
+        &ids,
+        &call,
+        payload.read().map(Operation::CreateRoute),
+    )
+}
+
+async fn update_route(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path((call, route)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let payload = Payload::new(&hub, "audioRoutingGroup", &headers, body);
+    operate(
+        &hub,
+        &access,
+        &ids,
+        &call,
+        payload
+            .read()
+            .map(|changes| Operation::UpdateRoute(route, changes)),
+    )
+}
+
+async fn delete_route(
+    State(hub): State<Arc<Hub>>,
+    Extension(access): Extension<Access>,
+    Extension(ids): Extension<Ids>,
+    Path((call, route)): Path<(String, String)>,
+) -> Response {
+    operate(
+        &hub,
+        &access,
+        &ids,
+        &call,
+        Ok(Operation::DeleteRoute(route)),
+    )
+}
+
+/// What a gateway measured is read, and not kept.
+async fn log_quality(
+    State(hub): State<Arc<Hub>>,
+    Extension(ids): Extension<Ids>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let payload = Payload::new(&hub, "logTeleconferenceDeviceQuality", &headers, body);
+    let read = payload.read::<LogTeleconferenceDeviceQualityRequest>();
+    let read = read.and_then(|request| match request.quality {
+        Some(_) => Ok(Reply::NoContent),
+        None => Err(Fault::property("quality", "it is what is logged")),
+    });
+    reply(&hub, "", read, &ids)
+}
+
 async fn act_on_participant(
     State(hub): State<Arc<Hub>>,
     Extension(access): Extension<Access>,
@@ -237,6 +363,8 @@ fn parse_action(action: &str, body: Payload<'_>) -> Result<Operation, Fault> {
         "mute" => Operation::Mute(body.optional()?),
         "unmute" => Operation::Unmute(body.optional()?),
         "playPrompt" => Operation::PlayPrompt(body.read()?),
+        "changeScreenSharingRole" => Operation::ChangeScreenSharingRole(body.read()?),
+        "addLargeGalleryView" => Operation::AddLargeGalleryView(body.optional()?),
         "recordResponse" => Operation::RecordResponse(body.read()?),
         "subscribeToTone" => Operation::SubscribeToTone(body.optional()?),
         "cancelMediaProcessing" => Operation::CancelMediaProcessing(body.optional()?),
@@ -342,6 +470,8 @@ fn reply(hub: &Hub, call: &str, reply: Result<Reply, Fault>, ids: &Ids) -> Respo
         }
         Ok(Reply::Operations(operations)) => list("operations", call, &operations),
         Ok(Reply::Participants(participants)) => list("participants", call, &participants),
+        Ok(Reply::Object(object)) => Json(object).into_response(),
+        Ok(Reply::List(what, items)) => list(what, call, &items),
         Ok(Reply::Participant(participant)) => Json(participant).into_response(),
         Err(fault) => refuse(&fault, ids),
     }

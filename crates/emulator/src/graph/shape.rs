@@ -229,6 +229,27 @@ const RECORD: Shape = Shape {
     ],
 };
 
+const ROLE: Shape = Shape {
+    name: "changeScreenSharingRole",
+    properties: &[("role", Plain)],
+};
+
+const ROUTE: Shape = Shape {
+    name: "audioRoutingGroup",
+    properties: &[
+        ("id", Plain),
+        ("receivers", Plain),
+        ("routingMode", Plain),
+        ("sources", Plain),
+    ],
+};
+
+/// The measurements are checked where they are read.
+const QUALITY: Shape = Shape {
+    name: "logTeleconferenceDeviceQuality",
+    properties: &[("quality", Plain)],
+};
+
 const INVITE: Shape = Shape {
     name: "invite",
     properties: &[("participants", Of(&INVITATION)), ("clientContext", Plain)],
@@ -256,6 +277,15 @@ pub(super) fn check(operation: &str, body: &Value) -> Result<(), Fault> {
         "updateRecordingStatus" => &RECORDING_STATUS,
         "sendDtmfTones" => &TONES,
         "recordResponse" => &RECORD,
+        "changeScreenSharingRole" => &ROLE,
+        "audioRoutingGroup" => &ROUTE,
+        "logTeleconferenceDeviceQuality" => &QUALITY,
+        "getPresencesByUserId" => &meeting::PRESENCES,
+        "setPresence" => &meeting::SET_PRESENCE,
+        "clearPresence" => &meeting::CLEAR_PRESENCE,
+        "setUserPreferredPresence" => &meeting::PREFERRED,
+        "setStatusMessage" => &meeting::STATUS,
+        "setManualLocation" | "setAutomaticLocation" => &meeting::LOCATION,
         "invite" => &INVITE,
         "startHoldMusic" => &HOLD_MUSIC,
         "createMeeting" | "updateMeeting" => &meeting::MEETING,

@@ -29,7 +29,7 @@ const NOTIFICATION_LIFETIME: Duration = Duration::from_secs(3600);
 const BACKDATED: Duration = Duration::from_secs(300);
 
 /// The application permissions that are consented to.
-pub(crate) const ROLES: [&str; 8] = [
+pub(crate) const ROLES: [&str; 10] = [
     "Calls.AccessMedia.All",
     "Calls.Initiate.All",
     "Calls.InitiateGroupCall.All",
@@ -38,6 +38,8 @@ pub(crate) const ROLES: [&str; 8] = [
     "OnlineMeetingArtifact.Read.All",
     "OnlineMeetings.Read.All",
     "OnlineMeetings.ReadWrite.All",
+    "Presence.Read.All",
+    "Presence.ReadWrite.All",
 ];
 
 /// Applications with their secrets, and the key that signs.

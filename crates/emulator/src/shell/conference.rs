@@ -3,7 +3,7 @@
 //! [`Mix`] is the rounds, without a clock; [`Conference`] is the thread that runs
 //! them. What memory there is for audio is made when somebody joins, and wiped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc as orders;
 use std::time::{Duration, Instant};
@@ -58,6 +58,11 @@ pub(super) enum Order {
     },
     Stop {
         seat: u32,
+    },
+    /// Lets these alone hear a seat, or everyone again.
+    Route {
+        seat: u32,
+        receivers: Option<BTreeSet<u32>>,
     },
 }
 
@@ -130,6 +135,8 @@ struct Member {
     saying: Option<Track>,
     muted: bool,
     held: Option<Track>,
+    /// Who alone hears it, and what it said in this round.
+    private: Option<(BTreeSet<u32>, Zeroizing<Vec<f32>>)>,
     /// Rounds in which nothing was to be heard.
     silent: u32,
 }
@@ -178,6 +185,12 @@ impl Mix {
                     member.saying = Some(Track::new(samples));
                 }
             }
+            Order::Route { seat, receivers } => {
+                if let Some(member) = self.members.get_mut(&seat) {
+                    let frame = || Zeroizing::new(vec![0.0; LIVE_FRAME]);
+                    member.private = receivers.map(|receivers| (receivers, frame()));
+                }
+            }
             Order::Stop { seat } => {
                 let member = self.members.get_mut(&seat);
                 if member.is_some_and(|member| member.saying.take().is_some()) {
@@ -201,6 +214,7 @@ impl Mix {
             saying: None,
             muted: false,
             held: None,
+            private: None,
             silent: 0,
         };
         self.members.insert(seat, member);
@@ -220,7 +234,13 @@ impl Mix {
         }
         for (seat, member) in &mut self.members {
             let spoke = member.speak(&mut self.frame);
-            if spoke && !member.muted && member.held.is_none() {
+            let heard = spoke && !member.muted && member.held.is_none();
+            if let Some((_, own)) = &mut member.private {
+                own.fill(0.0);
+                if heard {
+                    own.copy_from_slice(&self.frame[..]);
+                }
+            } else if heard {
                 self.mixer.put(member.place, &self.frame[..]);
             }
             if member.saying.as_ref().is_some_and(Track::is_over) {
@@ -233,11 +253,34 @@ impl Mix {
             }
         }
         self.mixer.turn();
-        for member in self.members.values_mut() {
-            self.mixer.heard_by(member.place, &mut self.frame[..]);
-            member.hear(&mut self.frame);
+        let seats = self.members.len();
+        for at in 0..seats {
+            let Some(seat) = self.members.keys().nth(at).copied() else {
+                break;
+            };
+            let place = self
+                .members
+                .get(&seat)
+                .map_or(usize::MAX, |member| member.place);
+            self.mixer.heard_by(place, &mut self.frame[..]);
+            whisper(&self.members, seat, &mut self.frame);
+            if let Some(member) = self.members.get_mut(&seat) {
+                member.hear(&mut self.frame);
+            }
         }
         self.frame.zeroize();
+    }
+}
+
+/// Adds what others say to a seat privately.
+fn whisper(members: &BTreeMap<u32, Member>, seat: u32, frame: &mut Frame) {
+    let private = members.iter().filter(|(other, _)| **other != seat);
+    for (receivers, said) in private.filter_map(|(_, member)| member.private.as_ref()) {
+        if receivers.contains(&seat) {
+            for (sample, said) in frame.iter_mut().zip(said.iter()) {
+                *sample = (*sample + said).clamp(-1.0, 1.0);
+            }
+        }
     }
 }
 

@@ -136,6 +136,7 @@ impl RoomMedia {
                 let step = self.player(seat).map(|player| player.add(task, what));
                 self.take_step(seat, step);
             }
+            RoomAction::Route { seat, receivers } => self.order(Order::Route { seat, receivers }),
             RoomAction::StopPlaying { seat } => self.stop_playing(seat),
             RoomAction::End => {}
         }

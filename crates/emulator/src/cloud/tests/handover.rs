@@ -228,3 +228,28 @@ fn an_outgoing_call_rings_at_the_named_phone() {
     scene.say(&caller, PhoneCommand::Hangup { call });
     assert_eq!(scene.states().last(), Some(&"terminated"));
 }
+
+#[test]
+fn a_redirect_hides_who_is_to_be_hidden() {
+    let mut scene = Scene::new();
+    let call = scene.dial();
+    let body = json!({"targets": [{"identity": {"user": {"id": "someone"}}}],
+        "maskCaller": true, "maskCallee": true});
+    scene.operate(&call, "redirect", body).unwrap();
+    let (caller, agent) = (scene.caller.clone(), scene.agent.clone());
+    assert_eq!(scene.last_told(&agent)["from"]["name"], "Anonymous");
+    let accept = PhoneCommand::Accept {
+        call: call.clone(),
+        sdp: SDP.into(),
+    };
+    scene.say(&agent, accept);
+    for leg in [Leg::Agent, Leg::Caller] {
+        let sdp = "answer".to_owned();
+        scene.report(&call, MediaReport::Hosted { leg, sdp });
+    }
+    for phone in [caller, agent] {
+        let own = |(to, event): &&(String, Value)| *to == phone && event["type"] == "state";
+        let (_, state) = scene.told.iter().rfind(own).unwrap();
+        assert_eq!(state["with"]["name"], "Anonymous");
+    }
+}

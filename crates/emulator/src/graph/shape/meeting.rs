@@ -1,4 +1,4 @@
-//! The bodies of requests for meetings.
+//! The bodies of requests for meetings and presences.
 
 use super::Holds::{Of, Value as Plain};
 use super::{CHAT_INFO, IDENTITY_SET, Shape};
@@ -94,4 +94,43 @@ pub(super) const CREATE_OR_GET: Shape = Shape {
         ("startDateTime", Plain),
         ("subject", Plain),
     ],
+};
+
+pub(super) const PRESENCES: Shape = Shape {
+    name: "getPresencesByUserId",
+    properties: &[("ids", Plain)],
+};
+
+pub(super) const SET_PRESENCE: Shape = Shape {
+    name: "setPresence",
+    properties: &[
+        ("activity", Plain),
+        ("availability", Plain),
+        ("expirationDuration", Plain),
+        ("sessionId", Plain),
+    ],
+};
+
+pub(super) const CLEAR_PRESENCE: Shape = Shape {
+    name: "clearPresence",
+    properties: &[("sessionId", Plain)],
+};
+
+pub(super) const PREFERRED: Shape = Shape {
+    name: "setUserPreferredPresence",
+    properties: &[
+        ("activity", Plain),
+        ("availability", Plain),
+        ("expirationDuration", Plain),
+    ],
+};
+
+pub(super) const STATUS: Shape = Shape {
+    name: "setStatusMessage",
+    properties: &[("statusMessage", Plain)],
+};
+
+pub(super) const LOCATION: Shape = Shape {
+    name: "workLocation",
+    properties: &[("placeId", Plain), ("workLocationType", Plain)],
 };
