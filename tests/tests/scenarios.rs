@@ -111,6 +111,11 @@ async fn a_front_desk_answers_rejects_and_redirects() -> Result<(), Failure> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn people_meet() -> Result<(), Failure> {
+    passes_at_the_desk("meeting").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_menu_stands_a_bad_network() -> Result<(), Failure> {
     passes_at_the_desk("bad-network").await
 }

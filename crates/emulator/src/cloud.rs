@@ -119,6 +119,11 @@ impl Cloud {
         }
     }
 
+    /// The client id of any application.
+    pub(crate) fn any_app(&self) -> Option<String> {
+        self.apps.keys().next().cloned()
+    }
+
     pub(crate) fn app(&self, client_id: &str) -> Option<&Registration> {
         self.apps.get(client_id)
     }

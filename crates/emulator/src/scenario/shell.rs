@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_media::engine::LegStats;
 use switchboard_media::event::MediaEvent;
+use switchboard_signaling::types::CreateOrGetRequest;
 use switchboard_transport::{Offer, Session, SessionEvent, Transport};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -14,6 +15,7 @@ use super::plan::{Person, Scenario};
 use super::player::{Command, Event};
 use super::report::{Finding, Report};
 use super::runner::Runner;
+use crate::cloud::Owner;
 use crate::emulator::Emulator;
 use crate::judge::Judge;
 use crate::network::{Conditions, NetworkRule};
@@ -123,11 +125,35 @@ fn set_network(emulator: &Emulator, rule: NetworkRule) {
     let _ = emulator.hub().network(|network| network.set(rule));
 }
 
+/// What to dial: for `meeting:NAME` the meeting of that name, which begins with the first
+/// who asks for it; else the target itself.
+fn number_of(emulator: &Emulator, target: String) -> String {
+    let Some(name) = target.strip_prefix("meeting:") else {
+        return target;
+    };
+    let request = CreateOrGetRequest {
+        external_id: Some(name.to_owned()),
+        subject: Some(name.to_owned()),
+        ..CreateOrGetRequest::default()
+    };
+    let meeting = emulator.hub().apply(|cloud, now| {
+        let app = cloud.any_app()?;
+        let owner = Owner::User("scenario".to_owned());
+        cloud.create_or_get(&app, &owner, request, now).ok()
+    });
+    let url = meeting.and_then(|(_, meeting)| meeting.join_web_url);
+    url.unwrap_or(target)
+}
+
 async fn carry_out(emulator: &Emulator, runner: &mut Runner, orders: &[mpsc::Sender<Command>]) {
     while let Some((who, command)) = runner.poll_command() {
         match command {
             Command::Advance(by) => emulator.hub().advance(by),
             Command::Network(rule) => set_network(emulator, rule),
+            Command::Dial(target) => {
+                let dial = Command::Dial(number_of(emulator, target));
+                drop(orders[who].send(dial).await);
+            }
             // A body that is gone has nothing left to do.
             command => drop(orders[who].send(command).await),
         }
