@@ -105,3 +105,53 @@ fn a_wrong_secret_opens_nothing_and_is_not_repeated() {
         "{said}"
     );
 }
+
+/// What a command prints, as JSON.
+fn answer(output: &Output) -> Value {
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+}
+
+#[test]
+fn a_meeting_is_planned_joined_and_filled_from_the_command_line() {
+    const ORGANIZER: &str = "550fae72-d251-43ec-868c-373732c2704f";
+    const GUEST: &str = "112f7296-5fa4-42ca-bae8-6a692b15d4b8";
+    let emulated = Emulated::start();
+    let graph = |line: &str| answer(&emulated.graph(line));
+    let meeting = graph(&format!(
+        "meeting create --user {ORGANIZER} --subject Bridge --passcode"
+    ));
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let id = text(&meeting, "id");
+    let found = graph(&format!("meeting get --user {ORGANIZER} {id}"));
+    assert_eq!(found["joinWebUrl"], meeting["joinWebUrl"]);
+    let settings = &meeting["joinMeetingIdSettings"];
+    let mut passcode = NamedTempFile::new().unwrap();
+    let secret = text(settings, "passcode");
+    passcode.write_all(secret.as_bytes()).unwrap();
+    let call = graph(&format!(
+        "call create --callback-uri http://127.0.0.1:9/api/calls --join-meeting-id {} --passcode-file {}",
+        text(settings, "joinMeetingId"),
+        passcode.path().display(),
+    ));
+    let call = text(&call, "id");
+    let joined = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        graph(&format!("call get {call}"))["state"] == "established"
+    });
+    assert!(joined);
+    let invited = graph(&format!("participant invite {call} --to-user {GUEST}"));
+    assert_eq!(
+        invited["@odata.type"],
+        "#microsoft.graph.inviteParticipantsOperation"
+    );
+    let roster = graph(&format!("participant list {call}"));
+    assert_eq!(
+        roster[0]["@odata.type"], "#microsoft.graph.participant",
+        "{roster}"
+    );
+    graph(&format!("call delete {call}"));
+    graph(&format!("meeting delete --user {ORGANIZER} {id}"));
+    let gone = said(&emulated.graph(&format!("meeting get --user {ORGANIZER} {id}")));
+    assert!(gone.contains("404"), "{gone}");
+}
