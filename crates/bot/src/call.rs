@@ -4,10 +4,11 @@
 mod ears;
 mod facts;
 mod orders;
+mod presence;
 mod recording;
 mod service;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,10 +19,7 @@ use switchboard_nlp::{CallState as Told, Event};
 use switchboard_signaling::call::{
     CallDriver, CallEvent, Command, CommandError, CommandId, Failure, Termination,
 };
-use switchboard_signaling::client::GraphClient;
-use switchboard_signaling::error::GraphError;
-use switchboard_signaling::request::presence;
-use switchboard_signaling::types::{CallId, CallState, CommsOperation, UserId};
+use switchboard_signaling::types::{CallId, CallState, CommsOperation};
 use switchboard_transport::whip::Reservation;
 use switchboard_transport::{Session, SessionEvent};
 use tokio::sync::watch;
@@ -46,9 +44,6 @@ const WITHOUT_MEDIA: Duration = Duration::from_secs(20);
 
 /// How often an engine gets what was heard.
 const LISTEN_EVERY: Duration = Duration::from_millis(10);
-
-/// How long callers wait for the presence of those they may be passed on to.
-const PRESENCE_WITHIN: Duration = Duration::from_secs(3);
 
 /// How a call ended, for whoever placed it.
 #[derive(Debug, Clone)]
@@ -171,27 +166,6 @@ impl Task {
         let actions = self.talk.input(Instant::now(), Input::Incoming);
         self.carry_out(actions);
         self.run().await
-    }
-
-    /// The contacts who are available, where the flow asks for it. Who can't be asked
-    /// about in time counts as away: callers wait 15 s at most to be answered.
-    async fn present(&mut self) -> BTreeSet<String> {
-        let watched = self.script.flow.watched();
-        if watched.is_empty() {
-            return BTreeSet::new();
-        }
-        let available = available(&self.shared.graph, &watched);
-        match tokio::time::timeout(PRESENCE_WITHIN, available).await {
-            Ok(Ok(present)) => present,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "presence can't be read; everybody counts as away");
-                BTreeSet::new()
-            }
-            Err(_) => {
-                tracing::warn!("presence isn't told in time; everybody counts as away");
-                BTreeSet::new()
-            }
-        }
     }
 
     /// Stays until the call is over.
@@ -531,30 +505,6 @@ impl Task {
             }
         }
     }
-}
-
-/// Which of the contacts (by name, with their users) are available.
-async fn available(
-    graph: &GraphClient,
-    watched: &[(&str, &str)],
-) -> Result<BTreeSet<String>, GraphError> {
-    let ids: Vec<UserId> = watched
-        .iter()
-        .filter_map(|(_, user)| user.parse().ok())
-        .collect();
-    let Ok(request) = presence::get_by_user_id(&ids) else {
-        return Ok(BTreeSet::new());
-    };
-    let page = graph.send(&request).await?;
-    let free: Vec<String> = page
-        .value
-        .into_iter()
-        .filter(|one| one.availability.as_deref() == Some("Available"))
-        .filter_map(|one| one.id)
-        .collect();
-    let is_free = |user: &str| free.iter().any(|id| id.eq_ignore_ascii_case(user));
-    let present = watched.iter().filter(|(_, user)| is_free(user));
-    Ok(present.map(|(name, _)| (*name).to_owned()).collect())
 }
 
 async fn offered(reservation: Option<&mut Reservation>) -> Option<Session> {

@@ -7,6 +7,8 @@ use switchboard_media::event::Digit;
 
 use super::*;
 
+mod screening;
+
 const FRONT_DESK: &str = include_str!("../../flows/frontdesk.toml");
 
 fn flow(text: &str) -> Arc<Flow> {
@@ -140,59 +142,6 @@ fn hours_and_numbers_decide_before_answering() {
         ..at("10:00")
     };
     assert_eq!(call(refused, &["1"]), "(rejects)\n> 1");
-}
-
-const SCREEN: &str = r#"
-    start = "screen"
-    otherwise = "end"
-    [contacts]
-    ada = { user = "ada-id" }
-    [nodes.screen]
-    branch = [
-        { number = ["+1900*", "+31201234567"], goto = "blocked" },
-        { anonymous = true, goto = "blocked" },
-        { often = { calls = 3, within = 60 }, goto = "busy" },
-        { present = "ada", goto = "pass" },
-    ]
-    [nodes.blocked]
-    reject = "forbidden"
-    [nodes.busy]
-    reject = "busy"
-    [nodes.pass]
-    redirect = "ada"
-    [nodes.end]
-    hang_up = true
-"#;
-
-#[test]
-fn callers_are_screened_by_lists_and_how_often_they_call() {
-    let flow = flow(SCREEN);
-    assert_eq!(flow.watched(), [("ada", "ada-id")]);
-    let decide = |number: Option<&str>, earlier: &[u64], present: &[&str]| {
-        let facts = Facts {
-            number: number.map(str::to_owned),
-            earlier: earlier
-                .iter()
-                .map(|age| Duration::from_secs(*age))
-                .collect(),
-            present: present.iter().map(|name| (*name).to_owned()).collect(),
-            ..Facts::default()
-        };
-        let mut run = Run::new(Arc::clone(&flow), facts);
-        run.handle(Instant::now(), Input::Incoming)
-    };
-    let good = Some("+31209999999");
-    for blocked in [Some("+19005550100"), Some("+31201234567"), None] {
-        let refused = [Action::Reject(Refusal::Forbidden)];
-        assert_eq!(decide(blocked, &[], &["ada"]), refused, "{blocked:?}");
-    }
-    assert_eq!(
-        decide(good, &[10, 50], &["ada"]),
-        [Action::Reject(Refusal::Busy)]
-    );
-    let ada = Contact::User("ada-id".to_owned());
-    assert_eq!(decide(good, &[10, 70], &["ada"]), [Action::Redirect(ada)]);
-    assert_eq!(decide(good, &[10], &[]), [Action::Answer]);
 }
 
 #[test]
