@@ -34,7 +34,7 @@ use crate::program::{Caller, Handler, Program};
 use crate::script::Script;
 
 pub use config::{BotConfig, BotError, Cloud};
-pub use dial::{DialError, Dialer, OutgoingCall, PlacedCall};
+pub use dial::{DialError, Dialer, EndError, OutgoingCall, PlacedCall};
 use files::Files;
 use recent::Recent;
 

@@ -3,6 +3,7 @@
 
 mod ears;
 mod facts;
+mod news;
 mod orders;
 mod presence;
 mod recording;
@@ -19,7 +20,7 @@ use switchboard_nlp::{CallState as Told, Event};
 use switchboard_signaling::call::{
     CallDriver, CallEvent, Command, CommandError, CommandId, Failure, Termination,
 };
-use switchboard_signaling::types::{CallId, CallState, CommsOperation};
+use switchboard_signaling::types::{CallState, CommsOperation};
 use switchboard_transport::whip::Reservation;
 use switchboard_transport::{Session, SessionEvent};
 use tokio::sync::watch;
@@ -35,6 +36,7 @@ use crate::speech::{Line, Spoken};
 pub use ears::FeatureChoice;
 use ears::Listener;
 pub(crate) use facts::{facts_of, instance, invitation};
+pub use news::{CallNews, CallReport};
 use recording::Fetching;
 use service::Service;
 
@@ -44,19 +46,6 @@ const WITHOUT_MEDIA: Duration = Duration::from_secs(20);
 
 /// How often an engine gets what was heard.
 const LISTEN_EVERY: Duration = Duration::from_millis(10);
-
-/// How a call ended, for whoever placed it.
-#[derive(Debug, Clone)]
-pub struct CallReport {
-    /// The call's id, once Graph gave one.
-    pub id: Option<CallId>,
-    /// Whether somebody answered.
-    pub answered: bool,
-    /// The flow's `outcome`.
-    pub outcome: Option<String>,
-    /// How it ended; `None` when the task was let go of.
-    pub end: Option<Box<Termination>>,
-}
 
 /// A call's task.
 pub(crate) struct Task {
@@ -70,6 +59,8 @@ pub(crate) struct Task {
     hook: Option<Hook>,
     fetching: Option<Fetching>,
     answered: bool,
+    /// Whoever placed the call is told.
+    pub(crate) news: Option<watch::Sender<CallNews>>,
     /// A placed call's number, until its id is known.
     pub(crate) nameless: Option<u64>,
 }
@@ -128,6 +119,8 @@ enum Woken {
     Due,
     WithoutMedia,
     Stopping,
+    /// A placed call may have got its id.
+    Named,
 }
 
 impl Task {
@@ -155,6 +148,7 @@ impl Task {
             hook: None,
             fetching: None,
             answered: false,
+            news: None,
             nameless: None,
         }
     }
@@ -217,9 +211,11 @@ impl Task {
                 Woken::Due => self.talk.input(now, Input::Timeout),
                 Woken::WithoutMedia => self.miss_media(),
                 Woken::Stopping => self.order(Command::HangUp),
+                Woken::Named => Vec::new(),
             };
             self.carry_out(actions);
             self.attend(now);
+            self.tell_news();
         }
     }
 
@@ -285,8 +281,11 @@ impl Task {
             Media::Application(ours) => ours,
             Media::Service(_) => &mut nothing,
         };
+        let nameless = self.nameless.is_some();
         // Digits must not wait behind a flood of notifications, nor these behind audio.
         tokio::select! {
+            // Graph's answer to a new call is no event, and its id is wanted at once.
+            () = tokio::time::sleep(news::NAMING), if nameless => Woken::Named,
             event = self.driver.next_event() => Woken::Call(event),
             session = offered(reservation.as_mut()) => Woken::Offered(session.map(Box::new)),
             event = media(session.as_mut()) => Woken::Media(event),

@@ -19,9 +19,10 @@ mod script;
 pub mod speech;
 
 pub use bot::{
-    Bot, BotConfig, BotError, Cloud, DialError, Dialer, Engines, OutgoingCall, Parts, PlacedCall,
+    Bot, BotConfig, BotError, Cloud, DialError, Dialer, EndError, Engines, OutgoingCall, Parts,
+    PlacedCall,
 };
-pub use call::{CallReport, FeatureChoice};
+pub use call::{CallNews, CallReport, FeatureChoice};
 pub use observer::{Observation, Observer, PromptProgress, nobody};
 pub use prompts::RecordingError;
 pub use script::{Script, ScriptError};

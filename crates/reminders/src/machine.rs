@@ -286,6 +286,14 @@ impl Reminder {
         }
     }
 
+    /// Its runner is known to be gone: a call that it left behind is ended at once, and
+    /// not when its lease is over. One whose id is not known is waited out all the same.
+    pub fn abandon(&mut self, now: Timestamp) {
+        if let State::Calling { lease, .. } = &mut self.state {
+            *lease = now.min(*lease);
+        }
+    }
+
     /// The person pressed a key that means something. A confirmation stands whatever
     /// else is wished.
     ///

@@ -8,6 +8,7 @@
 //! The description, OpenAPI 3.1, is made of the handlers themselves ([`description`]).
 
 pub mod keys;
+mod metrics;
 mod model;
 mod problem;
 mod reminders;
@@ -58,7 +59,7 @@ pub fn router(parts: Parts) -> Router {
                 async move { Json(description) }
             }),
         )
-        .fallback(unknown)
+        .route("/api/v1/{*rest}", axum::routing::any(unknown))
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_CSV))
         .with_state(Arc::new(parts))
@@ -74,6 +75,7 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(reminders::create, reminders::list))
         .routes(routes!(reminders::get, reminders::cancel))
         .routes(routes!(reminders::import))
+        .routes(routes!(metrics::metrics))
 }
 
 fn finished(mut description: OpenApi) -> OpenApi {

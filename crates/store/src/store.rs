@@ -47,6 +47,16 @@ enum Kind {
     Postgres,
 }
 
+impl Kind {
+    /// Keeps rows that were read from others until the end of the transaction.
+    fn lock(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "FOR UPDATE",
+        }
+    }
+}
+
 /// A database of reminders; clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -320,6 +330,30 @@ impl Store {
         .await
     }
 
+    /// Gives up what `owner` has: it was restarted under the same name, and knows nothing
+    /// of its calls any more. Gives how many there were.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn abandon(&self, owner: &str, now: Timestamp) -> Result<usize, StoreError> {
+        let mut work = self.begin().await?;
+        let lock = self.kind.lock();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM reminders \
+             WHERE wake >= 0 AND phase = 'calling' AND owner = $1 {lock}"
+        );
+        let left = sqlx::query(AssertSqlSafe(sql))
+            .bind(owner.to_owned())
+            .fetch_all(&mut *work)
+            .await?;
+        for mut reminder in read_all(&left)? {
+            reminder.abandon(now);
+            update(&mut work, &reminder, None, now).await?;
+        }
+        work.commit().await?;
+        Ok(left.len())
+    }
+
     /// When somebody has to look at a reminder next.
     ///
     /// # Errors
@@ -389,10 +423,7 @@ impl Store {
         step: impl FnOnce(&mut Reminder) -> Result<(), Refusal>,
     ) -> Result<Reminder, StoreError> {
         let mut work = self.begin().await?;
-        let lock = match self.kind {
-            Kind::Sqlite => "",
-            Kind::Postgres => "FOR UPDATE",
-        };
+        let lock = self.kind.lock();
         let sql = format!("SELECT {COLUMNS} FROM reminders WHERE id = $1 {lock}");
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(id.to_string())
@@ -520,7 +551,7 @@ fn settings(kind: Kind, patience: Duration) -> String {
         // What was committed is there after a power cut too.
         Kind::Sqlite => format!(
             "PRAGMA busy_timeout = {patience}; PRAGMA journal_mode = WAL; \
-             PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+             PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
         ),
         Kind::Postgres => format!(
             "SET lock_timeout = {patience}; SET statement_timeout = {}; \

@@ -177,6 +177,30 @@ async fn an_old_token_changes_nothing(store: Store) {
     assert_eq!(store.get(id).await.unwrap(), before);
 }
 
+async fn what_a_restarted_instance_had_is_given_up(store: Store) {
+    let reminders = fill(&store, 3).await;
+    let claimed = store.claim("a", at(2), TERMS, 9).await.unwrap();
+    let first = &claimed[0].reminder;
+    store
+        .report(
+            first.id,
+            first.token,
+            at(3),
+            TERMS,
+            Report::Placed("call-1"),
+        )
+        .await
+        .unwrap();
+    store.claim("b", at(3), TERMS, 9).await.unwrap();
+    assert_eq!(store.abandon("a", at(4)).await.unwrap(), 2);
+    // The one whose call isn't known is waited out.
+    let taken = store.claim("a", at(4), TERMS, 9).await.unwrap();
+    let claims: Vec<&Claim> = taken.iter().map(|taken| &taken.claim).collect();
+    assert_eq!(claims, [&Claim::End("call-1".to_owned())]);
+    let other = store.get(reminders[2].id).await.unwrap();
+    assert!(matches!(other.state, State::Dialing { .. }));
+}
+
 async fn cancelling_works(store: Store) {
     let reminders = fill(&store, 2).await;
     let gone = store.cancel(reminders[0].id, at(0)).await.unwrap();
@@ -305,6 +329,7 @@ suite!(
     many_claim_at_once,
     a_life_is_reported,
     an_old_token_changes_nothing,
+    what_a_restarted_instance_had_is_given_up,
     cancelling_works,
     a_request_sent_again_changes_nothing,
     the_same_request_twice_at_once_is_done_once,

@@ -52,6 +52,8 @@ enum Command {
     Load(load::LoadArgs),
     Serve(Box<serve::ServeArgs>),
     Config(Box<serve::ConfigArgs>),
+    /// Make a key for the REST API: prints the key, and the hash to configure
+    ApiKey,
     Check(flow::CheckArgs),
     GraphOf(flow::GraphOfArgs),
     Simulate(flow::SimulateArgs),
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
             serve::confine(args).and_then(|layers| in_runtime(serve::run(args, layers)))
         }
         Command::Config(args) => serve::config(args),
+        Command::ApiKey => serve::api_key(),
         Command::Load(args) => in_runtime(load::run(args)),
         Command::Analyze(args) => analyze::run(args).map_err(Into::into),
         Command::Check(args) => flow::check(args).map_err(Into::into),

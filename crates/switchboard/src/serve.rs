@@ -2,6 +2,7 @@
 
 mod config;
 mod flow_file;
+mod reminders;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::Failure;
 use crate::confine::{self, Layers};
 use crate::output::{hint, say, say_json};
 use config::{Overrides, Settings};
+use reminders::{Reminders, Running};
 
 pub(crate) use flow_file::{FlowError, FlowFile};
 
@@ -101,6 +103,22 @@ pub(crate) fn config(args: &ConfigArgs) -> Result<(), Failure> {
     Ok(say(settings.read()?.redacted()?.trim_end())?)
 }
 
+/// A new key, and the hash to configure.
+#[derive(Serialize)]
+struct ApiKey<'a> {
+    key: &'a str,
+    hash: &'a str,
+}
+
+pub(crate) fn api_key() -> Result<(), Failure> {
+    let new = switchboard_service::api::keys::new_key()
+        .map_err(|_| "the system has no random numbers")?;
+    Ok(say_json(&ApiKey {
+        key: &new.key,
+        hash: &new.hash,
+    })?)
+}
+
 /// Lets the kernel forbid the bot what it must not do; before there are threads.
 pub(crate) fn confine(args: &ServeArgs) -> Result<Layers, Failure> {
     let layers = match args.no_sandbox {
@@ -122,7 +140,7 @@ pub(crate) async fn run(args: &ServeArgs, layers: Layers) -> Result<(), Failure>
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let settings = args.settings.read()?;
-    let bot = start(&args.settings, &settings, layers).await?;
+    let (bot, reminders) = start(&args.settings, &settings, layers).await?;
     say_json(&Ready {
         webhook: bot.webhook_url().as_str(),
         sandbox: layers,
@@ -135,8 +153,14 @@ pub(crate) async fn run(args: &ServeArgs, layers: Layers) -> Result<(), Failure>
         "no new calls; {} to finish within {within:?}",
         bot.calls()
     ));
+    let reminded = async {
+        if let Some(reminders) = reminders {
+            reminders.drain(within).await;
+        }
+    };
+    let drained = async { tokio::join!(reminded, bot.drain(within)) };
     tokio::select! {
-        () = bot.drain(within) => {}
+        _ = drained => {}
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
@@ -152,7 +176,11 @@ async fn reload_or_end(hang_up: &mut Signal, terminate: &mut Signal) -> Option<(
     }
 }
 
-async fn start(args: &SettingsArgs, settings: &Settings, layers: Layers) -> Result<Bot, Failure> {
+async fn start(
+    args: &SettingsArgs,
+    settings: &Settings,
+    layers: Layers,
+) -> Result<(Bot, Option<Running>), Failure> {
     let script = script(args, settings).await?;
     let engine = Engine::start(EngineConfig::default())?;
     let transport = Transport::new(
@@ -165,7 +193,7 @@ async fn start(args: &SettingsArgs, settings: &Settings, layers: Layers) -> Resu
             ..TransportConfig::default()
         },
     );
-    let parts = Parts {
+    let mut parts = Parts {
         engines: engines(settings)?,
         features: settings
             .engine
@@ -175,7 +203,19 @@ async fn start(args: &SettingsArgs, settings: &Settings, layers: Layers) -> Resu
         standing: layers.to_string(),
         ..Parts::new(script)
     };
-    Ok(Bot::start(settings.bot()?, transport, parts).await?)
+    let reminders = match &settings.reminders {
+        Some(reminders) => {
+            let voice = synthesizer(settings)?;
+            Some(Reminders::open(reminders, args.directory(), voice).await?)
+        }
+        None => None,
+    };
+    if let Some(reminders) = &reminders {
+        parts.routes = reminders.routes()?;
+    }
+    let bot = Bot::start(settings.bot()?, transport, parts).await?;
+    let running = reminders.map(|reminders| reminders.run(bot.dialer()));
+    Ok((bot, running))
 }
 
 /// New calls are taken through the flow as it is now, unless it is wrong.

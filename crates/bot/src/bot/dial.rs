@@ -5,15 +5,16 @@ use std::time::Instant;
 
 use switchboard_nlp::{Direction, SessionStart};
 use switchboard_signaling::call::{CallConfig, CallDriver, CallMachine};
+use switchboard_signaling::error::GraphError;
 use switchboard_signaling::request::InvalidRequest;
 use switchboard_signaling::types::{
-    AppHostedMediaConfig, Call, CallDirection, Identity, IdentitySet, Modality, ParticipantInfo,
-    ServiceHostedMediaConfig,
+    AppHostedMediaConfig, Call, CallDirection, CallId, Identity, IdentitySet, Modality,
+    ParticipantInfo, ServiceHostedMediaConfig,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Listed, MAX_CALLS, Shared, WAITING_NOTIFICATIONS};
-use crate::call::{CallReport, Task, instance, invitation};
+use crate::call::{CallNews, CallReport, Task, instance, invitation};
 use crate::conversation::{Conversation, Guide};
 use crate::flow::{Contact, Facts, Hosting, Run};
 use crate::script::Script;
@@ -34,7 +35,10 @@ pub struct OutgoingCall {
 }
 
 /// A call that is placed. Dropping it leaves the call as it is.
-pub struct PlacedCall(oneshot::Receiver<CallReport>);
+pub struct PlacedCall {
+    news: watch::Receiver<CallNews>,
+    ended: oneshot::Receiver<CallReport>,
+}
 
 /// Why a call wasn't placed; nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -53,10 +57,28 @@ pub enum DialError {
     Invalid(#[from] InvalidRequest),
 }
 
+/// Why a call wasn't ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// The bot is gone.
+    #[error("the bot has stopped: it ends no calls any more")]
+    Stopped,
+    /// Graph didn't do it.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}
+
 impl PlacedCall {
     /// Waits for its end. Cancel-safe; `None` if its task was lost.
     pub async fn ended(&mut self) -> Option<CallReport> {
-        (&mut self.0).await.ok()
+        (&mut self.ended).await.ok()
+    }
+
+    /// Waits until more is known of it than when it was asked the last time.
+    /// Cancel-safe; `None` once the call is over.
+    pub async fn news(&mut self) -> Option<CallNews> {
+        self.news.changed().await.ok()?;
+        Some(self.news.borrow_and_update().clone())
     }
 }
 
@@ -106,12 +128,28 @@ impl Dialer {
         let mut task = Task::new(&shared, &script, driver, talk, Some(reservation));
         task.nameless = listed.nameless;
         let (report, ended) = oneshot::channel();
+        let (sender, news) = watch::channel(CallNews::default());
+        task.news = Some(sender);
         tokio::spawn(async move {
             // Nobody may be waiting for it.
             let _ = report.send(task.run().await);
             drop(listed);
         });
-        Ok(PlacedCall(ended))
+        Ok(PlacedCall { news, ended })
+    }
+}
+
+impl Dialer {
+    /// Ends a call by its id, whoever placed it: one that an instance left behind.
+    ///
+    /// # Errors
+    /// [`EndError`]; a call that Graph doesn't know any more is none.
+    pub async fn end(&self, id: &CallId) -> Result<(), EndError> {
+        let shared = self.0.upgrade().ok_or(EndError::Stopped)?;
+        match shared.graph.delete_call(id).await {
+            Err(error) if !error.is_gone() => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 }
 

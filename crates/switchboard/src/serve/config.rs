@@ -10,6 +10,7 @@ use switchboard_bot::speech::{HttpVoice, SpeechError, Synthesizer};
 use switchboard_bot::{BotConfig, Cloud, FeatureChoice};
 use url::Url;
 
+use super::reminders::ReminderSettings;
 use crate::confine::Needs;
 
 /// What may be given by environment or flags, too. Secrets come by file or
@@ -61,6 +62,12 @@ const ENGINE_TOKEN: &str = "SWITCHBOARD_ENGINE_TOKEN";
 /// The environment's variable for the synthesiser's token itself.
 const SPEECH_TOKEN: &str = "SWITCHBOARD_SPEECH_TOKEN";
 
+/// The environment's variable for the reminders' database.
+const DATABASE: &str = "SWITCHBOARD_DATABASE";
+
+/// The environment's variable for this instance's name.
+const INSTANCE: &str = "SWITCHBOARD_INSTANCE";
+
 /// Everything `serve` can be told.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +84,8 @@ pub(crate) struct Settings {
     pub(super) speech: Speech,
     #[serde(default)]
     pub(super) drain: Drain,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reminders: Option<ReminderSettings>,
 }
 
 /// A secret: read, never printed.
@@ -258,7 +267,11 @@ impl Settings {
     /// What the bot does that the kernel would forbid it otherwise.
     pub(super) fn needs(&self) -> Needs {
         Needs {
-            writes: Vec::new(),
+            writes: self
+                .reminders
+                .iter()
+                .filter_map(ReminderSettings::writes)
+                .collect(),
             programs: self.speech.runs_a_program(),
         }
     }
@@ -273,6 +286,9 @@ impl Settings {
         ];
         for file in files.into_iter().flatten().flatten() {
             *file = directory.join(&*file);
+        }
+        if let Some(reminders) = &mut self.reminders {
+            reminders.beside(directory);
         }
     }
 
@@ -319,6 +335,12 @@ impl Settings {
         }
         if let (Some(engine), Some(token)) = (&mut self.engine, environment(ENGINE_TOKEN)) {
             engine.token = Some(token);
+        }
+        if let (Some(reminders), Some(database)) = (&mut self.reminders, environment(DATABASE)) {
+            reminders.database = database;
+        }
+        if let (Some(reminders), Ok(name)) = (&mut self.reminders, std::env::var(INSTANCE)) {
+            reminders.instance = name;
         }
         if let Some(token) = environment(SPEECH_TOKEN) {
             self.speech.token = Some(token);

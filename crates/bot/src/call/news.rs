@@ -1,0 +1,49 @@
+//! What whoever placed a call learns of it.
+
+use std::time::Duration;
+
+use switchboard_signaling::call::Termination;
+use switchboard_signaling::types::CallId;
+
+use super::Task;
+
+/// How often to look for the id of a call that was placed.
+pub(super) const NAMING: Duration = Duration::from_millis(50);
+
+/// How a call ended, for whoever placed it.
+#[derive(Debug, Clone)]
+pub struct CallReport {
+    /// The call's id, once Graph gave one.
+    pub id: Option<CallId>,
+    /// Whether somebody answered.
+    pub answered: bool,
+    /// The flow's `outcome`.
+    pub outcome: Option<String>,
+    /// How it ended; `None` when the task was let go of.
+    pub end: Option<Box<Termination>>,
+}
+
+/// What is known of a call while it goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallNews {
+    /// The call's id, once Graph gave one.
+    pub id: Option<CallId>,
+    /// The flow's `outcome` so far.
+    pub outcome: Option<String>,
+}
+
+impl Task {
+    /// Tells whoever placed the call, if there is news.
+    pub(super) fn tell_news(&self) {
+        let Some(news) = &self.news else { return };
+        let known = CallNews {
+            id: self.driver.machine().id().cloned(),
+            outcome: self.talk.guide().outcome().map(str::to_owned),
+        };
+        news.send_if_modified(|told| {
+            let changed = *told != known;
+            *told = known;
+            changed
+        });
+    }
+}

@@ -1,0 +1,74 @@
+//! What Prometheus reads. Nothing of a call's media is in it, and nobody's name.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use jiff::Timestamp;
+use switchboard_store::Counts;
+
+use super::Shared;
+use super::problem::Problem;
+use super::request::Reader;
+
+/// Figures for Prometheus (text format 0.0.4).
+#[utoipa::path(
+    get, path = "/api/v1/metrics", tag = "operations", security(("key" = [])),
+    responses(
+        (status = 200, description = "They", body = String, content_type = "text/plain"),
+        (status = 401, description = "No key", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 503, description = "The database can't be read now", body = Problem,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn metrics(_: Reader, State(api): State<Shared>) -> Result<Response, Problem> {
+    let counts = api.store.counts().await?;
+    let wake = api.store.next_wake().await?;
+    let text = text(counts, wake, api.clock.now());
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(([(CONTENT_TYPE, kind)], text).into_response())
+}
+
+fn text(counts: Counts, wake: Option<Timestamp>, now: Timestamp) -> String {
+    let late = wake.map_or(0.0, |wake| now.duration_since(wake).as_secs_f64().max(0.0));
+    format!(
+        "# HELP switchboard_reminders Reminders that are stored, by where they stand.\n\
+         # TYPE switchboard_reminders gauge\n\
+         switchboard_reminders{{state=\"waiting\"}} {}\n\
+         switchboard_reminders{{state=\"calling\"}} {}\n\
+         switchboard_reminders{{state=\"done\"}} {}\n\
+         # HELP switchboard_reminders_late_seconds How long the first one that is due waits.\n\
+         # TYPE switchboard_reminders_late_seconds gauge\n\
+         switchboard_reminders_late_seconds {late:.3}\n",
+        counts.waiting, counts.calling, counts.done
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+
+    #[test]
+    fn figures_have_prometheus_form() {
+        let now = Timestamp::UNIX_EPOCH;
+        let counts = Counts {
+            waiting: 2,
+            calling: 1,
+            done: 40,
+        };
+        insta::assert_snapshot!(text(counts, Some(now - 1500.milliseconds()), now), @r#"
+        # HELP switchboard_reminders Reminders that are stored, by where they stand.
+        # TYPE switchboard_reminders gauge
+        switchboard_reminders{state="waiting"} 2
+        switchboard_reminders{state="calling"} 1
+        switchboard_reminders{state="done"} 40
+        # HELP switchboard_reminders_late_seconds How long the first one that is due waits.
+        # TYPE switchboard_reminders_late_seconds gauge
+        switchboard_reminders_late_seconds 1.500
+        "#);
+        assert!(text(counts, Some(now + 1.hours()), now).ends_with("_seconds 0.000\n"));
+        assert!(text(counts, None, now).ends_with("_seconds 0.000\n"));
+    }
+}

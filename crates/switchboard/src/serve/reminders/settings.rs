@@ -1,0 +1,183 @@
+//! The `[reminders]` part of the settings.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use switchboard_reminders::draft::{Defaults, MAX_ATTEMPTS, MAX_MINUTES};
+use switchboard_reminders::schedule::QuietHours;
+use switchboard_reminders::{Key, Retry};
+use switchboard_service::RunnerConfig;
+use switchboard_service::api::keys::{KeyConfig, KeyError, Keys};
+
+use super::super::config::Secret;
+
+/// Why reminders can't be called by these settings.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReminderError {
+    #[error("reminders.quiet must be two different times, such as [\"21:00\", \"08:00\"]")]
+    Quiet,
+    #[error("reminders.zone: '{0}' is no time zone of the IANA database")]
+    Zone(String),
+    #[error("reminders.{0} must be {1}")]
+    Range(&'static str, String),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// How reminders are called, where they don't say so themselves.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ReminderSettings {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub(in crate::serve) database: Secret,
+    /// This instance's name, among those that share the database.
+    pub(in crate::serve) instance: String,
+    /// Time zone of times without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
+    /// When nobody is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet: Option<[String; 2]>,
+    attempts: u32,
+    spacing_minutes: u32,
+    expires_hours: u32,
+    confirm_key: char,
+    /// Calls at once, and new ones a second, of this instance.
+    calls_at_once: usize,
+    calls_per_second: u32,
+    /// How long it rings, in seconds.
+    pub(super) ring_seconds: u8,
+    /// How long reminders that are over are kept.
+    pub(super) keep_days: u16,
+    /// Who handles the calls' media: `application` or `service`.
+    pub(super) media: String,
+    /// The language of texts.
+    pub(super) language: String,
+    /// What is said after a confirmation, after putting off, and at the end.
+    pub(super) thanks: String,
+    pub(super) later: String,
+    pub(super) goodbye: String,
+    /// Recordings that reminders may play. `thanks`, `later` and `goodbye` take the
+    /// place of the texts.
+    pub(super) prompts: BTreeMap<String, PathBuf>,
+    /// Who may use the API.
+    keys: Vec<KeyConfig>,
+}
+
+impl Default for ReminderSettings {
+    fn default() -> Self {
+        Self {
+            database: Secret(SecretString::from("sqlite:reminders.db")),
+            instance: instance(),
+            zone: None,
+            quiet: None,
+            attempts: 3,
+            spacing_minutes: 10,
+            expires_hours: 24,
+            confirm_key: '1',
+            calls_at_once: 50,
+            calls_per_second: 5,
+            ring_seconds: 30,
+            keep_days: 90,
+            media: "application".to_owned(),
+            language: "en-US".to_owned(),
+            thanks: "Thank you. Goodbye.".to_owned(),
+            later: "All right, I will call again later. Goodbye.".to_owned(),
+            goodbye: "Goodbye.".to_owned(),
+            prompts: BTreeMap::new(),
+            keys: Vec::new(),
+        }
+    }
+}
+
+/// The machine's name and the process: another one after a restart.
+fn instance() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}-{}", name.trim(), std::process::id())
+}
+
+impl ReminderSettings {
+    /// An SQLite file is relative to the settings'.
+    pub(in crate::serve) fn beside(&mut self, directory: &Path) {
+        if let Some(file) = self.sqlite() {
+            let address = format!("sqlite:{}", directory.join(file).display());
+            self.database = Secret(SecretString::from(address));
+        }
+    }
+
+    /// The folder of an SQLite file, which makes files beside it.
+    pub(in crate::serve) fn writes(&self) -> Option<PathBuf> {
+        let file = std::path::absolute(self.sqlite()?).ok()?;
+        file.parent().map(Path::to_owned)
+    }
+
+    fn sqlite(&self) -> Option<&Path> {
+        let file = self.database.0.expose_secret().strip_prefix("sqlite:")?;
+        let file = file.strip_prefix("//").unwrap_or(file);
+        (!file.is_empty()).then(|| Path::new(file))
+    }
+
+    pub(super) fn keys(&self) -> Result<Keys, ReminderError> {
+        Ok(Keys::new(&self.keys)?)
+    }
+
+    pub(super) fn runner(&self) -> RunnerConfig {
+        RunnerConfig {
+            at_once: self.calls_at_once,
+            per_second: self.calls_per_second,
+            ..RunnerConfig::new(self.instance.clone())
+        }
+    }
+
+    pub(super) fn defaults(&self, texts: bool) -> Result<Defaults, ReminderError> {
+        range("attempts", self.attempts, 1..=MAX_ATTEMPTS)?;
+        range("spacing_minutes", self.spacing_minutes, 1..=MAX_MINUTES)?;
+        range("expires_hours", self.expires_hours, 1..=24 * 366)?;
+        range("ring_seconds", u32::from(self.ring_seconds), 30..=99)?;
+        let confirm = Key::new(self.confirm_key);
+        let confirm = confirm.ok_or_else(|| {
+            ReminderError::Range("confirm_key", "one key: 0-9, * or #".to_owned())
+        })?;
+        if let Some(zone) = &self.zone
+            && jiff::tz::TimeZone::get(zone).is_err()
+        {
+            return Err(ReminderError::Zone(zone.clone()));
+        }
+        Ok(Defaults {
+            zone: self.zone.clone(),
+            quiet: self.quiet()?,
+            retry: Retry {
+                attempts: self.attempts,
+                spacing: Duration::from_secs(60 * u64::from(self.spacing_minutes)),
+            },
+            expires_after: Duration::from_secs(3600 * u64::from(self.expires_hours)),
+            confirm,
+            prompts: self.prompts.keys().cloned().collect(),
+            texts,
+        })
+    }
+
+    fn quiet(&self) -> Result<Option<QuietHours>, ReminderError> {
+        let Some([from, to]) = &self.quiet else {
+            return Ok(None);
+        };
+        let time = |text: &str| text.parse().map_err(|_| ReminderError::Quiet);
+        let hours = QuietHours::new(time(from)?, time(to)?);
+        hours.map(Some).ok_or(ReminderError::Quiet)
+    }
+}
+
+fn range(
+    name: &'static str,
+    value: u32,
+    allowed: std::ops::RangeInclusive<u32>,
+) -> Result<(), ReminderError> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    let allowed = format!("{} to {}", allowed.start(), allowed.end());
+    Err(ReminderError::Range(name, allowed))
+}
