@@ -38,7 +38,7 @@ const BAD_FILE: u8 = 2;
 /// flags count more than variables, variables more than the file.
 #[derive(Args)]
 pub(crate) struct EmulateArgs {
-    /// Settings as TOML: keys are the flags' names with underscores, and [[apps]]
+    /// Settings as TOML: keys are the flags' names with underscores, and `[[apps]]`
     #[arg(long, env = "SWITCHBOARD_EMULATOR_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
