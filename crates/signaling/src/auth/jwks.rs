@@ -18,6 +18,9 @@ const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5 * 60);
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// After a failed fetch the wait doubles from here up to [`UNKNOWN_KEY_INTERVAL`].
 const FIRST_RETRY: Duration = Duration::from_secs(5);
+/// While there are no keys at all no call can be taken, so the wait grows no longer than this:
+/// the issuer may have been started after us.
+const KEYLESS_RETRY: Duration = Duration::from_secs(10);
 /// A fetch that never reported back is forgotten after this long.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// More keys than any issuer publishes.
@@ -157,7 +160,8 @@ pub enum FetchDecision {
 /// The first fetch and the first one for an unknown `kid` are granted at once, so that a
 /// rollover right after start is followed promptly. From then on unknown `kid`s earn one fetch
 /// every five minutes, however many tokens name them. Failed fetches are retried after 5 s,
-/// 10 s, 20 s and so on up to five minutes; meanwhile the old keys keep working.
+/// 10 s, 20 s and so on up to five minutes, meanwhile the old keys keep working; as long as
+/// there never were any, after 10 s at most.
 #[derive(Debug, Default)]
 pub struct JwksCache {
     keys: KeySet,
@@ -233,7 +237,11 @@ impl JwksCache {
         let wait = FIRST_RETRY.saturating_mul(1 << self.failures.min(16));
         self.in_flight = None;
         self.failures = self.failures.saturating_add(1);
-        self.retry_at = Some(now + wait.min(UNKNOWN_KEY_INTERVAL));
+        let longest = match self.keys.is_empty() {
+            true => KEYLESS_RETRY,
+            false => UNKNOWN_KEY_INTERVAL,
+        };
+        self.retry_at = Some(now + wait.min(longest));
     }
 
     /// When [`FetchCause::Refresh`] will next be granted, for a timer.

@@ -86,6 +86,22 @@ fn failures_are_retried_with_growing_pauses_and_keep_the_old_keys() {
 }
 
 #[test]
+fn without_any_keys_they_are_asked_for_every_ten_seconds() {
+    let mut cache = JwksCache::new();
+    let mut now = Instant::now();
+    let mut pauses = Vec::new();
+    for _ in 0..5 {
+        let wanted = cache.want_fetch(now, FetchCause::UnknownKey);
+        assert_eq!(wanted, FetchDecision::Fetch);
+        cache.handle_failure(now);
+        let next = cache.poll_timeout().unwrap();
+        pauses.push((next - now).as_secs());
+        now = next;
+    }
+    assert_eq!(pauses, [5, 10, 10, 10, 10]);
+}
+
+#[test]
 fn keys_are_refreshed_every_hour() {
     let start = Instant::now();
     let mut cache = fetched(start);
