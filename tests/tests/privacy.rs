@@ -1,9 +1,9 @@
 //! Nothing heard is kept: a bot's memory, files, system calls and words, before and
 //! after calls with known speech and keys.
 
+use std::collections::HashMap;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use switchboard_emulator::scenario::{self, Report, Scenario};
 use switchboard_emulator::{Emulator, EmulatorConfig};
@@ -142,10 +142,15 @@ async fn nothing_of_a_call_stays_in_memory() -> Result<(), Failure> {
     let report = report?;
     assert!(report.passed, "{}", report.text());
     println!("while the call lasts: {:?}", during?);
-    // The worker lets go of the leg at its next tick.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let after = search().await?;
-    assert!(after.is_empty(), "after the call: {after:?}");
+    // The worker lets go of the leg at its next tick; what stays is there for good.
+    let mut after = HashMap::new();
+    let gone = eventually("a memory without the call", async || {
+        after = search().await?;
+        Ok(after.is_empty().then_some(()))
+    });
+    if gone.await.is_err() {
+        panic!("after the call: {after:?}");
+    }
     assert!(service.end()?, "the bot ended badly");
     site.emulator.stop().await;
     Ok(())
@@ -192,9 +197,10 @@ async fn a_bot_takes_calls_inside_its_sandbox_and_dies_without_a_trace() -> Resu
     assert!(report.passed, "{}", report.text());
     // In the middle of another call, as a fault would end it.
     let text = script("30s");
+    let mut timeline = site.emulator.timeline().subscribe();
     let call = site.call(&text);
     let crash = async {
-        tokio::time::sleep(Duration::from_secs(8)).await;
+        while serde_json::to_value(timeline.recv().await?)?["state"] != "established" {}
         service.abort()
     };
     let (_, crashed) = tokio::join!(call, crash);
