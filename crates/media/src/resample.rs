@@ -92,7 +92,7 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// A mono stream from one rate to [`RATE`]; allocates only when made.
+/// A mono stream from one rate to another; allocates only when made.
 pub struct Stream {
     resampler: Fft<f32>,
     input: Box<[f32]>,
@@ -103,15 +103,25 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream from `rate` Hz. It works in blocks of 10 ms (20 ms or longer
+    /// A stream from `rate` Hz to [`RATE`]. It works in blocks of 10 ms (20 ms or longer
     /// for rates that share no such block with 16 kHz) and takes the filter's delay off
     /// the start.
     ///
     /// # Errors
     /// [`ResampleError`] when `rate` is out of range.
     pub fn new(rate: u32) -> Result<Self, ResampleError> {
-        check(rate)?;
-        let resampler = resampler(rate, RATE, rate.min(RATE) / 100)?;
+        Self::between(rate, RATE)
+    }
+
+    /// As [`new`](Self::new), from one rate to another: what is heard goes out to those
+    /// who take 8 or 24 kHz.
+    ///
+    /// # Errors
+    /// [`ResampleError`] when a rate is out of range.
+    pub fn between(from: u32, to: u32) -> Result<Self, ResampleError> {
+        check(from)?;
+        check(to)?;
+        let resampler = resampler(from, to, from.min(to) / 100)?;
         Ok(Self {
             input: vec![0.0; resampler.input_frames_max()].into(),
             filled: 0,
@@ -121,8 +131,8 @@ impl Stream {
         })
     }
 
-    /// Takes samples of any number and hands out blocks at [`RATE`] as they
-    /// fill.
+    /// Takes samples of any number and hands out blocks at the other
+    /// rate as they fill.
     pub fn push(&mut self, mut samples: &[f32], sink: &mut impl FnMut(&[f32])) {
         while !samples.is_empty() {
             let room = self.input.len() - self.filled;
@@ -274,5 +284,19 @@ mod tests {
         assert_eq!(to_16k(44_100, &[0.1]).unwrap().len(), 1);
         assert_eq!(to_16k(9_973, &[0.1; 100]).unwrap().len(), 161);
         assert!(Stream::new(200_000).is_err());
+    }
+
+    #[test]
+    fn a_stream_goes_out_as_it_comes_in() {
+        for to in [8_000, 24_000] {
+            let mut stream = Stream::between(RATE, to).unwrap();
+            let mut out = Vec::new();
+            for piece in sine(RATE, 997.0, 1.0).chunks(320) {
+                stream.push(piece, &mut |block| out.extend_from_slice(block));
+            }
+            let expected = sine(to, 997.0, 1.0);
+            assert!(out.len() + to as usize / 100 >= expected.len(), "{to}");
+            assert!(difference(&out, &expected) < 1e-3, "{to}");
+        }
     }
 }

@@ -173,12 +173,14 @@ impl Voice {
     /// Says 20 ms (16 kHz, −1…1) after what was said before.
     ///
     /// # Errors
-    /// [`VoiceError::Full`] when 640 ms wait: try again in 20 ms.
+    /// [`VoiceError::Full`] when 640 ms wait, or what was said last is still to be taken
+    /// back: try again in 20 ms.
     pub fn say(&mut self, frame: &[f32; LIVE_FRAME]) -> Result<(), VoiceError> {
         if self.packets.is_abandoned() {
             return Err(VoiceError::Closed);
         }
-        if !self.packets.has_room() {
+        // What is said before the worker has obeyed would be taken back with the rest.
+        if !self.packets.has_room() || self.shared.hush.load(Ordering::Relaxed) {
             return Err(VoiceError::Full);
         }
         let len = self.encoder.encode(frame, &mut self.packet[..])?;
@@ -192,6 +194,11 @@ impl Voice {
     pub fn hush(&mut self) {
         self.shared.hush.store(true, Ordering::Release);
         self.encoder.reset();
+    }
+
+    /// How many frames of what was said have not been sent yet.
+    pub fn waiting(&self) -> usize {
+        self.packets.waiting()
     }
 
     /// Whether all that was said has been sent.

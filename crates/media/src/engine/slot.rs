@@ -130,7 +130,12 @@ impl SlotSender {
 
     /// Whether something sent has not been taken yet.
     pub(super) fn has_waiting(&self) -> bool {
-        self.full.slots() < self.full.buffer().capacity()
+        self.waiting() > 0
+    }
+
+    /// How much of what was sent has not been taken yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.full.buffer().capacity() - self.full.slots()
     }
 
     pub(super) fn is_abandoned(&self) -> bool {
