@@ -1,14 +1,22 @@
-//! Other people's audio streaming: messages and bookkeeping, without IO.
+//! Other people's audio streaming.
 //!
 //! [`twilio`] lets a voice agent written for Twilio Media Streams take our calls;
-//! [`acs`] speaks Azure Communication Services' audio streaming from either end.
-//! What an agent wants to have played waits in a [`Playback`].
+//! [`acs`] speaks Azure Communication Services' audio streaming from either end: both
+//! are messages, without IO. What an agent wants to have played waits in a
+//! [`Playback`]. A [`Session`] is the logic of one call's connection to an agent,
+//! without IO either; an [`Agent`] runs it on a socket.
 
 pub mod acs;
+mod agent;
 mod playback;
+mod protocol;
+mod session;
 pub mod twilio;
 
+pub use agent::Agent;
 pub use playback::Playback;
+pub use protocol::{CallInfo, Protocol};
+pub use session::{AgentEnd, Outgoing, Session, SessionCommand, SessionConfig, SessionCounters};
 
 use std::borrow::Cow;
 

@@ -222,7 +222,7 @@ async fn receive(
 }
 
 /// Wipes what the socket's reader has handed over, where nobody else has it.
-fn wipe(bytes: Bytes) {
+pub(crate) fn wipe(bytes: Bytes) {
     if let Ok(mut bytes) = bytes.try_into_mut() {
         bytes.as_mut().zeroize();
     }

@@ -22,10 +22,15 @@ use url::{Host, Url};
 use super::{LARGEST_MESSAGE, SUBPROTOCOL};
 
 /// A byte stream, with TLS or without.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
 
-pub(super) type WebSocket = WebSocketStream<Box<dyn Socket>>;
+pub(crate) type WebSocket = WebSocketStream<Box<dyn Socket>>;
+
+/// The largest message accepted from a voice agent: a minute of its audio.
+const LARGEST_AUDIO: usize = 4 * 1024 * 1024;
+/// The header by which Azure Communication Services names a stream's call.
+const CALL: &str = "x-ms-call-connection-id";
 
 /// An engine's address with what proves who we are and who it is.
 pub struct Endpoint {
@@ -33,6 +38,7 @@ pub struct Endpoint {
     port: u16,
     request: Request<()>,
     tls: Option<Arc<ClientConfig>>,
+    largest: usize,
 }
 
 /// An address that can't be used.
@@ -64,7 +70,7 @@ pub enum EndpointError {
 
 /// A connection that was not made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OpenError {
+pub(crate) enum OpenError {
     #[error("connecting failed: {0}")]
     Io(#[from] std::io::Error),
     #[error("the WebSocket was refused: {0}")]
@@ -82,6 +88,29 @@ impl Endpoint {
         token: Option<&SecretString>,
         roots: Vec<CertificateDer<'static>>,
     ) -> Result<Self, EndpointError> {
+        Self::speaking(url, token, roots, Some(SUBPROTOCOL), LARGEST_MESSAGE)
+    }
+
+    /// A voice agent at `url`, which speaks one of the [adapters'](crate::adapter)
+    /// protocols.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn agent(
+        url: &Url,
+        token: Option<&SecretString>,
+        roots: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, EndpointError> {
+        Self::speaking(url, token, roots, None, LARGEST_AUDIO)
+    }
+
+    fn speaking(
+        url: &Url,
+        token: Option<&SecretString>,
+        roots: Vec<CertificateDer<'static>>,
+        subprotocol: Option<&'static str>,
+        largest: usize,
+    ) -> Result<Self, EndpointError> {
         let host = url.host().ok_or(EndpointError::Host)?.to_owned();
         if !url.username().is_empty() || url.password().is_some() {
             return Err(EndpointError::UserInfo);
@@ -94,13 +123,27 @@ impl Endpoint {
         };
         Ok(Self {
             port: url.port_or_known_default().ok_or(EndpointError::Host)?,
-            request: request(url, token)?,
+            request: request(url, token, subprotocol)?,
             host,
             tls,
+            largest,
         })
     }
 
     pub(super) async fn open(&self) -> Result<WebSocket, OpenError> {
+        self.send(self.request.clone()).await
+    }
+
+    /// Opens a connection that names a call.
+    pub(crate) async fn open_for(&self, call: &str) -> Result<WebSocket, OpenError> {
+        let mut request = self.request.clone();
+        if let Ok(call) = HeaderValue::try_from(call) {
+            request.headers_mut().insert(CALL, call);
+        }
+        self.send(request).await
+    }
+
+    async fn send(&self, request: Request<()>) -> Result<WebSocket, OpenError> {
         let tcp = match &self.host {
             Host::Domain(domain) => TcpStream::connect((domain.as_str(), self.port)).await?,
             Host::Ipv4(address) => TcpStream::connect((*address, self.port)).await?,
@@ -116,10 +159,9 @@ impl Endpoint {
             ),
         };
         let config = WebSocketConfig::default()
-            .max_message_size(Some(LARGEST_MESSAGE))
-            .max_frame_size(Some(LARGEST_MESSAGE))
+            .max_message_size(Some(self.largest))
+            .max_frame_size(Some(self.largest))
             .write_buffer_size(0);
-        let request = self.request.clone();
         let (socket, _) =
             tokio_tungstenite::client_async_with_config(request, socket, Some(config)).await?;
         Ok(socket)
@@ -164,16 +206,20 @@ fn tls(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, EndpointErro
     Ok(config.with_no_client_auth())
 }
 
-fn request(url: &Url, token: Option<&SecretString>) -> Result<Request<()>, EndpointError> {
+fn request(
+    url: &Url,
+    token: Option<&SecretString>,
+    subprotocol: Option<&'static str>,
+) -> Result<Request<()>, EndpointError> {
     let mut request = url
         .as_str()
         .into_client_request()
         .map_err(|_| EndpointError::Host)?;
     let headers = request.headers_mut();
-    headers.insert(
-        SEC_WEBSOCKET_PROTOCOL,
-        HeaderValue::from_static(SUBPROTOCOL),
-    );
+    if let Some(subprotocol) = subprotocol {
+        let name = HeaderValue::from_static(subprotocol);
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, name);
+    }
     if let Some(token) = token {
         let bearer = zeroize::Zeroizing::new(format!("Bearer {}", token.expose_secret()));
         let mut value = HeaderValue::try_from(bearer.as_str()).map_err(|_| EndpointError::Token)?;

@@ -12,7 +12,9 @@ mod link;
 mod queue;
 
 pub use client::RemoteEngine;
+pub(crate) use client::wipe;
 pub use decode::{decode, decode_analysis};
+pub(crate) use endpoint::WebSocket;
 pub use endpoint::{Endpoint, EndpointError};
 pub use link::{Command, Counters, Link, LinkConfig};
 
