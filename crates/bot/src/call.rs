@@ -8,6 +8,7 @@ mod orders;
 mod presence;
 mod recording;
 mod service;
+mod streaming;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_media::engine::LiveAudio;
 use switchboard_media::event::MediaEvent;
+use switchboard_nlp::adapter::AgentEnd;
 use switchboard_nlp::{CallState as Told, Event};
 use switchboard_signaling::call::{
     CallDriver, CallEvent, Command, CommandError, CommandId, Failure, Termination,
@@ -26,6 +28,7 @@ use switchboard_transport::{Session, SessionEvent};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::agent::{SharedVoice, Streaming};
 use crate::bot::{Shared, Stop};
 use crate::conversation::{Conversation, Saying};
 use crate::flow::{Action, Hosting, Input};
@@ -78,6 +81,8 @@ struct Ours {
     reservation: Option<Reservation>,
     session: Option<Session>,
     line: Option<Line>,
+    voice: Option<SharedVoice>,
+    streaming: Option<Streaming>,
     listener: Option<Listener>,
     /// When to hear what the engine is to get.
     listen_at: Option<Instant>,
@@ -114,6 +119,7 @@ enum Woken {
     Spoken(Spoken),
     Wish(Vec<Action>),
     Listen,
+    Streamed(AgentEnd),
     Hook(Option<String>),
     Recorded(Option<Sound>),
     Due,
@@ -206,6 +212,7 @@ impl Task {
                 }
                 Woken::Wish(actions) => actions,
                 Woken::Listen => self.listen(now),
+                Woken::Streamed(end) => self.streamed(now, end),
                 Woken::Hook(result) => self.answered_by_hook(now, result.as_deref()),
                 Woken::Recorded(sound) => self.recorded(now, sound.as_ref()),
                 Woken::Due => self.talk.input(now, Input::Timeout),
@@ -228,10 +235,9 @@ impl Task {
             ours.listen_at = None;
             return self.talk.set_analysed(false);
         };
-        listener.attend(self.talk.wants());
-        let listening = listener.is_listening();
-        self.talk.set_analysed(listening);
-        match listening {
+        listener.attend(self.talk.wants(), ours.streaming.is_some());
+        self.talk.set_analysed(listener.is_analysing());
+        match listener.is_listening() {
             true => _ = ours.listen_at.get_or_insert(now + LISTEN_EVERY),
             false => ours.listen_at = None,
         }
@@ -243,10 +249,14 @@ impl Task {
         };
         ours.listen_at = Some(now + LISTEN_EVERY);
         let (probability, wants) = (self.talk.speech_probability(), self.talk.wants());
-        let heard = ours
-            .listener
-            .as_mut()
-            .map(|listener| listener.hear(probability, wants));
+        let streaming = &mut ours.streaming;
+        let mut tap = |samples: &_| {
+            if let Some(streaming) = streaming {
+                streaming.hear(samples);
+            }
+        };
+        let listener = ours.listener.as_mut();
+        let heard = listener.map(|listener| listener.hear(probability, wants, &mut tap));
         self.tell(now, heard.unwrap_or_default())
     }
 
@@ -276,6 +286,7 @@ impl Task {
             line,
             missed_at,
             listen_at,
+            streaming,
             ..
         } = match &mut self.media {
             Media::Application(ours) => ours,
@@ -292,6 +303,7 @@ impl Task {
             spoken = spoken(line.as_mut()) => Woken::Spoken(spoken),
             actions = poll_fn(|context| talk.poll(Instant::now(), context)) => Woken::Wish(actions),
             () = at(*listen_at) => Woken::Listen,
+            end = streaming::streamed(streaming.as_mut()) => Woken::Streamed(end),
             result = hook(self.hook.as_mut()) => Woken::Hook(result),
             sound = recorded(self.fetching.as_mut()) => Woken::Recorded(sound),
             () = at(due) => Woken::Due,
@@ -410,10 +422,12 @@ impl Task {
             let live = ours.session.as_mut().and_then(Session::take_live);
             if let Some(LiveAudio { ears, voice }) = live {
                 ours.listener = Some(Listener::new(ears, self.shared.features));
+                let voice = Arc::new(tokio::sync::Mutex::new(voice));
                 ours.line = self.script.synthesizer.as_ref().map(|synthesizer| {
                     let language = self.script.flow.language().to_owned();
-                    Line::new(voice, Arc::clone(synthesizer), language)
+                    Line::new(Arc::clone(&voice), Arc::clone(synthesizer), language)
                 });
+                ours.voice = Some(voice);
             }
         }
         Vec::new()
@@ -435,13 +449,12 @@ impl Task {
                     _ => Vec::new(),
                 };
                 let mut actions = self.talk.media(now, event);
+                self.pass_key(&event, &actions);
                 actions.extend(self.tell(now, kept));
                 actions
             }
             Some(SessionEvent::Closed(_)) | None => {
-                ours.session = None;
-                ours.line = None;
-                ours.listener = None;
+                ours.forget_session();
                 ours.missed_at = Some(now + WITHOUT_MEDIA);
                 self.order(Command::Check)
             }

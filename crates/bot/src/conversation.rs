@@ -93,6 +93,14 @@ impl Guide {
         }
     }
 
+    /// Whether the engine gets the keys that are pressed now together, later.
+    fn is_collecting(&self) -> bool {
+        match self {
+            Self::Flow(run) => run.is_collecting(),
+            Self::Program(_) => false,
+        }
+    }
+
     /// Where in the conversation the call is.
     pub(crate) fn node(&self) -> &str {
         match self {
@@ -266,8 +274,13 @@ impl Conversation {
     fn key_down(&mut self, now: Instant, digit: Digit) -> Vec<Action> {
         // The key that ends a secret is part of it.
         self.key = Some(!self.guide.is_secret());
-        let digits = Digits::open(digit.as_char().to_string());
-        let mut actions = self.tell(now, Event::Digits(digits));
+        let mut actions = match self.guide.is_collecting() {
+            true => Vec::new(),
+            false => {
+                let digits = Digits::open(digit.as_char().to_string());
+                self.tell(now, Event::Digits(digits))
+            }
+        };
         actions.extend(self.input(now, Input::Digit(digit)));
         actions
     }
@@ -434,9 +447,10 @@ impl Conversation {
             Asked::StopSpeaking => Wish::StopSpeaking,
             Asked::Transfer { to } => Wish::Transfer(to),
             Asked::Invite { who } => Wish::Invite(who),
+            Asked::Collect(collect) => Wish::Collect(*collect),
+            Asked::Mute { muted } => Wish::Mute(*muted),
             Asked::HangUp => Wish::HangUp,
-            // Collecting and muting are the flow's own.
-            Asked::Nothing | Asked::Collect(_) | Asked::Mute { .. } => return Vec::new(),
+            Asked::Nothing => return Vec::new(),
         };
         self.wish(now, wish)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::agent::{VoiceAgent, VoiceAgents};
 use crate::flow::{Flow, Hosting, Problems, PromptSource};
 use crate::prompts::{self, Prompts, Recording, RecordingError, Sound};
 use crate::speech::{SpeechError, Synthesizer};
@@ -18,6 +19,7 @@ pub struct Script {
     pub(crate) flow: Arc<Flow>,
     prompts: Prompts,
     pub(crate) synthesizer: Option<Arc<Synthesizer>>,
+    agents: VoiceAgents,
     /// Names this load of the script; part of its prompts' paths, so that Graph never
     /// plays the prompts of another.
     pub(crate) id: Uuid,
@@ -60,6 +62,9 @@ pub enum ScriptError {
         "the prompt \"{0}\" is a text, and no synthesiser is configured; record it, or add [speech]"
     )]
     NoVoice(String),
+    /// A node streams to nobody.
+    #[error("the flow streams to \"{0}\", and there is no [agents.{0}] in the settings; add it")]
+    NoAgent(String),
 }
 
 impl Script {
@@ -101,11 +106,29 @@ impl Script {
         Ok(script)
     }
 
+    /// The same with voice agents for the nodes that `stream`.
+    ///
+    /// # Errors
+    /// The flow wants one that isn't among them.
+    pub fn with_agents(mut self, agents: VoiceAgents) -> Result<Self, ScriptError> {
+        if let Some(missing) = self.flow.agents().find(|name| !agents.contains_key(*name)) {
+            return Err(ScriptError::NoAgent(missing.to_owned()));
+        }
+        self.agents = agents;
+        Ok(self)
+    }
+
+    /// The voice agent that the flow calls `name`.
+    pub(crate) fn agent(&self, name: &str) -> Option<&Arc<VoiceAgent>> {
+        self.agents.get(name)
+    }
+
     fn empty(flow: Arc<Flow>, synthesizer: Option<Arc<Synthesizer>>) -> Self {
         Self {
             flow,
             prompts: Prompts::new(),
             synthesizer,
+            agents: VoiceAgents::new(),
             id: Uuid::new_v4(),
         }
     }

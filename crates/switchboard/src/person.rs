@@ -7,6 +7,7 @@ use switchboard_emulator::{
     Emulator, EndReason, IncomingReason, Phone, PhoneCommand, PhoneEvent, PhoneRole, PromptState,
     TimelineEvent,
 };
+use switchboard_media::engine::{LIVE_FRAME, LiveAudio};
 use switchboard_media::event::{Digit, MediaEvent};
 use switchboard_media::prompt::Prompt;
 use switchboard_media::tone::{DtmfTone, dial};
@@ -42,6 +43,8 @@ pub(crate) struct Person {
     transport: Transport,
     offer: Option<Offer>,
     session: Option<Session>,
+    /// Where the transport gives live audio.
+    live: Option<LiveAudio>,
     call: Option<String>,
     /// All that was noticed, for the failure's text.
     seen: Vec<Noticed>,
@@ -58,6 +61,7 @@ impl Person {
             transport: transport.clone(),
             offer: None,
             session: None,
+            live: None,
             call: None,
             seen: Vec::new(),
         }
@@ -117,6 +121,34 @@ impl Person {
     pub(crate) fn speak(&mut self, what: Arc<Prompt>) {
         let session = self.session.as_mut().expect("the line is open");
         session.play(what).expect("there is room");
+    }
+
+    /// Waits for a quarter of a second of a tone.
+    pub(crate) async fn hears_a_tone(&mut self, hz: f32) {
+        self.hears_that(|frame| power_at(hz, frame) > 0.8 * power(frame) && power(frame) > 1e-4)
+            .await;
+    }
+
+    /// Waits for a quarter of a second of silence.
+    pub(crate) async fn hears_silence(&mut self) {
+        self.hears_that(|frame| power(frame) < 1e-6).await;
+    }
+
+    async fn hears_that(&mut self, is: impl Fn(&[f32; LIVE_FRAME]) -> bool) {
+        let ears = &mut self.live.as_mut().expect("live audio").ears;
+        ears.listen();
+        let mut frames = 0;
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while frames < 13 {
+                match ears.receive(|_, frame| is(frame)) {
+                    Some(true) => frames += 1,
+                    Some(false) => frames = 0,
+                    None => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        });
+        assert!(waited.await.is_ok(), "waited for a sound");
+        ears.rest();
     }
 
     /// Waits until something is noticed.
@@ -201,7 +233,9 @@ impl Person {
             }
             PhoneEvent::Answer { sdp, .. } => {
                 if let Some(offer) = self.offer.take() {
-                    self.session = Some(offer.accept(&sdp).await.expect("a good answer"));
+                    let mut session = offer.accept(&sdp).await.expect("a good answer");
+                    self.live = session.take_live();
+                    self.session = Some(session);
                 }
             }
             PhoneEvent::Renegotiate { call } => {
@@ -224,6 +258,22 @@ impl Person {
         }
         None
     }
+}
+
+fn power(frame: &[f32]) -> f32 {
+    frame.iter().map(|x| x * x).sum::<f32>() / frame.len() as f32
+}
+
+/// The power of a frame's component at `hz` (Goertzel).
+fn power_at(hz: f32, frame: &[f32]) -> f32 {
+    let step = std::f32::consts::TAU * hz / 16_000.0;
+    let (mut last, mut before) = (0.0, 0.0);
+    for sample in frame {
+        let next = sample + 2.0 * step.cos() * last - before;
+        (before, last) = (last, next);
+    }
+    let energy = last * last + before * before - 2.0 * step.cos() * last * before;
+    2.0 * energy / (frame.len() * frame.len()) as f32
 }
 
 async fn session_event(session: Option<&mut Session>) -> SessionEvent {

@@ -1,5 +1,6 @@
 //! `switchboard serve`: a bot that takes callers through a flow.
 
+mod agents;
 mod config;
 mod flow_file;
 mod reminders;
@@ -236,7 +237,8 @@ async fn reload(args: &SettingsArgs, bot: &Bot) {
 async fn script(args: &SettingsArgs, settings: &Settings) -> Result<Script, Failure> {
     let file = FlowFile::of_settings(&args.config, args.directory(), &settings.flow)?;
     let synthesizer = synthesizer(settings)?;
-    Ok(Script::load(Arc::new(file.flow), &file.directory, synthesizer).await?)
+    let script = Script::load(Arc::new(file.flow), &file.directory, synthesizer).await?;
+    Ok(script.with_agents(agents::connectable(&settings.agents)?)?)
 }
 
 fn synthesizer(settings: &Settings) -> Result<Option<Arc<Synthesizer>>, Failure> {

@@ -195,6 +195,8 @@ fn level(samples: &[f32]) -> f32 {
 pub(super) struct Listener {
     ears: Ears,
     analysis: Analysis,
+    /// Whether the engine gets something.
+    analysing: bool,
     listening: bool,
     frame: Zeroizing<[f32; LIVE_FRAME]>,
 }
@@ -204,6 +206,7 @@ impl Listener {
         Self {
             ears,
             analysis: Analysis::new(choice),
+            analysing: false,
             listening: false,
             frame: Zeroizing::new([0.0; LIVE_FRAME]),
         }
@@ -214,17 +217,26 @@ impl Listener {
         self.listening
     }
 
-    /// Listens while there is a use for it.
-    pub(super) fn attend(&mut self, wants: Wants) {
+    /// Whether the engine gets something.
+    pub(super) fn is_analysing(&self) -> bool {
+        self.analysing
+    }
+
+    /// Listens while there is a use for it: the engine's, or a voice agent's.
+    pub(super) fn attend(&mut self, wants: Wants, tapped: bool) {
         let wanted = wants.audio || wants.features;
-        if wanted == self.listening {
+        if wanted != self.analysing {
+            self.analysing = wanted;
+            // What was kept may be of a secret.
+            self.analysis.forget();
+        }
+        let listening = wanted || tapped;
+        if listening == self.listening {
             return;
         }
-        self.listening = wanted;
-        // What was kept may be of a secret.
-        self.analysis.forget();
+        self.listening = listening;
         self.ears.rest();
-        if wanted {
+        if listening {
             self.ears.listen();
         }
     }
@@ -233,15 +245,23 @@ impl Listener {
         self.analysis.speech(speaking)
     }
 
-    /// What came since the last time.
-    pub(super) fn hear(&mut self, probability: f32, wants: Wants) -> Vec<Event> {
+    /// What came since the last time; `tap` gets it as it is.
+    pub(super) fn hear(
+        &mut self,
+        probability: f32,
+        wants: Wants,
+        tap: &mut impl FnMut(&[f32; LIVE_FRAME]),
+    ) -> Vec<Event> {
         let mut events = Vec::new();
         let frame = &mut self.frame;
         while let Some(end_ms) = self.ears.receive(|end_ms, samples| {
             frame.copy_from_slice(samples);
             end_ms
         }) {
-            events.extend(self.analysis.hear(end_ms, frame, probability, wants));
+            tap(frame);
+            if self.analysing {
+                events.extend(self.analysis.hear(end_ms, frame, probability, wants));
+            }
         }
         self.frame.zeroize();
         events

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use switchboard_nlp::{Digits, Event};
 use switchboard_signaling::call::Command;
 use switchboard_signaling::request::{self, participants};
 use switchboard_signaling::types::{
@@ -46,6 +47,20 @@ impl Task {
             Action::Invite(who) => self.invite(&who),
             Action::Webhook(url) => {
                 self.ask(url);
+                Vec::new()
+            }
+            Action::Keys(keys) => {
+                let digits = match keys {
+                    Some(keys) => Digits::open(keys.as_str().to_owned()),
+                    None => Digits::secret(),
+                };
+                self.talk.tell(Instant::now(), Event::Digits(digits))
+            }
+            Action::Mute(true) => self.order(Command::Mute),
+            Action::Mute(false) => self.order(Command::Unmute),
+            Action::Stream(agent) => self.stream(&agent),
+            Action::StopStream => {
+                self.stop_stream();
                 Vec::new()
             }
             Action::HangUp => self.order(Command::HangUp),
@@ -187,7 +202,7 @@ impl Task {
         }
     }
 
-    fn stop_saying(&mut self) {
+    pub(super) fn stop_saying(&mut self) {
         self.hush_words();
         match &mut self.media {
             Media::Application(ours) => {

@@ -112,6 +112,8 @@ impl<'a> Check<'a> {
             engine: EngineRights {
                 say: model.engine.say,
                 hang_up: model.engine.hang_up,
+                collect: model.engine.collect,
+                mute: model.engine.mute,
                 transfer: model
                     .engine
                     .transfer

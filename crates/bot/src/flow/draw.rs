@@ -71,6 +71,7 @@ fn describe(node: &Node) -> String {
         Step::Reject(_) => "reject".to_owned(),
         Step::Invite { who, .. } => format!("invite {who}"),
         Step::Record { .. } => "record".to_owned(),
+        Step::Stream(stream) => format!("agent {}", stream.to),
         Step::Webhook(_) => "web hook".to_owned(),
         Step::HangUp => "hang up".to_owned(),
     };

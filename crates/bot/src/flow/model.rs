@@ -81,6 +81,12 @@ pub(super) struct EngineModel {
     /// End the call.
     #[serde(default)]
     pub(super) hang_up: bool,
+    /// Collect keys.
+    #[serde(default)]
+    pub(super) collect: bool,
+    /// Mute the bot, and take that back.
+    #[serde(default)]
+    pub(super) mute: bool,
     /// Pass the call on to these contacts.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -169,6 +175,9 @@ pub(super) struct NodeModel {
     /// Hand the caller's next words to the engine.
     #[schemars(with = "Option<RecordModel>")]
     pub(super) record: Option<Spanned<RecordModel>>,
+    /// Let a voice agent talk with the caller.
+    #[schemars(with = "Option<StreamModel>")]
+    pub(super) stream: Option<Spanned<StreamModel>>,
     /// Ask a web service.
     #[schemars(with = "Option<WebhookModel>")]
     pub(super) webhook: Option<Spanned<WebhookModel>>,
@@ -418,6 +427,25 @@ pub(super) struct RecordModel {
     /// When it is over.
     #[schemars(with = "String")]
     pub(super) next: Name,
+}
+
+/// A voice agent that hears the caller and is heard, over one of the streaming protocols.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamModel {
+    /// An agent of the settings.
+    #[schemars(with = "String")]
+    pub(super) to: Name,
+    /// Keys that end it, to nodes; the agent gets all others.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) keys: BTreeMap<Name, Name>,
+    /// When the agent has finished.
+    #[schemars(with = "Option<String>")]
+    pub(super) next: Option<Name>,
+    /// When it can't be reached, or is lost.
+    #[schemars(with = "Option<String>")]
+    pub(super) on_failed: Option<Name>,
 }
 
 /// A question to a web service: a POST with what was collected.

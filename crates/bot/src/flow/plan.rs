@@ -76,6 +76,14 @@ impl Flow {
         watched
     }
 
+    /// The voice agents that calls are connected to: the settings must have them.
+    pub fn agents(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().filter_map(|node| match &node.step {
+            Step::Stream(stream) => Some(stream.to.as_str()),
+            _ => None,
+        })
+    }
+
     /// Who handles the media of its calls.
     pub fn media(&self) -> Hosting {
         self.media
@@ -136,6 +144,8 @@ pub enum Contact {
 pub(super) struct EngineRights {
     pub(super) say: bool,
     pub(super) hang_up: bool,
+    pub(super) collect: bool,
+    pub(super) mute: bool,
     pub(super) transfer: Vec<String>,
     pub(super) invite: Vec<String>,
 }
@@ -175,6 +185,7 @@ pub(super) enum Step {
         most: Duration,
         next: NodeId,
     },
+    Stream(Stream),
     Webhook(Webhook),
     HangUp,
 }
@@ -215,6 +226,13 @@ pub(super) struct Collect {
     pub(super) next: NodeId,
     pub(super) on_timeout: NodeId,
     pub(super) on_invalid: NodeId,
+}
+
+pub(super) struct Stream {
+    pub(super) to: String,
+    pub(super) keys: BTreeMap<char, NodeId>,
+    pub(super) next: NodeId,
+    pub(super) failed: NodeId,
 }
 
 pub(super) struct Webhook {
@@ -361,6 +379,12 @@ impl Step {
                 add("failed", *failed);
             }
             Self::Record { next, .. } => add("said", *next),
+            Self::Stream(stream) => {
+                let keys = stream.keys.iter();
+                keys.for_each(|(key, to)| add(&key.to_string(), *to));
+                add("finished", stream.next);
+                add("failed", stream.failed);
+            }
             Self::Webhook(webhook) => {
                 webhook
                     .results

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use switchboard_media::event::Digit;
+use switchboard_nlp::Collect as Wanted;
 use zeroize::Zeroizing;
 
 pub(super) use listening::words;
@@ -68,6 +69,8 @@ pub enum Input<'a> {
     TransferFailed,
     /// The invited contact is in the call (`true`) or won't come.
     Invited(bool),
+    /// The voice agent has finished (`true`), or can't be reached.
+    Streamed(bool),
     /// A web hook's `result`; `None` when it failed.
     Webhook(Option<&'a str>),
     /// [`Run::poll_timeout`] has passed.
@@ -96,6 +99,10 @@ pub enum Wish<'a> {
     Transfer(&'a str),
     /// Invite a contact.
     Invite(&'a str),
+    /// Collect keys.
+    Collect(Wanted),
+    /// Mute the bot, or take that back.
+    Mute(bool),
     /// End the call.
     HangUp,
 }
@@ -147,6 +154,14 @@ pub enum Action {
     Invite(Contact),
     /// Post [`Run::values`] to this address, and report the answer.
     Webhook(String),
+    /// Tell the engine the keys it wanted; `None` when they are secret.
+    Keys(Option<Words>),
+    /// Mute the bot, or take that back.
+    Mute(bool),
+    /// Connect the caller with a voice agent.
+    Stream(String),
+    /// No longer.
+    StopStream,
     /// End the call.
     HangUp,
 }
@@ -182,6 +197,9 @@ pub struct Run {
     outcome: Option<String>,
     engine_down: bool,
     secret: bool,
+    streaming: bool,
+    /// Keys that the engine has asked for.
+    wanted: Option<Wanted>,
     deadline: Option<Instant>,
     /// Nodes entered since the caller last did something.
     unheard: u32,
@@ -206,6 +224,8 @@ impl Run {
             outcome: None,
             engine_down: false,
             secret: false,
+            streaming: false,
+            wanted: None,
             deadline: None,
             unheard: 0,
             actions: Vec::new(),
@@ -241,6 +261,11 @@ impl Run {
     /// Whether a secret is being entered: keys must not be shown.
     pub fn is_secret(&self) -> bool {
         self.secret
+    }
+
+    /// Whether keys are being collected for the engine, which gets them together.
+    pub fn is_collecting(&self) -> bool {
+        self.wanted.is_some()
     }
 
     /// Whether the call is over.
@@ -319,6 +344,10 @@ impl Run {
     }
 
     fn enter(&mut self, now: Instant, node: NodeId) {
+        if std::mem::take(&mut self.streaming) {
+            self.actions.push(Action::StopStream);
+        }
+        self.wanted = None;
         self.attempts = 0;
         self.keys.clear();
         self.at = node;
@@ -359,6 +388,11 @@ impl Run {
         let flow = Arc::clone(&self.flow);
         self.stage = Stage::Waiting;
         self.deadline = None;
+        if let Some(wanted) = &self.wanted {
+            let first = Duration::from_millis(wanted.first_timeout_ms.into());
+            self.deadline = Some(now + first);
+            return;
+        }
         match &flow.node(self.at).step {
             Step::Next(next) => self.enter(now, *next),
             Step::Branch(cases, otherwise) => self.enter(now, self.decide(cases, *otherwise)),
@@ -372,6 +406,10 @@ impl Run {
             Step::Record { most, .. } => {
                 self.actions.push(Action::Record(true));
                 self.deadline = Some(now + *most);
+            }
+            Step::Stream(stream) => {
+                self.streaming = true;
+                self.actions.push(Action::Stream(stream.to.clone()));
             }
             Step::Webhook(webhook) => {
                 self.actions.push(Action::Webhook(webhook.url.clone()));
@@ -402,6 +440,9 @@ impl Run {
     }
 
     fn timeout(&mut self, now: Instant) {
+        if self.wanted.is_some() {
+            return self.wanted_keys_are_there(now);
+        }
         let flow = Arc::clone(&self.flow);
         match &flow.node(self.at).step {
             Step::Listen(listen) => {

@@ -25,9 +25,10 @@ const HELP: &str = "keys: 0-9 * # A-D; anything else is spoken\n\
                     :mood SCORE    the engine judged the mood, -1 to 1\n\
                     :say TEXT      the engine says something by itself\n\
                     :wait          nothing happens until a time-out\n\
-                    :fail          the transfer, invitation or web hook fails\n\
+                    :fail          the transfer, invitation, agent or web hook fails\n\
                     :joined        the invited contact is in the call\n\
                     :result NAME   the web hook answers\n\
+                    :finished      the voice agent is done\n\
                     :down, :up     the engine is down, or up again\n\
                     :bye           the caller hangs up";
 
@@ -68,6 +69,7 @@ impl Simulator {
             ":fail" => self.fail(),
             ":joined" => self.input(Input::Invited(true)),
             ":result" => self.input(Input::Webhook(Some(rest))),
+            ":finished" => self.input(Input::Streamed(true)),
             ":down" => self.input(Input::Engine(false)),
             ":up" => self.input(Input::Engine(true)),
             ":bye" => self.input(Input::CallerLeft),
@@ -106,6 +108,7 @@ impl Simulator {
         for input in [
             Input::TransferFailed,
             Input::Invited(false),
+            Input::Streamed(false),
             Input::Webhook(None),
         ] {
             if lines.is_empty() {
@@ -162,6 +165,11 @@ impl Simulator {
                 let names: Vec<&str> = self.run.values().iter().map(|(name, _)| name).collect();
                 format!("(posts {} to {url})", names.join(", "))
             }
+            Action::Keys(_) => "(the engine gets the keys)".to_owned(),
+            Action::Mute(true) => "(is muted)".to_owned(),
+            Action::Mute(false) => "(is heard again)".to_owned(),
+            Action::Stream(agent) => format!("(the agent {agent} takes over)"),
+            Action::StopStream => "(the agent is gone)".to_owned(),
             Action::HangUp => "(hangs up)".to_owned(),
         })
     }

@@ -7,6 +7,7 @@ use switchboard_media::event::Digit;
 
 use super::*;
 
+mod engine;
 mod screening;
 
 const FRONT_DESK: &str = include_str!("../../flows/frontdesk.toml");
@@ -249,7 +250,7 @@ fn a_flow_that_needs_the_engine_falls_back_while_it_is_down() {
 const GUIDED: &str = r#"
     start = "talk"
     otherwise = "end"
-    engine = { say = true, transfer = ["agent"] }
+    engine = { say = true, collect = true, transfer = ["agent"] }
     [prompts]
     hello = { text = "Hello." }
     [contacts]
@@ -442,6 +443,7 @@ enum Step {
     Engine(bool),
     Said(&'static str),
     Sent,
+    Wanted(bool),
     Finished,
     Failed,
     Invited(bool),
@@ -462,6 +464,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Engine),
         1 => Just(Step::Said("words")),
         1 => Just(Step::Sent),
+        1 => any::<bool>().prop_map(Step::Wanted),
         8 => Just(Step::Finished),
         2 => Just(Step::Failed),
         1 => any::<bool>().prop_map(Step::Invited),
@@ -485,6 +488,10 @@ fn take(run: &mut Run, now: &mut Instant, step: &Step) -> Vec<Action> {
         Step::Mood(score) => Input::Sentiment(*score),
         Step::Engine(up) => Input::Engine(*up),
         Step::Said(words) => Input::Wish(Wish::Text(words)),
+        Step::Wanted(secret) => Input::Wish(Wish::Collect(switchboard_nlp::Collect {
+            secret: *secret,
+            ..switchboard_nlp::Collect::default()
+        })),
         Step::Sent => Input::Wish(Wish::Transfer("agent")),
         Step::Finished => Input::PromptFinished,
         Step::Failed => Input::TransferFailed,

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use super::{Sink, SpeechError, Synthesizer};
+use crate::agent::SharedVoice;
 use crate::flow::Words;
 
 /// A frame of live audio.
@@ -39,7 +40,7 @@ pub(crate) struct Line {
 
 impl Line {
     /// Gives a call a voice.
-    pub(crate) fn new(voice: Voice, synthesizer: Arc<Synthesizer>, language: String) -> Self {
+    pub(crate) fn new(voice: SharedVoice, synthesizer: Arc<Synthesizer>, language: String) -> Self {
         let (orders, todo) = mpsc::channel(ORDERS);
         let (tell, events) = mpsc::channel(ORDERS);
         let speaker = Speaker {
@@ -79,7 +80,7 @@ impl Line {
 }
 
 struct Speaker {
-    voice: Voice,
+    voice: SharedVoice,
     synthesizer: Arc<Synthesizer>,
     language: String,
     tell: mpsc::Sender<Spoken>,
@@ -99,25 +100,23 @@ impl Speaker {
                 () = self.say(id, &words) => None,
             };
             next = match heard {
-                Some(order) => {
-                    self.voice.hush();
-                    order
-                }
+                Some(order) => order,
                 None => orders.recv().await,
             };
         }
-        self.voice.hush();
     }
 
     async fn say(&mut self, id: u64, words: &Words) {
+        let mut voice = self.voice.lock().await;
         let mut utterance = Utterance {
             id,
-            voice: &mut self.voice,
+            voice: &mut voice,
             tell: &self.tell,
             stream: None,
             frame: Zeroizing::new([0.0; LIVE_FRAME]),
             filled: 0,
             begun: false,
+            ended: false,
         };
         let spoken = self
             .synthesizer
@@ -133,7 +132,8 @@ impl Speaker {
     }
 }
 
-/// Resamples what comes and says it as fast as it is sent.
+/// Resamples what comes and says it as fast as it is sent. Falls silent when dropped
+/// before its end.
 struct Utterance<'a> {
     id: u64,
     voice: &'a mut Voice,
@@ -142,6 +142,15 @@ struct Utterance<'a> {
     frame: Zeroizing<[f32; LIVE_FRAME]>,
     filled: usize,
     begun: bool,
+    ended: bool,
+}
+
+impl Drop for Utterance<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.voice.hush();
+        }
+    }
 }
 
 impl Sink for Utterance<'_> {
@@ -192,7 +201,7 @@ impl Utterance<'_> {
     /// Says what is left, with silence for what the filter holds back, and waits until
     /// it is sent.
     async fn end(mut self) -> Result<(), SpeechError> {
-        if let Some((rate, _)) = self.stream {
+        if let Some(&(rate, _)) = self.stream.as_ref() {
             let silence = vec![0.0; rate as usize / 50];
             self.take(rate, &silence).await?;
         }
@@ -207,6 +216,7 @@ impl Utterance<'_> {
             }
             tokio::time::sleep(FRAME).await;
         }
+        self.ended = true;
         Ok(())
     }
 }

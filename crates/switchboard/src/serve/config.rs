@@ -1,5 +1,6 @@
 //! Settings: a file, under the environment, under flags.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use switchboard_bot::speech::{HttpVoice, SpeechError, Synthesizer};
 use switchboard_bot::{BotConfig, Cloud, FeatureChoice};
 use url::Url;
 
+use super::agents::AgentSetting;
 use super::reminders::ReminderSettings;
 use crate::confine::Needs;
 
@@ -80,6 +82,9 @@ pub(crate) struct Settings {
     pub(super) flow: FlowSetting,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) engine: Option<EngineSetting>,
+    /// Voice agents, by the names that flows know them by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) agents: BTreeMap<String, AgentSetting>,
     #[serde(default)]
     pub(super) speech: Speech,
     #[serde(default)]
@@ -287,6 +292,9 @@ impl Settings {
         for file in files.into_iter().flatten().flatten() {
             *file = directory.join(&*file);
         }
+        self.agents
+            .values_mut()
+            .for_each(|agent| agent.beside(directory));
         if let Some(reminders) = &mut self.reminders {
             reminders.beside(directory);
         }
@@ -428,7 +436,7 @@ impl Speech {
 }
 
 /// A secret itself, or what its file holds.
-fn secret(
+pub(super) fn secret(
     given: Option<&Secret>,
     file: Option<&Path>,
 ) -> Result<Option<SecretString>, SettingsError> {

@@ -16,6 +16,13 @@ port = 4001
 [engine]
 url = "ws://127.0.0.1:9000/"
 token = "swordfish"
+[agents.pipecat]
+url = "wss://agent.example/ws"
+token = "abracadabra"
+parameters = { desk = "front" }
+[agents.call-automation]
+url = "ws://127.0.0.1:9001/"
+protocol = "acs"
 "#;
 
 fn read(text: &str, overrides: &Overrides) -> Result<Settings, SettingsError> {
@@ -30,7 +37,9 @@ fn what_is_printed_has_everything_but_secrets() {
     let settings = read(WHOLE, &Overrides::default()).unwrap();
     let printed = settings.redacted().unwrap();
     assert!(
-        !printed.contains("hunter2") && !printed.contains("swordfish"),
+        !["hunter2", "swordfish", "abracadabra"]
+            .iter()
+            .any(|secret| printed.contains(secret)),
         "{printed}"
     );
     insta::assert_snapshot!(printed);

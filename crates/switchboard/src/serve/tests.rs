@@ -14,6 +14,7 @@ use switchboard_transport::TransportConfig;
 use crate::person::{Noticed, Person};
 use crate::site::Site;
 
+mod agent;
 mod engine;
 mod program;
 mod speech;

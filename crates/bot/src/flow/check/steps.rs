@@ -7,10 +7,10 @@ use toml::Spanned;
 
 use super::Check;
 use crate::flow::model::{
-    CaseModel, CollectModel, InviteModel, ListenModel, Name, NodeModel, OneOrMany, RecordModel,
-    Refusal, RejectModel, TransferModel, WebhookModel,
+    CaseModel, CollectModel, Hosting, InviteModel, ListenModel, Name, NodeModel, OneOrMany,
+    RecordModel, Refusal, RejectModel, StreamModel, TransferModel, WebhookModel,
 };
-use crate::flow::plan::{Collect, Condition, Listen, NodeId, Step, Webhook};
+use crate::flow::plan::{Collect, Condition, Listen, NodeId, Step, Stream, Webhook};
 
 /// The keys of a telephone (ITU-T Q.23).
 const KEYS: &str = "0123456789*#ABCD";
@@ -20,7 +20,7 @@ impl Check<'_> {
         let model = node.get_ref();
         let mut steps = self.steps(model);
         let suggestion = "give it one of next, listen, collect, branch, transfer, redirect, reject, invite, \
-                          record, webhook, hang_up";
+                          record, stream, webhook, hang_up";
         match steps.len() {
             0 => self.problem(
                 node.span(),
@@ -85,6 +85,7 @@ impl Check<'_> {
                 .as_ref()
                 .map(|record| self.record(record.get_ref())),
         );
+        steps.extend(model.stream.as_ref().map(|stream| self.stream(stream)));
         steps.extend(
             model
                 .webhook
@@ -269,6 +270,26 @@ impl Check<'_> {
             most: self.seconds(&model.seconds),
             next: self.node(&model.next),
         }
+    }
+
+    fn stream(&mut self, spanned: &Spanned<StreamModel>) -> Step {
+        let model = spanned.get_ref();
+        if self.model.media == Hosting::Service {
+            let suggestion = "remove media = \"service\"";
+            self.problem(
+                spanned.span(),
+                "a voice agent needs the call's audio, which Graph keeps",
+                Some(suggestion),
+            );
+        }
+        let keys = model.keys.iter();
+        let keys = keys.map(|(key, to)| (self.key(key), self.node(to)));
+        Step::Stream(Stream {
+            keys: keys.collect(),
+            to: model.to.get_ref().clone(),
+            next: self.node_or_otherwise(model.next.as_ref()),
+            failed: self.node_or_otherwise(model.on_failed.as_ref()),
+        })
     }
 
     fn webhook(&mut self, model: &WebhookModel) -> Step {

@@ -7,7 +7,7 @@ use switchboard_media::event::Digit;
 use zeroize::Zeroizing;
 
 use super::{Action, Input, Run, Stage};
-use crate::flow::plan::{Collect, Listen, NodeId, Step};
+use crate::flow::plan::{Collect, Listen, NodeId, Step, Stream};
 
 impl Run {
     pub(super) fn heard(&mut self, now: Instant, stage: Stage, input: Input<'_>) {
@@ -22,6 +22,9 @@ impl Run {
         let speaking = matches!(stage, Stage::Speaking | Stage::Apologising);
         if speaking && !node.interruptible && !matches!(input, Input::PromptFinished) {
             return;
+        }
+        if let (Some(wanted), Input::Digit(digit)) = (self.wanted, input) {
+            return self.wanted_key(now, wanted, digit, speaking);
         }
         match (&node.step, input) {
             (_, Input::PromptFinished) => match stage {
@@ -40,7 +43,16 @@ impl Run {
                 self.leave(now, *next);
                 self.heard(now, Stage::Waiting, input);
             }
+            (Step::Stream(stream), Input::Digit(digit)) if !speaking => {
+                if let Some(to) = stream.keys.get(&digit.as_char()) {
+                    self.enter(now, *to);
+                }
+            }
             (_, Input::Digit(_) | Input::SpeechStart) => {}
+            (Step::Stream(stream), Input::Streamed(finished)) if !speaking => {
+                let Stream { next, failed, .. } = stream;
+                self.enter(now, if finished { *next } else { *failed });
+            }
             (Step::Transfer { failed, .. }, Input::TransferFailed) if !speaking => {
                 self.enter(now, *failed);
             }

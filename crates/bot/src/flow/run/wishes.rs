@@ -1,11 +1,17 @@
 //! What an engine may bring about by itself.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use switchboard_media::event::Digit;
+use switchboard_nlp::Collect as Wanted;
 use zeroize::Zeroizing;
 
 use super::{Action, MOST_UNHEARD, Run, Stage, Wish, Words};
+use crate::flow::plan::Step;
+
+/// What keys that an engine collected in secret are called in web hooks.
+const SECRET_VALUE: &str = "keys";
 
 impl Run {
     /// Grants a wish, if the flow allows it. The node stays, and listens again when
@@ -34,9 +40,73 @@ impl Run {
             Wish::Invite(who) if listed(&rights.invite, who) => {
                 self.actions.push(Action::Invite(self.contact(who)));
             }
+            Wish::Collect(wanted) if rights.collect => self.want_keys(now, wanted, speaking),
+            Wish::Mute(muted) if rights.mute => self.actions.push(Action::Mute(muted)),
             Wish::HangUp if rights.hang_up => self.finish(Action::HangUp),
             _ => {}
         }
+    }
+
+    /// The node waits for keys in place of what it waits for otherwise.
+    fn want_keys(&mut self, now: Instant, wanted: Wanted, speaking: bool) {
+        self.keys.clear();
+        self.wanted = Some(wanted);
+        self.keep_secret(wanted.secret);
+        if !speaking {
+            self.act(now);
+        }
+    }
+
+    fn keep_secret(&mut self, secret: bool) {
+        if self.secret != secret {
+            self.secret = secret;
+            self.actions.push(Action::Secret(secret));
+        }
+    }
+
+    pub(super) fn wanted_key(&mut self, now: Instant, wanted: Wanted, key: Digit, speaking: bool) {
+        if speaking {
+            self.actions.push(Action::StopPlaying);
+            self.stage = Stage::Waiting;
+        }
+        if wanted.terminator == Some(key.as_char()) {
+            return self.wanted_keys_are_there(now);
+        }
+        self.keys.push(key.as_char());
+        let between = Duration::from_millis(wanted.inter_digit_timeout_ms.into());
+        self.deadline = Some(now + between);
+        if self.keys.len() >= usize::from(wanted.max) {
+            self.wanted_keys_are_there(now);
+        }
+    }
+
+    /// The engine gets its keys, none if they were too few, and the node goes on.
+    pub(super) fn wanted_keys_are_there(&mut self, now: Instant) {
+        let Some(wanted) = self.wanted.take() else {
+            return;
+        };
+        let fresh = Zeroizing::new(String::with_capacity(32));
+        let mut keys = std::mem::replace(&mut self.keys, fresh);
+        if keys.len() < usize::from(wanted.min) {
+            keys = Zeroizing::new(String::new());
+        }
+        let told = match wanted.secret {
+            true => {
+                self.values.set(SECRET_VALUE, keys);
+                None
+            }
+            false => Some(Words(keys)),
+        };
+        self.actions.push(Action::Keys(told));
+        self.keep_secret(false);
+        let flow = Arc::clone(&self.flow);
+        let wait = match &flow.node(self.at).step {
+            Step::Listen(listen) => listen.timeout,
+            Step::Record { most, .. } => *most,
+            _ => return,
+        };
+        self.stage = Stage::Waiting;
+        self.deadline = Some(now + wait);
     }
 
     fn say_for_engine(&mut self, action: Action) {
