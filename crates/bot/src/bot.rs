@@ -5,6 +5,7 @@ mod config;
 mod dial;
 mod files;
 mod health;
+mod live;
 mod recent;
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use switchboard_nlp::turn::TurnTaking;
-use switchboard_nlp::{Engine, FeatureFormat, SessionStart};
+use switchboard_nlp::{Engine, FeatureFormat, Party, SessionStart};
 use switchboard_signaling::call::{CallConfig, CallDriver, CallMachine};
 use switchboard_signaling::client::GraphClient;
 use switchboard_signaling::notification::Notification;
@@ -27,7 +28,7 @@ use url::Url;
 
 use crate::call::{FeatureChoice, Task, facts_of};
 use crate::conversation::{Conversation, Guide};
-use crate::flow::{Facts, Hosting, Run};
+use crate::flow::{Contact, Facts, Hosting, Run};
 use crate::hook::Hooks;
 use crate::observer::{Observer, nobody};
 use crate::program::{Caller, Handler, Program};
@@ -36,6 +37,9 @@ use crate::script::Script;
 pub use config::{BotConfig, BotError, Cloud};
 pub use dial::{DialError, Dialer, EndError, OutgoingCall, PlacedCall};
 use files::Files;
+use live::Live;
+pub use live::LiveCall;
+pub(crate) use live::Origin;
 use recent::Recent;
 
 /// Path of the webhook below the bot's address.
@@ -126,6 +130,7 @@ pub(crate) struct Shared {
     script: Mutex<Arc<Script>>,
     files: Files,
     recent: Recent,
+    pub(crate) live: Live,
     calls: Mutex<Calls>,
     count: watch::Sender<usize>,
 }
@@ -186,6 +191,7 @@ impl Bot {
             script: Mutex::new(Arc::clone(&parts.script)),
             files: Files::new(&parts.script),
             recent: Recent::default(),
+            live: Live::default(),
             calls: Mutex::default(),
             count: watch::Sender::new(0),
         });
@@ -337,9 +343,10 @@ impl Shared {
         }
         start.call = id.to_string();
         start.features = self.format_of(&script);
+        let origin = Origin::new(true, &script.name, peer_of(&start.caller));
         let guide = self.guide(&script, facts, &start);
         let talk = Conversation::new(start, guide, (self.engines)(), Arc::clone(&self.observer));
-        let task = Task::new(self, &script, driver, talk, None);
+        let task = Task::new(self, &script, driver, talk, origin, None);
         tokio::spawn(async move {
             task.incoming().await;
             drop(listed);
@@ -425,17 +432,22 @@ struct Listed {
 impl Drop for Listed {
     fn drop(&mut self) {
         let mut calls = self.shared.calls();
-        if let Some(id) = &self.id {
-            calls.known.remove(id);
-        }
-        if let Some(number) = self.nameless {
+        let named = self.nameless.and_then(|number| {
             calls.nameless.remove(&number);
-            if let Some(id) = calls.named.remove(&number) {
-                calls.known.remove(&id);
-            }
+            calls.named.remove(&number)
+        });
+        if let Some(id) = self.id.take().or(named) {
+            calls.known.remove(&id);
+            self.shared.live.remove(&id);
         }
         self.shared.count.send_replace(calls.len());
     }
+}
+
+/// The other side of an incoming call.
+fn peer_of(caller: &Party) -> Option<Contact> {
+    let number = caller.number.clone().map(Contact::Phone);
+    number.or_else(|| caller.id.clone().map(Contact::User))
 }
 
 fn incoming(notification: &Notification) -> Option<&Call> {

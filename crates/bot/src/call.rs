@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::agent::{SharedVoice, Streaming};
-use crate::bot::{Shared, Stop};
+use crate::bot::{Origin, Shared, Stop};
 use crate::conversation::{Conversation, Saying};
 use crate::flow::{Action, Hosting, Input};
 use crate::prompts::Sound;
@@ -62,6 +62,7 @@ pub(crate) struct Task {
     hook: Option<Hook>,
     fetching: Option<Fetching>,
     answered: bool,
+    origin: Origin,
     /// Whoever placed the call is told.
     pub(crate) news: Option<watch::Sender<CallNews>>,
     /// A placed call's number, until its id is known.
@@ -135,6 +136,7 @@ impl Task {
         script: &Arc<Script>,
         driver: CallDriver,
         talk: Conversation,
+        origin: Origin,
         reservation: Option<Reservation>,
     ) -> Self {
         let media = match script.flow.media() {
@@ -154,6 +156,7 @@ impl Task {
             hook: None,
             fetching: None,
             answered: false,
+            origin,
             news: None,
             nameless: None,
         }
@@ -196,6 +199,7 @@ impl Task {
         &mut self,
         stopping: &mut watch::Receiver<Stop>,
     ) -> Option<Box<Termination>> {
+        self.tell_live();
         loop {
             let woken = self.next(stopping).await;
             self.learn_id();
@@ -223,6 +227,7 @@ impl Task {
             self.carry_out(actions);
             self.attend(now);
             self.tell_news();
+            self.tell_live();
         }
     }
 
@@ -309,6 +314,7 @@ impl Task {
             () = at(due) => Woken::Due,
             () = at(*missed_at) => Woken::WithoutMedia,
             Ok(_) = stopping.wait_for(|stop| *stop == Stop::Now) => Woken::Stopping,
+            () = self.origin.hang_up.notified() => Woken::Stopping,
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) const PROMPTS_PATH: &str = "/prompts";
 /// A conversation ready to be had: the flow, its prompts encoded, the voice for texts
 /// that are known only in the call.
 pub struct Script {
+    /// What the list of live calls calls it.
+    pub(crate) name: String,
     pub(crate) flow: Arc<Flow>,
     prompts: Prompts,
     pub(crate) synthesizer: Option<Arc<Synthesizer>>,
@@ -123,8 +125,16 @@ impl Script {
         self.agents.get(name)
     }
 
+    /// The same with a name for whoever looks after the bot.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self { name, ..self }
+    }
+
     fn empty(flow: Arc<Flow>, synthesizer: Option<Arc<Synthesizer>>) -> Self {
         Self {
+            name: String::new(),
             flow,
             prompts: Prompts::new(),
             synthesizer,

@@ -1,4 +1,4 @@
-//! The REST API: reminders in, reminders out.
+//! The REST API: reminders in, reminders out; the calls that go on; how the service stands.
 //!
 //! Every answer but a success is a problem (RFC 9457). Who asks shows a key
 //! (`Authorization: Bearer`), of which only a hash is kept ([`keys`]). A request with
@@ -7,6 +7,8 @@
 //!
 //! The description, OpenAPI 3.1, is made of the handlers themselves ([`description`]).
 
+mod calls;
+mod health;
 pub mod keys;
 mod metrics;
 mod model;
@@ -27,6 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::clock::Clock;
+use crate::switch::Switch;
 use keys::Keys;
 pub use problem::Problem;
 
@@ -39,8 +42,14 @@ pub struct Parts {
     pub store: Store,
     /// Who may ask.
     pub keys: Keys,
-    /// What counts where a reminder says nothing.
-    pub defaults: Defaults,
+    /// What counts where a reminder says nothing; `None` if nobody calls reminders.
+    pub defaults: Option<Defaults>,
+    /// Who has the calls.
+    pub switch: Arc<dyn Switch>,
+    /// This instance's name.
+    pub instance: String,
+    /// What the kernel forbids it, in words.
+    pub sandbox: String,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
@@ -75,13 +84,16 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(reminders::create, reminders::list))
         .routes(routes!(reminders::get, reminders::cancel))
         .routes(routes!(reminders::import))
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::hang_up))
+        .routes(routes!(health::health))
         .routes(routes!(metrics::metrics))
 }
 
 fn finished(mut description: OpenApi) -> OpenApi {
     description.info = Info::new("Switchboard", env!("CARGO_PKG_VERSION"));
     description.info.description = Some(
-        "Reminder calls. Errors are problems (RFC 9457); requests with an Idempotency-Key \
+        "Reminder calls, and the calls that go on. Errors are problems (RFC 9457); requests with an Idempotency-Key \
          may be sent again."
             .to_owned(),
     );

@@ -1,8 +1,10 @@
 //! The service around a bot: reminders that are called when they are due, and the REST
-//! API ([`api`]) that takes them.
+//! API ([`api`]) that takes them and shows the calls that go on; a small page for people
+//! ([`page`]) stands on it.
 //!
 //! It knows neither Graph nor media: whoever can place a call is a [`Dialer`], and
-//! where reminders are kept is a [`Ledger`]. The binary puts the real ones in.
+//! whoever has the calls of this instance is a [`Switch`], where reminders are kept is a
+//! [`Ledger`]. The binary puts the real ones in.
 
 #![forbid(unsafe_code)]
 
@@ -10,9 +12,12 @@ pub mod api;
 mod clock;
 mod dialer;
 mod ledger;
+pub mod page;
 mod runner;
+mod switch;
 
 pub use clock::{Clock, SystemClock};
 pub use dialer::{DialError, Dialer, Order, Placed, Progress};
 pub use ledger::Ledger;
 pub use runner::{Runner, RunnerConfig};
+pub use switch::{LiveCall, Switch};

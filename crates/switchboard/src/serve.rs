@@ -4,6 +4,7 @@ mod agents;
 mod config;
 mod flow_file;
 mod reminders;
+mod service;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,12 +19,13 @@ use switchboard_nlp::turn::TurnTaking;
 use switchboard_nlp::wire::{Endpoint, LinkConfig, RemoteEngine};
 use switchboard_transport::{Transport, TransportConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use url::Url;
 
 use crate::Failure;
 use crate::confine::{self, Layers};
 use crate::output::{hint, say, say_json};
 use config::{Overrides, Settings};
-use reminders::{Reminders, Running};
+use service::{Around, Running, Service};
 
 pub(crate) use flow_file::{FlowError, FlowFile};
 
@@ -141,7 +143,7 @@ pub(crate) async fn run(args: &ServeArgs, layers: Layers) -> Result<(), Failure>
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let settings = args.settings.read()?;
-    let (bot, reminders) = start(&args.settings, &settings, layers).await?;
+    let (bot, service) = start(&args.settings, &settings, layers).await?;
     say_json(&Ready {
         webhook: bot.webhook_url().as_str(),
         sandbox: layers,
@@ -154,12 +156,12 @@ pub(crate) async fn run(args: &ServeArgs, layers: Layers) -> Result<(), Failure>
         "no new calls; {} to finish within {within:?}",
         bot.calls()
     ));
-    let reminded = async {
-        if let Some(reminders) = reminders {
-            reminders.drain(within).await;
+    let served = async {
+        if let Some(service) = service {
+            service.drain(within).await;
         }
     };
-    let drained = async { tokio::join!(reminded, bot.drain(within)) };
+    let drained = async { tokio::join!(served, bot.drain(within)) };
     tokio::select! {
         _ = drained => {}
         _ = terminate.recv() => {}
@@ -204,19 +206,30 @@ async fn start(
         standing: layers.to_string(),
         ..Parts::new(script)
     };
-    let reminders = match &settings.reminders {
-        Some(reminders) => {
-            let voice = synthesizer(settings)?;
-            Some(Reminders::open(reminders, args.directory(), voice).await?)
+    let config = settings.bot()?;
+    let service = match &settings.service {
+        Some(service) => {
+            let around = Around {
+                application: config.client_id.clone(),
+                hosts: host_of(config.public_url.as_ref()).into_iter().collect(),
+                sandbox: layers.to_string(),
+                directory: args.directory(),
+                voice: synthesizer(settings)?,
+            };
+            Some(Service::open(service, settings.reminders.as_ref(), around).await?)
         }
         None => None,
     };
-    if let Some(reminders) = &reminders {
-        parts.routes = reminders.routes()?;
+    if let Some(service) = &service {
+        parts.routes = service.routes()?;
     }
-    let bot = Bot::start(settings.bot()?, transport, parts).await?;
-    let running = reminders.map(|reminders| reminders.run(bot.dialer()));
+    let bot = Bot::start(config, transport, parts).await?;
+    let running = service.map(|service| service.run(&bot.dialer()));
     Ok((bot, running))
+}
+
+fn host_of(url: Option<&Url>) -> Option<String> {
+    url?.host_str().map(str::to_owned)
 }
 
 /// New calls are taken through the flow as it is now, unless it is wrong.
@@ -238,7 +251,8 @@ async fn script(args: &SettingsArgs, settings: &Settings) -> Result<Script, Fail
     let file = FlowFile::of_settings(&args.config, args.directory(), &settings.flow)?;
     let synthesizer = synthesizer(settings)?;
     let script = Script::load(Arc::new(file.flow), &file.directory, synthesizer).await?;
-    Ok(script.with_agents(agents::connectable(&settings.agents)?)?)
+    let script = script.with_agents(agents::connectable(&settings.agents)?)?;
+    Ok(script.named(settings.flow.name()))
 }
 
 fn synthesizer(settings: &Settings) -> Result<Option<Arc<Synthesizer>>, Failure> {
@@ -257,5 +271,7 @@ fn engines(settings: &Settings) -> Result<Engines, Failure> {
     }))
 }
 
+#[cfg(test)]
+mod office;
 #[cfg(test)]
 mod tests;

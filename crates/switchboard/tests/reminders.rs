@@ -138,15 +138,16 @@ start = "end"
 otherwise = "end"
 [flow.nodes.end]
 hang_up = true
-[reminders]
+[service]
 instance = "one"
-# The emulator tells of the prompts it plays itself.
-media = "service"
-prompts = {{ visit = "hum.wav", thanks = "hum.wav" }}
-[[reminders.keys]]
+[[service.keys]]
 name = "office"
 role = "writer"
 hash = "{hash}"
+[reminders]
+# The emulator tells of the prompts it plays itself.
+media = "service"
+prompts = {{ visit = "hum.wav", thanks = "hum.wav" }}
 "#,
         address(emulator.graph_url()),
         address(emulator.authority_url()),

@@ -13,7 +13,7 @@ use switchboard_signaling::types::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Listed, MAX_CALLS, Shared, WAITING_NOTIFICATIONS};
+use super::{Listed, LiveCall, MAX_CALLS, Origin, Shared, WAITING_NOTIFICATIONS};
 use crate::call::{CallNews, CallReport, Task, instance, invitation};
 use crate::conversation::{Conversation, Guide};
 use crate::flow::{Contact, Facts, Hosting, Run};
@@ -125,7 +125,8 @@ impl Dialer {
         let guide = Guide::Flow(Box::new(run));
         let observer = Arc::clone(&shared.observer);
         let talk = Conversation::new(start, guide, (shared.engines)(), observer);
-        let mut task = Task::new(&shared, &script, driver, talk, Some(reservation));
+        let origin = Origin::new(false, &script.name, Some(call.to.clone()));
+        let mut task = Task::new(&shared, &script, driver, talk, origin, Some(reservation));
         task.nameless = listed.nameless;
         let (report, ended) = oneshot::channel();
         let (sender, news) = watch::channel(CallNews::default());
@@ -150,6 +151,32 @@ impl Dialer {
             Err(error) if !error.is_gone() => Err(error.into()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Looking after calls.
+impl Dialer {
+    /// The calls that go on and have an id, in no order.
+    pub fn live(&self) -> Vec<LiveCall> {
+        let shared = self.0.upgrade();
+        shared.map(|shared| shared.live.list()).unwrap_or_default()
+    }
+
+    /// Changes whenever [`live`](Self::live) does; `None` once the bot is gone.
+    pub fn live_changes(&self) -> Option<watch::Receiver<u64>> {
+        self.0.upgrade().map(|shared| shared.live.changes())
+    }
+
+    /// Has a call of this bot hung up by its own task; `false` if it has no such call.
+    pub fn hang_up(&self, id: &CallId) -> bool {
+        let shared = self.0.upgrade();
+        shared.is_some_and(|shared| shared.live.hang_up(id))
+    }
+
+    /// Whether the bot takes and places new calls.
+    pub fn is_open(&self) -> bool {
+        let shared = self.0.upgrade();
+        shared.is_some_and(|shared| !shared.is_stopping())
     }
 }
 

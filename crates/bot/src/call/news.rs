@@ -1,4 +1,4 @@
-//! What whoever placed a call learns of it.
+//! What whoever placed a call learns of it, and whoever looks after the bot.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use switchboard_signaling::call::Termination;
 use switchboard_signaling::types::CallId;
 
 use super::Task;
+use crate::bot::LiveCall;
 
 /// How often to look for the id of a call that was placed.
 pub(super) const NAMING: Duration = Duration::from_millis(50);
@@ -33,6 +34,27 @@ pub struct CallNews {
 }
 
 impl Task {
+    /// Keeps the list of live calls true.
+    pub(super) fn tell_live(&mut self) {
+        let machine = self.driver.machine();
+        let Some(id) = machine.id() else { return };
+        let (state, participants) = (machine.state(), machine.roster().len());
+        if !self.origin.is_news(state, participants) {
+            return;
+        }
+        let origin = &self.origin;
+        let call = LiveCall {
+            id: id.clone(),
+            incoming: origin.incoming,
+            since: origin.since,
+            state: state.clone(),
+            flow: origin.flow.clone(),
+            participants,
+            peer: origin.peer.clone(),
+        };
+        self.shared.live.tell(call, &origin.hang_up);
+    }
+
     /// Tells whoever placed the call, if there is news.
     pub(super) fn tell_news(&self) {
         let Some(news) = &self.news else { return };

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use switchboard_store::Counts;
 
 use super::Shared;
+use super::health::late;
 use super::problem::Problem;
 use super::request::Reader;
 
@@ -21,7 +22,10 @@ use super::request::Reader;
             content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn metrics(_: Reader, State(api): State<Shared>) -> Result<Response, Problem> {
+pub(super) async fn metrics(
+    Reader(_): Reader,
+    State(api): State<Shared>,
+) -> Result<Response, Problem> {
     let counts = api.store.counts().await?;
     let wake = api.store.next_wake().await?;
     let text = text(counts, wake, api.clock.now());
@@ -30,7 +34,7 @@ pub(super) async fn metrics(_: Reader, State(api): State<Shared>) -> Result<Resp
 }
 
 fn text(counts: Counts, wake: Option<Timestamp>, now: Timestamp) -> String {
-    let late = wake.map_or(0.0, |wake| now.duration_since(wake).as_secs_f64().max(0.0));
+    let late = late(wake, now);
     format!(
         "# HELP switchboard_reminders Reminders that are stored, by where they stand.\n\
          # TYPE switchboard_reminders gauge\n\

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::Timestamp;
-use switchboard_reminders::draft::Draft;
+use switchboard_reminders::draft::{Defaults, Draft};
 use switchboard_reminders::schedule::Fit;
 use switchboard_reminders::{Reminder, ReminderId, import as csv};
 use switchboard_store::{self as store, Cursor, Inserted};
@@ -40,6 +40,8 @@ const DEFAULT_LIMIT: u32 = 100;
             content_type = "application/problem+json"),
         (status = 403, description = "A reader's key", body = Problem,
             content_type = "application/problem+json"),
+        (status = 404, description = "This bot calls no reminders", body = Problem,
+            content_type = "application/problem+json"),
         (status = 413, description = "More than 64 KiB", body = Problem,
             content_type = "application/problem+json"),
         (status = 422, description = "Something is wrong; `errors` names every field", body = Problem,
@@ -59,7 +61,7 @@ pub(super) async fn create(
         .map_err(|error| Problem::bad_request(format!("the body can't be read: {error}")))?;
     let request = request::idempotency(&headers, &caller, "create", &body)?;
     let now = api.clock.now();
-    let checked = Draft::from(new).check(&api.defaults, now);
+    let checked = Draft::from(new).check(defaults(&api)?, now);
     let checked = checked.map_err(|errors| {
         let errors = errors.into_iter().map(Wrong::from).collect();
         Problem::wrong("this reminder can't be made", errors)
@@ -112,7 +114,7 @@ fn replayed(response: &mut Response, again: bool) {
     )
 )]
 pub(super) async fn get(
-    _: Reader,
+    Reader(_): Reader,
     State(api): State<Shared>,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Json<ReminderView>, Problem> {
@@ -172,7 +174,7 @@ pub(super) async fn cancel(
     )
 )]
 pub(super) async fn list(
-    _: Reader,
+    Reader(_): Reader,
     State(api): State<Shared>,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<ReminderPage>, Problem> {
@@ -217,6 +219,8 @@ pub(super) async fn list(
             content_type = "application/problem+json"),
         (status = 403, description = "A reader's key", body = Problem,
             content_type = "application/problem+json"),
+        (status = 404, description = "This bot calls no reminders", body = Problem,
+            content_type = "application/problem+json"),
         (status = 413, description = "More than 8 MiB", body = Problem,
             content_type = "application/problem+json"),
         (status = 415, description = "Not text/csv", body = Problem,
@@ -244,7 +248,7 @@ pub(super) async fn import(
     };
     let request = request::idempotency(&headers, &caller, what, &body)?;
     let now = api.clock.now();
-    let read = csv::read(&body, &api.defaults, now);
+    let read = csv::read(&body, defaults(&api)?, now);
     let errors: Vec<Wrong> = read.errors.into_iter().map(Wrong::from).collect();
     if (!errors.is_empty() && !options.keep_good) || read.good.is_empty() {
         let detail = "nothing was kept; mend the rows in 'errors', or ask for keepGood=true";
@@ -271,6 +275,15 @@ pub(super) async fn import(
     let mut response = (StatusCode::CREATED, Json(imported)).into_response();
     replayed(&mut response, again);
     Ok(response)
+}
+
+/// What counts where a reminder says nothing.
+fn defaults(api: &Shared) -> Result<&Defaults, Problem> {
+    let missing = || {
+        let detail = "this bot calls no reminders: its settings have no [reminders]";
+        Problem::new(StatusCode::NOT_FOUND, detail)
+    };
+    api.defaults.as_ref().ok_or_else(missing)
 }
 
 fn csv_only(headers: &HeaderMap) -> Result<(), Problem> {

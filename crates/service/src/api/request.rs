@@ -12,7 +12,7 @@ use super::keys::{Caller, Role};
 use super::problem::Problem;
 
 /// Someone who may look.
-pub(super) struct Reader;
+pub(super) struct Reader(pub(super) Caller);
 
 /// Someone who may change things.
 pub(super) struct Writer(pub(super) Caller);
@@ -21,7 +21,7 @@ impl FromRequestParts<Shared> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(request: &mut Request, api: &Shared) -> Result<Self, Problem> {
-        allowed(request, api, Role::Reader).map(|_| Self)
+        allowed(request, api, Role::Reader).map(Self)
     }
 }
 

@@ -52,6 +52,16 @@ impl Roster {
         self.present.get(id)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.present.len()
+    }
+
+    /// Whether there is nobody, or no roster came yet.
+    pub fn is_empty(&self) -> bool {
+        self.present.is_empty()
+    }
+
     /// Everyone, in no order.
     pub fn participants(&self) -> impl Iterator<Item = &Participant> {
         self.present.values()

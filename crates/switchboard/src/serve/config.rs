@@ -13,6 +13,7 @@ use url::Url;
 
 use super::agents::AgentSetting;
 use super::reminders::ReminderSettings;
+use super::service::ServiceSettings;
 use crate::confine::Needs;
 
 /// What may be given by environment or flags, too. Secrets come by file or
@@ -64,7 +65,7 @@ const ENGINE_TOKEN: &str = "SWITCHBOARD_ENGINE_TOKEN";
 /// The environment's variable for the synthesiser's token itself.
 const SPEECH_TOKEN: &str = "SWITCHBOARD_SPEECH_TOKEN";
 
-/// The environment's variable for the reminders' database.
+/// The environment's variable for the database.
 const DATABASE: &str = "SWITCHBOARD_DATABASE";
 
 /// The environment's variable for this instance's name.
@@ -89,6 +90,8 @@ pub(crate) struct Settings {
     pub(super) speech: Speech,
     #[serde(default)]
     pub(super) drain: Drain,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) service: Option<ServiceSettings>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reminders: Option<ReminderSettings>,
 }
@@ -185,6 +188,20 @@ pub(crate) enum FlowSetting {
     Inline(toml::Table),
 }
 
+impl FlowSetting {
+    /// What the list of live calls calls it: the file's name without its ending.
+    pub(super) fn name(&self) -> String {
+        let stem = match self {
+            Self::File(file) => file.file_stem(),
+            Self::Inline(_) => None,
+        };
+        stem.map_or_else(
+            || "flow".to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        )
+    }
+}
+
 /// A speech engine behind a WebSocket.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -249,6 +266,8 @@ pub(crate) enum SettingsError {
     Missing(&'static str, &'static str, &'static str),
     #[error("drain.within is {0}; it must be from 0 to 3600 seconds")]
     Drain(f64),
+    #[error("[reminders] needs [service]: a database, and keys of the API")]
+    NoService,
     #[error("the settings can't be written as TOML: {0}")]
     Write(#[from] toml::ser::Error),
     #[error(transparent)]
@@ -263,6 +282,9 @@ impl Settings {
         let mut settings = parsed.map_err(|error| parse_error(path, &text, &error))?;
         settings.beside(path.parent().unwrap_or(Path::new("")));
         settings.apply(overrides);
+        if settings.reminders.is_some() && settings.service.is_none() {
+            return Err(SettingsError::NoService);
+        }
         if !(0.0..=3600.0).contains(&settings.drain.within) {
             return Err(SettingsError::Drain(settings.drain.within));
         }
@@ -273,9 +295,9 @@ impl Settings {
     pub(super) fn needs(&self) -> Needs {
         Needs {
             writes: self
-                .reminders
+                .service
                 .iter()
-                .filter_map(ReminderSettings::writes)
+                .filter_map(ServiceSettings::writes)
                 .collect(),
             programs: self.speech.runs_a_program(),
         }
@@ -295,8 +317,8 @@ impl Settings {
         self.agents
             .values_mut()
             .for_each(|agent| agent.beside(directory));
-        if let Some(reminders) = &mut self.reminders {
-            reminders.beside(directory);
+        if let Some(service) = &mut self.service {
+            service.beside(directory);
         }
     }
 
@@ -344,11 +366,14 @@ impl Settings {
         if let (Some(engine), Some(token)) = (&mut self.engine, environment(ENGINE_TOKEN)) {
             engine.token = Some(token);
         }
-        if let (Some(reminders), Some(database)) = (&mut self.reminders, environment(DATABASE)) {
-            reminders.database = database;
-        }
-        if let (Some(reminders), Ok(name)) = (&mut self.reminders, std::env::var(INSTANCE)) {
-            reminders.instance = name;
+        if let Some(service) = &mut self.service {
+            if let Some(database) = environment(DATABASE) {
+                service.database = database;
+            }
+            if let Ok(name) = std::env::var(INSTANCE) {
+                service.instance = Some(name);
+            }
+            service.name_instance();
         }
         if let Some(token) = environment(SPEECH_TOKEN) {
             self.speech.token = Some(token);

@@ -22,22 +22,24 @@ const WAITING_NEWS: usize = 8;
 /// Outcomes of the flow.
 const CONFIRMED: &str = "confirmed";
 const POSTPONED: &str = "postponed";
+/// What the list of live calls says.
+const NAME: &str = "reminder";
 
 /// What a call is made of.
-pub(super) struct Making {
+pub(in crate::serve) struct Making {
     settings: ReminderSettings,
     directory: PathBuf,
     voice: Option<Arc<Synthesizer>>,
 }
 
 /// Places calls by the bot.
-pub(super) struct BotCalls {
+pub(in crate::serve) struct BotCalls {
     dialer: bot::Dialer,
     making: Making,
 }
 
 impl Making {
-    pub(super) fn new(
+    pub(in crate::serve) fn new(
         settings: &ReminderSettings,
         directory: &Path,
         voice: Option<Arc<Synthesizer>>,
@@ -49,7 +51,7 @@ impl Making {
         }
     }
 
-    pub(super) fn has_voice(&self) -> bool {
+    pub(in crate::serve) fn has_voice(&self) -> bool {
         self.voice.is_some()
     }
 
@@ -108,7 +110,8 @@ impl Making {
         let flow = Flow::parse(&self.flow(order))
             .map_err(|_| later("its flow is wrong: check [reminders]".to_owned()))?;
         let loaded = Script::load(Arc::new(flow), &self.directory, self.voice.clone()).await;
-        loaded.map_err(|error| later(error.to_string()))
+        let loaded = loaded.map_err(|error| later(error.to_string()))?;
+        Ok(loaded.named(NAME))
     }
 }
 
@@ -129,7 +132,7 @@ fn quoted(text: &str) -> String {
 }
 
 impl BotCalls {
-    pub(super) fn new(dialer: bot::Dialer, making: Making) -> Self {
+    pub(in crate::serve) fn new(dialer: bot::Dialer, making: Making) -> Self {
         Self { dialer, making }
     }
 }

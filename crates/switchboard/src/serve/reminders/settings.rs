@@ -1,18 +1,14 @@
 //! The `[reminders]` part of the settings.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use switchboard_reminders::draft::{Defaults, MAX_ATTEMPTS, MAX_MINUTES};
 use switchboard_reminders::schedule::QuietHours;
 use switchboard_reminders::{Key, Retry};
 use switchboard_service::RunnerConfig;
-use switchboard_service::api::keys::{KeyConfig, KeyError, Keys};
-
-use super::super::config::Secret;
 
 /// Why reminders can't be called by these settings.
 #[derive(Debug, thiserror::Error)]
@@ -23,18 +19,12 @@ pub(crate) enum ReminderError {
     Zone(String),
     #[error("reminders.{0} must be {1}")]
     Range(&'static str, String),
-    #[error(transparent)]
-    Key(#[from] KeyError),
 }
 
 /// How reminders are called, where they don't say so themselves.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ReminderSettings {
-    /// `sqlite:FILE` or `postgres://…`.
-    pub(in crate::serve) database: Secret,
-    /// This instance's name, among those that share the database.
-    pub(in crate::serve) instance: String,
     /// Time zone of times without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     zone: Option<String>,
@@ -50,8 +40,6 @@ pub(crate) struct ReminderSettings {
     calls_per_second: u32,
     /// How long it rings, in seconds.
     pub(super) ring_seconds: u8,
-    /// How long reminders that are over are kept.
-    pub(super) keep_days: u16,
     /// Who handles the calls' media: `application` or `service`.
     pub(super) media: String,
     /// The language of texts.
@@ -63,15 +51,11 @@ pub(crate) struct ReminderSettings {
     /// Recordings that reminders may play. `thanks`, `later` and `goodbye` take the
     /// place of the texts.
     pub(super) prompts: BTreeMap<String, PathBuf>,
-    /// Who may use the API.
-    keys: Vec<KeyConfig>,
 }
 
 impl Default for ReminderSettings {
     fn default() -> Self {
         Self {
-            database: Secret(SecretString::from("sqlite:reminders.db")),
-            instance: instance(),
             zone: None,
             quiet: None,
             attempts: 3,
@@ -81,58 +65,26 @@ impl Default for ReminderSettings {
             calls_at_once: 50,
             calls_per_second: 5,
             ring_seconds: 30,
-            keep_days: 90,
             media: "application".to_owned(),
             language: "en-US".to_owned(),
             thanks: "Thank you. Goodbye.".to_owned(),
             later: "All right, I will call again later. Goodbye.".to_owned(),
             goodbye: "Goodbye.".to_owned(),
             prompts: BTreeMap::new(),
-            keys: Vec::new(),
         }
     }
-}
-
-/// The machine's name and the process: another one after a restart.
-fn instance() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}-{}", name.trim(), std::process::id())
 }
 
 impl ReminderSettings {
-    /// An SQLite file is relative to the settings'.
-    pub(in crate::serve) fn beside(&mut self, directory: &Path) {
-        if let Some(file) = self.sqlite() {
-            let address = format!("sqlite:{}", directory.join(file).display());
-            self.database = Secret(SecretString::from(address));
-        }
-    }
-
-    /// The folder of an SQLite file, which makes files beside it.
-    pub(in crate::serve) fn writes(&self) -> Option<PathBuf> {
-        let file = std::path::absolute(self.sqlite()?).ok()?;
-        file.parent().map(Path::to_owned)
-    }
-
-    fn sqlite(&self) -> Option<&Path> {
-        let file = self.database.0.expose_secret().strip_prefix("sqlite:")?;
-        let file = file.strip_prefix("//").unwrap_or(file);
-        (!file.is_empty()).then(|| Path::new(file))
-    }
-
-    pub(super) fn keys(&self) -> Result<Keys, ReminderError> {
-        Ok(Keys::new(&self.keys)?)
-    }
-
-    pub(super) fn runner(&self) -> RunnerConfig {
+    pub(in crate::serve) fn runner(&self, instance: &str) -> RunnerConfig {
         RunnerConfig {
             at_once: self.calls_at_once,
             per_second: self.calls_per_second,
-            ..RunnerConfig::new(self.instance.clone())
+            ..RunnerConfig::new(instance)
         }
     }
 
-    pub(super) fn defaults(&self, texts: bool) -> Result<Defaults, ReminderError> {
+    pub(in crate::serve) fn defaults(&self, texts: bool) -> Result<Defaults, ReminderError> {
         range("attempts", self.attempts, 1..=MAX_ATTEMPTS)?;
         range("spacing_minutes", self.spacing_minutes, 1..=MAX_MINUTES)?;
         range("expires_hours", self.expires_hours, 1..=24 * 366)?;

@@ -1,0 +1,187 @@
+//! The calls that go on: looked at, and hung up.
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use switchboard_reminders::Target;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Shared;
+use super::keys::Role;
+use super::problem::Problem;
+use super::request::{Reader, Writer};
+use crate::switch::LiveCall;
+
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 500;
+
+/// Which way a call goes.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum Direction {
+    /// To the bot.
+    Incoming,
+    /// From it.
+    Outgoing,
+}
+
+/// A call that goes on. What is said and pressed in it is nowhere.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CallView {
+    /// Graph's id of it.
+    id: String,
+    /// The application's id.
+    application: String,
+    direction: Direction,
+    /// Since when the bot knows of it.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// Graph's state of it.
+    #[schema(example = "established")]
+    state: String,
+    /// The flow it goes through.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    flow: String,
+    /// How many are in it, the bot included; 0 while Graph has told no roster.
+    participants: u32,
+    /// The number on the other side; for writers alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+    /// The user on the other side; for writers alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+}
+
+impl CallView {
+    fn new(call: LiveCall, role: Role) -> Self {
+        let peer = call.peer.filter(|_| role >= Role::Writer);
+        let (phone, user) = match peer {
+            Some(Target::Phone(phone)) => (Some(phone), None),
+            Some(Target::User(user)) => (None, Some(user)),
+            None => (None, None),
+        };
+        Self {
+            id: call.id,
+            application: call.application,
+            direction: match call.incoming {
+                true => Direction::Incoming,
+                false => Direction::Outgoing,
+            },
+            since: call.since,
+            state: call.state,
+            flow: call.flow,
+            participants: call.participants,
+            phone,
+            user,
+        }
+    }
+}
+
+/// Which part of the list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Part {
+    /// So many, 1–500; 100 if not given.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+/// A page of calls, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CallPage {
+    /// They.
+    calls: Vec<CallView>,
+    /// Give it as `after` for the next page; there is none without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// The calls that go on, oldest first.
+#[utoipa::path(
+    get, path = "/api/v1/calls", tag = "calls", security(("key" = [])),
+    params(Part),
+    responses(
+        (status = 200, description = "A page of them", body = CallPage),
+        (status = 400, description = "Such a page there can't be", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 401, description = "No key", body = Problem,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    Reader(caller): Reader,
+    State(api): State<Shared>,
+    part: Result<Query<Part>, QueryRejection>,
+) -> Result<Json<CallPage>, Problem> {
+    let Query(part) = part.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let limit = part.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Problem::bad_request("limit must be 1 to 500"));
+    }
+    let after = part.after.as_deref().map(cursor).transpose()?;
+    let mut calls = api.switch.calls();
+    calls.sort_by(|one, other| place(one).cmp(&place(other)));
+    let mut rest = calls.into_iter().skip_while(|call| {
+        let after = after.as_ref();
+        after.is_some_and(|(since, id)| place(call) <= (*since, id.as_str()))
+    });
+    let page: Vec<LiveCall> = rest.by_ref().take(limit).collect();
+    let more = rest.next().is_some();
+    let next = page.last().filter(|_| more).map(|last| {
+        let (since, id) = place(last);
+        format!("{since}_{id}")
+    });
+    let view = |call| CallView::new(call, caller.role);
+    Ok(Json(CallPage {
+        calls: page.into_iter().map(view).collect(),
+        next,
+    }))
+}
+
+/// Where a call stands in the list.
+fn place(call: &LiveCall) -> (i64, &str) {
+    (call.since.as_microsecond(), &call.id)
+}
+
+fn cursor(text: &str) -> Result<(i64, String), Problem> {
+    let parts = text.split_once('_').and_then(|(since, id)| {
+        let since = since.parse().ok()?;
+        Some((since, id.to_owned()))
+    });
+    parts.ok_or_else(|| Problem::bad_request("after must be 'next' of the page before"))
+}
+
+/// Hang up a call.
+#[utoipa::path(
+    delete, path = "/api/v1/calls/{id}", tag = "calls", security(("key" = [])),
+    params(("id" = String, Path, description = "its id")),
+    responses(
+        (status = 202, description = "It is being hung up"),
+        (status = 401, description = "No key", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 403, description = "A reader's key", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 404, description = "There is no such call", body = Problem,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn hang_up(
+    Writer(caller): Writer,
+    State(api): State<Shared>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "there is no such call, or no more");
+    let Path(id) = id.map_err(|_| missing())?;
+    if !api.switch.hang_up(&id) {
+        return Err(missing());
+    }
+    tracing::info!(call = id, key = caller.name, "a call is hung up by hand");
+    Ok(StatusCode::ACCEPTED)
+}

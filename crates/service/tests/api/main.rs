@@ -1,0 +1,6 @@
+//! The REST API, as a client sees it.
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod reminders;
+mod site;

@@ -1,0 +1,161 @@
+//! The service around the bot: its database, the API and the page, who has the calls, and
+//! the runner that calls reminders.
+
+mod settings;
+mod switch;
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use jiff::{Timestamp, ToSpan};
+use secrecy::ExposeSecret;
+use switchboard_bot::speech::Synthesizer;
+use switchboard_service::api::{self, Parts};
+use switchboard_service::{Runner, SystemClock, page};
+use switchboard_store::{Store, StoreConfig};
+use tokio::task::JoinHandle;
+
+use super::reminders::{BotCalls, Making, ReminderSettings};
+use crate::Failure;
+pub(super) use settings::ServiceSettings;
+use switch::BotSwitch;
+
+/// How often what is over for long is forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// What the service needs to know of the bot it stands around.
+pub(super) struct Around<'a> {
+    /// The application's id.
+    pub(super) application: String,
+    /// Names under which the page is served besides the settings' own.
+    pub(super) hosts: Vec<String>,
+    /// What the kernel forbids, in words.
+    pub(super) sandbox: String,
+    /// Where files are that the settings name.
+    pub(super) directory: &'a Path,
+    /// Who speaks texts.
+    pub(super) voice: Option<Arc<Synthesizer>>,
+}
+
+/// The service, before there is a bot.
+pub(super) struct Service {
+    store: Store,
+    settings: ServiceSettings,
+    reminders: Option<Remind>,
+    switch: Arc<BotSwitch>,
+    sandbox: String,
+    hosts: Vec<String>,
+}
+
+/// How reminders are called.
+struct Remind {
+    settings: ReminderSettings,
+    making: Making,
+}
+
+/// A service that runs.
+pub(super) struct Running {
+    runner: Option<Runner>,
+    forgetting: JoinHandle<()>,
+}
+
+impl Service {
+    /// Opens the database.
+    pub(super) async fn open(
+        settings: &ServiceSettings,
+        reminders: Option<&ReminderSettings>,
+        around: Around<'_>,
+    ) -> Result<Self, Failure> {
+        let database = settings.database.0.expose_secret();
+        let store = Store::open(&StoreConfig::new(database)).await?;
+        let left = store.abandon(settings.instance(), Timestamp::now()).await?;
+        if left > 0 {
+            tracing::warn!(calls = left, "calls were left behind; they are ended");
+        }
+        let mut hosts = settings.hosts.clone();
+        hosts.extend(around.hosts);
+        Ok(Self {
+            reminders: reminders.map(|settings| Remind {
+                settings: settings.clone(),
+                making: Making::new(settings, around.directory, around.voice),
+            }),
+            switch: Arc::new(BotSwitch {
+                application: around.application,
+                dialer: OnceLock::new(),
+            }),
+            settings: settings.clone(),
+            sandbox: around.sandbox,
+            store,
+            hosts,
+        })
+    }
+
+    /// The API and the page, to be served beside the webhook.
+    pub(super) fn routes(&self) -> Result<Router, Failure> {
+        let defaults = self.reminders.as_ref().map(|remind| {
+            let texts = remind.making.has_voice();
+            remind.settings.defaults(texts)
+        });
+        let parts = Parts {
+            store: self.store.clone(),
+            keys: self.settings.keys()?,
+            defaults: defaults.transpose()?,
+            clock: Arc::new(SystemClock),
+            switch: Arc::clone(&self.switch) as Arc<_>,
+            instance: self.settings.instance().to_owned(),
+            sandbox: self.sandbox.clone(),
+        };
+        Ok(api::router(parts).merge(page::router(self.hosts.clone())))
+    }
+
+    /// Looks after the bot's calls, and begins to call what is due.
+    pub(super) fn run(self, dialer: &switchboard_bot::Dialer) -> Running {
+        // It is empty until now.
+        let _ = self.switch.dialer.set(dialer.clone());
+        let days = self.settings.keep_days;
+        let store = self.store.clone();
+        let runner = self.reminders.map(|remind| {
+            let config = remind.settings.runner(self.settings.instance());
+            let calls = BotCalls::new(dialer.clone(), remind.making);
+            let ledger = Arc::new(store);
+            Runner::start(config, ledger, Arc::new(calls), Arc::new(SystemClock))
+        });
+        Running {
+            runner,
+            forgetting: tokio::spawn(forget(self.store, days)),
+        }
+    }
+}
+
+impl Running {
+    /// Calls nobody new, and returns when the calls that run are over.
+    pub(super) async fn drain(self, within: Duration) {
+        self.forgetting.abort();
+        if let Some(runner) = self.runner {
+            runner.drain(within).await;
+        }
+    }
+}
+
+/// What is over is kept for some days, requests for one.
+async fn forget(store: Store, days: u16) {
+    let mut every = tokio::time::interval(FORGET_EVERY);
+    loop {
+        every.tick().await;
+        let now = Timestamp::now();
+        let before = |days: i64| {
+            now.checked_sub((24 * days).hours())
+                .unwrap_or(Timestamp::MIN)
+        };
+        match store.forget(before(i64::from(days)), before(1)).await {
+            Ok(0) => {}
+            Ok(reminders) => tracing::info!(reminders, "reminders of long ago were forgotten"),
+            Err(error) => tracing::warn!(%error, "nothing can be forgotten now"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! The `[service]` part of the settings.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use switchboard_service::api::keys::{KeyConfig, KeyError, Keys};
+
+use super::super::config::Secret;
+
+/// The name of the one instance that a file has.
+const ALONE: &str = "alone";
+
+/// The database, and who may use the API.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServiceSettings {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub(in crate::serve) database: Secret,
+    /// This instance's name, among those that share the database.
+    pub(in crate::serve) instance: Option<String>,
+    /// How long reminders that are over are kept.
+    pub(super) keep_days: u16,
+    /// Names under which the page is served, besides that of `webhook.public_url`.
+    pub(super) hosts: Vec<String>,
+    /// Who may use the API.
+    keys: Vec<KeyConfig>,
+}
+
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        Self {
+            database: Secret(SecretString::from("sqlite:switchboard.db")),
+            instance: None,
+            keep_days: 90,
+            hosts: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+}
+
+/// The machine's name and the process: another one after a restart.
+fn host_and_process() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}-{}", name.trim(), std::process::id())
+}
+
+impl ServiceSettings {
+    /// An SQLite file is relative to the settings'. Every instance has a name from here on.
+    pub(in crate::serve) fn beside(&mut self, directory: &Path) {
+        if let Some(file) = self.sqlite() {
+            let address = format!("sqlite:{}", directory.join(file).display());
+            self.database = Secret(SecretString::from(address));
+        }
+    }
+
+    /// Gives the instance a name if it has none. A file has one instance only, so its
+    /// name may stay the same.
+    pub(in crate::serve) fn name_instance(&mut self) {
+        if self.instance.is_none() {
+            self.instance = Some(match self.sqlite() {
+                Some(_) => ALONE.to_owned(),
+                None => host_and_process(),
+            });
+        }
+    }
+
+    pub(in crate::serve) fn instance(&self) -> &str {
+        self.instance.as_deref().unwrap_or(ALONE)
+    }
+
+    /// The folder of an SQLite file, which makes files beside it.
+    pub(in crate::serve) fn writes(&self) -> Option<PathBuf> {
+        let file = std::path::absolute(self.sqlite()?).ok()?;
+        file.parent().map(Path::to_owned)
+    }
+
+    fn sqlite(&self) -> Option<&Path> {
+        let file = self.database.0.expose_secret().strip_prefix("sqlite:")?;
+        let file = file.strip_prefix("//").unwrap_or(file);
+        (!file.is_empty()).then(|| Path::new(file))
+    }
+
+    pub(super) fn keys(&self) -> Result<Keys, KeyError> {
+        Keys::new(&self.keys)
+    }
+}
