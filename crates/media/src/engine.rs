@@ -75,6 +75,9 @@ pub struct LegConfig {
     /// Give the application the leg's audio and take live audio from it
     /// ([`Leg::live`]): costs 100 kB a leg.
     pub live: bool,
+    /// What comes is [`Format::L16`](crate::receive::Format::L16) of this payload type, in
+    /// place of Opus; what is sent is Opus all the same.
+    pub linear_payload_type: Option<u8>,
     /// Decode and analyse what comes. `false` for a leg that only speaks, such as
     /// a caller's in a load test: packets are counted and forgotten.
     pub hear: bool,
@@ -91,6 +94,7 @@ impl LegConfig {
             vad_frames: false,
             comfort_silence: true,
             live: false,
+            linear_payload_type: None,
             hear: true,
         }
     }

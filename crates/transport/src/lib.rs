@@ -13,6 +13,7 @@
 #![cfg_attr(not(test), forbid(unsafe_code))]
 
 mod bridge;
+mod carried;
 #[cfg(test)]
 mod counting;
 mod error;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use switchboard_media::engine::{Engine, LegConfig};
 use tokio::sync::{Notify, watch};
 
+pub use carried::Carrier;
 pub use error::TransportError;
 pub use mux::NetworkStats;
 pub use session::{CloseReason, Session, SessionCloser, SessionEvent, bridge};
@@ -36,6 +38,7 @@ use mux::driver::Opening;
 use mux::link::State;
 use mux::{Mux, Order};
 use sdp::remote::Remote;
+use session::End;
 use setup::{Ours, Role};
 
 /// Where and how sessions reach the network.
@@ -132,6 +135,15 @@ impl Transport {
         Ok((session, answer))
     }
 
+    /// A session whose audio somebody else carries, as linear samples: it came by a socket
+    /// of its own.
+    ///
+    /// # Errors
+    /// No leg could be had.
+    pub fn carried(&self) -> Result<(Session, Carrier), TransportError> {
+        carried::open(&self.engine, &self.config)
+    }
+
     /// Makes an SDP offer; [`Offer::accept`] takes the other side's answer.
     ///
     /// # Errors
@@ -200,7 +212,8 @@ impl Transport {
             events: Arc::clone(&events),
         };
         mux.order(Order::Open(Box::new(opening)));
-        Ok(Session::new(leg.app, leg.live, events, mux, id, states))
+        let end = End::Mux(mux, id);
+        Ok(Session::new(leg.app, leg.live, events, end, states))
     }
 }
 

@@ -47,15 +47,26 @@ pub struct Session {
 /// Closes a session from elsewhere.
 #[derive(Clone)]
 pub struct SessionCloser {
-    mux: Arc<Mux>,
-    id: Id,
+    end: End,
     state: watch::Receiver<State>,
+}
+
+/// Who carries a session's packets.
+#[derive(Clone)]
+pub(crate) enum End {
+    /// The network thread.
+    Mux(Arc<Mux>, Id),
+    /// A [`Carrier`](crate::Carrier), told here when it is to stop.
+    Carrier(Arc<Notify>),
 }
 
 impl SessionCloser {
     /// Asks the session to end; harmless when it has ended.
     pub fn close(&self) {
-        self.mux.order(Order::Close(self.id));
+        match &self.end {
+            End::Mux(mux, id) => mux.order(Order::Close(*id)),
+            End::Carrier(stop) => stop.notify_one(),
+        }
     }
 
     /// Waits until the session has ended and nothing of it is left on the network.
@@ -73,8 +84,7 @@ impl Session {
         app: AppSide,
         live: Option<LiveAudio>,
         events: Arc<Notify>,
-        mux: Arc<Mux>,
-        id: Id,
+        end: End,
         state: watch::Receiver<State>,
     ) -> Self {
         Self {
@@ -83,7 +93,7 @@ impl Session {
             events,
             state: state.clone(),
             reported: State::Connecting,
-            closer: SessionCloser { mux, id, state },
+            closer: SessionCloser { end, state },
         }
     }
 
@@ -175,11 +185,13 @@ impl Drop for Session {
 }
 
 /// Lets two sessions hear each other: each one's audio becomes what the other
-/// sends, and their prompts fall silent. The bridge ends with either session.
+/// sends, and their prompts fall silent. The bridge ends with either session. Sessions
+/// that a [`Carrier`](crate::Carrier) carries can't be bridged: nothing happens.
 pub fn bridge(a: &Session, b: &Session) {
+    let (End::Mux(mux_a, a), End::Mux(mux_b, b)) = (&a.closer.end, &b.closer.end) else {
+        return;
+    };
     let (end_a, end_b) = bridge_ends();
-    for (session, end) in [(a, end_a), (b, end_b)] {
-        let SessionCloser { mux, id, .. } = &session.closer;
-        mux.order(Order::Bridge(*id, Box::new(end)));
-    }
+    mux_a.order(Order::Bridge(*a, Box::new(end_a)));
+    mux_b.order(Order::Bridge(*b, Box::new(end_b)));
 }

@@ -279,7 +279,11 @@ impl Pipeline {
 }
 
 fn formats(config: &LegConfig) -> Result<Formats, EngineError> {
-    let mut formats = Formats::new().with(config.opus_payload_type, Format::Opus)?;
+    let (payload_type, format) = match config.linear_payload_type {
+        Some(linear) => (linear, Format::L16),
+        None => (config.opus_payload_type, Format::Opus),
+    };
+    let mut formats = Formats::new().with(payload_type, format)?;
     for event in config.telephone_events.iter().flatten() {
         let clock_rate = event.clock_rate;
         formats = formats.with(event.payload_type, Format::TelephoneEvent { clock_rate })?;

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::codec::{OPUS_CLOCK, opus_duration};
+use crate::codec::{OPUS_CLOCK, RATE, opus_duration};
 
 /// RTP clock of G.711 in Hz (RFC 3551 §4.5.14), and of G.722, although its audio
 /// has 16 kHz: an error kept for compatibility (§4.5.2).
@@ -28,6 +28,9 @@ pub enum Format {
     Pcma,
     /// G.722 at 64 kbit/s (RFC 3551 §4.5.2), statically payload type 9.
     G722,
+    /// 16-bit linear samples, mono at 16 kHz (RFC 3551 §4.5.11): audio that came by a
+    /// stream of its own.
+    L16,
     /// Telephone events (RFC 4733).
     TelephoneEvent {
         /// Their clock in Hz.
@@ -41,6 +44,7 @@ impl Format {
         match self {
             Self::Opus => OPUS_CLOCK,
             Self::Pcmu | Self::Pcma | Self::G722 => G711_CLOCK,
+            Self::L16 => RATE,
             Self::TelephoneEvent { clock_rate } => clock_rate,
         }
     }
@@ -52,6 +56,7 @@ impl Format {
             Self::Opus => opus_duration(payload, OPUS_CLOCK).unwrap_or(0),
             // A byte per tick, in G.722 too: two samples of 16 kHz.
             Self::Pcmu | Self::Pcma | Self::G722 => payload.len() as u32,
+            Self::L16 => payload.len() as u32 / 2,
             Self::TelephoneEvent { .. } => 0,
         }
     }
@@ -125,10 +130,12 @@ impl Formats {
     }
 
     /// The clock the jitter of a leg is measured by: Opus' where there is
-    /// Opus, else that of G.711 and G.722.
+    /// Opus, then that of linear audio, else that of G.711 and G.722.
     pub fn clock_rate(&self) -> u32 {
         if self.has(Format::Opus) {
             OPUS_CLOCK
+        } else if self.has(Format::L16) {
+            RATE
         } else {
             G711_CLOCK
         }

@@ -105,6 +105,7 @@ impl Hearing {
             Some(Format::Pcmu) => self.g711_packet(packet.payload, mulaw, sink),
             Some(Format::Pcma) => self.g711_packet(packet.payload, alaw, sink),
             Some(Format::G722) => self.g722_packet(packet.payload, sink),
+            Some(Format::L16) => self.linear_packet(packet.payload, sink),
             Some(Format::TelephoneEvent { .. }) | None => Heard::default(),
         }
     }
@@ -179,6 +180,24 @@ impl Hearing {
         Heard {
             samples,
             ..Heard::default()
+        }
+    }
+
+    fn linear_packet(&mut self, payload: &[u8], sink: &mut impl Sink) -> Heard {
+        let mut samples = 0;
+        for bytes in payload.chunks(MAX_FRAME * 2) {
+            let pairs = bytes.chunks_exact(2);
+            let made = pairs.len();
+            for (sample, pair) in self.pcm.iter_mut().zip(pairs) {
+                *sample = f32::from(i16::from_be_bytes([pair[0], pair[1]])) / 32_768.0;
+            }
+            self.hear(made, sink);
+            samples += made;
+        }
+        Heard {
+            samples,
+            malformed: payload.len() % 2 == 1,
+            recovered: 0,
         }
     }
 

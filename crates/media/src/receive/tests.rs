@@ -391,3 +391,31 @@ proptest! {
         call.receiver.finish(call.start + MS * call.now, &mut |_| {});
     }
 }
+
+#[test]
+fn linear_audio_is_heard_as_it_is() {
+    let formats = Formats::new().with(96, Format::L16).unwrap();
+    assert_eq!(formats.clock_rate(), 16_000);
+    let analyzer = AnalyzerConfig::default();
+    let mut receiver = Receiver::new(ReceiverConfig { formats, analyzer }).unwrap();
+    let start = Instant::now();
+    let mut heard = Vec::new();
+    for n in 0..50u32 {
+        let samples = (0..320u32).map(|at| ((n * 320 + at) % 20_000) as i16);
+        let payload: Vec<u8> = samples.flat_map(i16::to_be_bytes).collect();
+        let header = RtpHeader {
+            payload_type: 96,
+            sequence: n as u16,
+            timestamp: n * 320,
+            ..RtpHeader::default()
+        };
+        let now = start + 20 * n * MS;
+        receiver.push(now, &header, &payload, &mut |_| {});
+        receiver.pull_audio(now, &mut |_| {}, &mut |audio| {
+            heard.extend_from_slice(audio);
+        });
+    }
+    assert_eq!(heard.len(), 16_000);
+    let is = |(n, sample): (usize, &f32)| *sample == (n % 20_000) as f32 / 32_768.0;
+    assert!(heard.iter().enumerate().all(is));
+}

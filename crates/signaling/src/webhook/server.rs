@@ -7,10 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// What a sender may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +45,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `router` until `shutdown` is ready, then lets requests under way end.
 ///
-/// HTTP/1.1 without TLS, as behind a reverse proxy; connections are not upgraded.
+/// HTTP/1.1 without TLS, as behind a reverse proxy. Where the router upgrades a
+/// connection, limits and shutdown are the business of whoever gets it.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ServerLimits,
     shutdown: impl Future<Output = ()>,
 ) {
-    let graceful = GracefulShutdown::new();
+    let (stopping, stop) = watch::channel(());
     let room = Arc::new(Semaphore::new(limits.max_connections));
     let http = builder(limits);
     let mut shutdown = std::pin::pin!(shutdown);
@@ -67,17 +67,26 @@ pub async fn serve(
         };
         let service = TowerToHyperService::new(router.clone());
         let connection = http.serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+        let mut connection = Box::pin(connection.with_upgrades());
+        let mut stop = stop.clone();
         tokio::spawn(async move {
+            let ended = tokio::select! {
+                ended = &mut connection => ended,
+                _ = stop.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
             // Senders break off and time out; that is their business.
-            if let Err(error) = connection.await {
+            if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended early");
             }
             drop(permit);
         });
     }
-    drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown())
+    drop((listener, stop));
+    stopping.send_replace(());
+    if tokio::time::timeout(limits.drain, stopping.closed())
         .await
         .is_err()
     {
