@@ -81,7 +81,7 @@ fn the_media_crate_names_no_way_out() -> Result<(), Failure> {
 
 #[test]
 fn only_the_shells_of_the_hook_name_a_way_out() -> Result<(), Failure> {
-    let shells = ["wire/client.rs", "wire/endpoint.rs"];
+    let shells = ["wire/client.rs", "wire/endpoint.rs", "adapter/agent.rs"];
     let mut ways = ways_out("nlp")?;
     ways.retain(|way| !shells.iter().any(|shell| way.contains(shell)));
     assert_eq!(ways, Vec::<String>::new());

@@ -1,6 +1,7 @@
 //! The bot as a service: one address for notifications and media, a task for
 //! each call.
 
+mod azure;
 mod config;
 mod dial;
 mod files;
@@ -26,7 +27,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::call::{FeatureChoice, Task, facts_of};
+use crate::call::{Control, FeatureChoice, Task, facts_of};
 use crate::conversation::{Conversation, Guide};
 use crate::flow::{Contact, Facts, Hosting, Run};
 use crate::hook::Hooks;
@@ -34,6 +35,7 @@ use crate::observer::{Observer, nobody};
 use crate::program::{Caller, Handler, Program};
 use crate::script::Script;
 
+pub use azure::{AzureMedia, AzureMediaError};
 pub use config::{BotConfig, BotError, Cloud};
 pub use dial::{DialError, Dialer, EndError, OutgoingCall, PlacedCall};
 use files::Files;
@@ -72,6 +74,8 @@ pub struct Parts {
     pub observer: Observer,
     /// Served beside the webhook: an API of the application's own.
     pub routes: axum::Router,
+    /// Who may bring media of calls that are controlled elsewhere.
+    pub azure: Option<AzureMedia>,
     /// What `/readyz` says besides whether the bot is ready.
     pub standing: String,
 }
@@ -86,6 +90,7 @@ impl Parts {
             handler: None,
             observer: nobody(),
             routes: axum::Router::new(),
+            azure: None,
             standing: String::new(),
         }
     }
@@ -114,6 +119,7 @@ pub struct Bot {
 pub(crate) struct Shared {
     pub(crate) graph: GraphClient,
     pub(crate) whip: WhipEndpoint,
+    transport: Transport,
     pub(crate) graph_base: String,
     pub(crate) hooks: Hooks,
     pub(crate) callback: Url,
@@ -171,12 +177,13 @@ impl Bot {
         let (address, listener) =
             listener.map_err(|source| BotError::Listen { address, source })?;
         let public = config.public_url(address)?;
-        let whip = WhipEndpoint::new(transport, public.clone());
+        let whip = WhipEndpoint::new(transport.clone(), public.clone());
         let (stopping, stop_requests) = watch::channel(Stop::No);
         let shared = Arc::new(Shared {
             graph: config.graph_client()?,
             graph_base: config.cloud.graph.clone(),
             whip: whip.clone(),
+            transport,
             hooks: Hooks::new().map_err(BotError::client)?,
             callback: with_path(&public, WEBHOOK_PATH),
             stopping: stop_requests,
@@ -204,6 +211,7 @@ impl Bot {
             .merge(whip.router())
             .merge(files::router(&shared))
             .merge(health::router(&shared, &parts.standing))
+            .merge(azure::router(&shared, parts.azure)?)
             .merge(parts.routes);
         let tasks = vec![
             tokio::spawn(serve(listener, router)),
@@ -346,7 +354,8 @@ impl Shared {
         let origin = Origin::new(true, &script.name, peer_of(&start.caller));
         let guide = self.guide(&script, facts, &start);
         let talk = Conversation::new(start, guide, (self.engines)(), Arc::clone(&self.observer));
-        let task = Task::new(self, &script, driver, talk, origin, None);
+        let control = Control::Graph(Box::new(driver));
+        let task = Task::new(self, &script, control, talk, origin, None);
         tokio::spawn(async move {
             task.incoming().await;
             drop(listed);

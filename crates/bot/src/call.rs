@@ -1,6 +1,7 @@
 //! One call's own task: the call machine, the media session and the conversation
 //! meet here, and nowhere else.
 
+mod control;
 mod ears;
 mod facts;
 mod news;
@@ -20,7 +21,7 @@ use switchboard_media::event::MediaEvent;
 use switchboard_nlp::adapter::AgentEnd;
 use switchboard_nlp::{CallState as Told, Event};
 use switchboard_signaling::call::{
-    CallDriver, CallEvent, Command, CommandError, CommandId, Failure, Termination,
+    CallEvent, Command, CommandError, CommandId, Failure, Termination,
 };
 use switchboard_signaling::types::{CallState, CommsOperation};
 use switchboard_transport::whip::Reservation;
@@ -36,6 +37,8 @@ use crate::prompts::Sound;
 use crate::script::Script;
 use crate::speech::{Line, Spoken};
 
+pub(crate) use control::Control;
+use control::OrderError;
 pub use ears::FeatureChoice;
 use ears::Listener;
 pub(crate) use facts::{facts_of, instance, invitation};
@@ -54,7 +57,7 @@ const LISTEN_EVERY: Duration = Duration::from_millis(10);
 pub(crate) struct Task {
     shared: Arc<Shared>,
     script: Arc<Script>,
-    driver: CallDriver,
+    control: Control,
     talk: Conversation,
     media: Media,
     /// Commands whose failure the flow is to know of.
@@ -134,7 +137,7 @@ impl Task {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         script: &Arc<Script>,
-        driver: CallDriver,
+        control: Control,
         talk: Conversation,
         origin: Origin,
         reservation: Option<Reservation>,
@@ -149,7 +152,7 @@ impl Task {
         Self {
             shared: Arc::clone(shared),
             script: Arc::clone(script),
-            driver,
+            control,
             talk,
             media,
             awaited: Vec::new(),
@@ -160,6 +163,11 @@ impl Task {
             news: None,
             nameless: None,
         }
+    }
+
+    /// The call's media is there already.
+    pub(crate) fn hold(&mut self, session: Session) {
+        self.offered(Some(Box::new(session)));
     }
 
     /// Takes an incoming call through its flow, to its end.
@@ -177,13 +185,16 @@ impl Task {
         let end = self.until_over(&mut stopping).await;
         self.talk.over(Instant::now());
         self.forget_files();
-        let id = self.driver.machine().id().cloned();
+        let id = self.control.id().cloned();
         match (&end, &id) {
             (Some(end), Some(id)) => {
                 tracing::info!(call = %id, cause = ?end.cause, code = end.code, subcode = end.subcode, "the call is over");
             }
             (Some(end), None) => {
                 tracing::info!(cause = ?end.cause, code = end.code, "a call did not come about");
+            }
+            (None, _) if matches!(self.control, Control::Elsewhere { .. }) => {
+                tracing::info!("a call's media is over");
             }
             (None, _) => tracing::warn!(call = ?id, "the call was let go of"),
         }
@@ -274,7 +285,7 @@ impl Task {
 
     /// A placed call has an id once Graph took it.
     fn learn_id(&mut self) {
-        if let (Some(number), Some(id)) = (self.nameless, self.driver.machine().id()) {
+        if let (Some(number), Some(id)) = (self.nameless, self.control.id()) {
             self.nameless = None;
             self.shared.name_call(number, id);
             self.talk.named(id.to_string());
@@ -302,7 +313,7 @@ impl Task {
         tokio::select! {
             // Graph's answer to a new call is no event, and its id is wanted at once.
             () = tokio::time::sleep(news::NAMING), if nameless => Woken::Named,
-            event = self.driver.next_event() => Woken::Call(event),
+            event = self.control.next_event() => Woken::Call(event),
             session = offered(reservation.as_mut()) => Woken::Offered(session.map(Box::new)),
             event = media(session.as_mut()) => Woken::Media(event),
             spoken = spoken(line.as_mut()) => Woken::Spoken(spoken),
@@ -335,7 +346,7 @@ impl Task {
     }
 
     fn moved(&mut self, now: Instant, state: &CallState) -> Vec<Action> {
-        tracing::debug!(call = ?self.driver.machine().id(), %state, "the call moved on");
+        tracing::debug!(call = ?self.control.id(), %state, "the call moved on");
         let told = match state {
             CallState::Established => Told::Established,
             CallState::Hold => Told::Hold,
@@ -382,7 +393,7 @@ impl Task {
             self.forget_file(command);
             return self.talk.finished(now, Saying::Operation(command), false);
         }
-        tracing::warn!(call = ?self.driver.machine().id(), ?failure, "a command failed");
+        tracing::warn!(call = ?self.control.id(), ?failure, "a command failed");
         match self.settle(command) {
             Some(Awaited::Invite) => self.talk.input(now, Input::Invited(false)),
             Some(Awaited::Farewell) => self.order(Command::HangUp),
@@ -472,7 +483,7 @@ impl Task {
         if let Media::Application(ours) = &mut self.media {
             ours.missed_at = None;
         }
-        tracing::warn!(call = ?self.driver.machine().id(), "no media for {} s, hanging up", WITHOUT_MEDIA.as_secs());
+        tracing::warn!(call = ?self.control.id(), "no media for {} s, hanging up", WITHOUT_MEDIA.as_secs());
         self.order(Command::HangUp)
     }
 
@@ -497,11 +508,11 @@ impl Task {
     /// Gives an order to call control.
     fn order(&mut self, command: Command) -> Vec<Action> {
         let transfer = matches!(command, Command::Transfer(_));
-        match self.driver.command(command) {
+        match self.control.order(command) {
             // A call that is ending needs no further orders.
-            Ok(_) | Err(CommandError::Ended(_)) => Vec::new(),
+            Ok(()) | Err(OrderError::Command(CommandError::Ended(_))) => Vec::new(),
             Err(error) => {
-                tracing::warn!(call = ?self.driver.machine().id(), %error, "an order was not taken");
+                tracing::warn!(call = ?self.control.id(), %error, "an order was not taken");
                 match transfer {
                     true => self.talk.input(Instant::now(), Input::TransferFailed),
                     false => Vec::new(),
@@ -512,13 +523,13 @@ impl Task {
 
     /// Gives an order whose outcome the flow waits for; `false` if it wasn't taken.
     fn order_awaited(&mut self, command: Command, awaited: Awaited) -> bool {
-        match self.driver.command(command) {
+        match self.control.order_awaited(command) {
             Ok(id) => {
                 self.awaited.push((id, awaited));
                 true
             }
             Err(error) => {
-                tracing::warn!(call = ?self.driver.machine().id(), %error, "an order was not taken");
+                tracing::warn!(call = ?self.control.id(), %error, "an order was not taken");
                 false
             }
         }

@@ -20,8 +20,8 @@ mod script;
 pub mod speech;
 
 pub use bot::{
-    Bot, BotConfig, BotError, Cloud, DialError, Dialer, EndError, Engines, LiveCall, OutgoingCall,
-    Parts, PlacedCall,
+    AzureMedia, AzureMediaError, Bot, BotConfig, BotError, Cloud, DialError, Dialer, EndError,
+    Engines, LiveCall, OutgoingCall, Parts, PlacedCall,
 };
 pub use call::{CallNews, CallReport, FeatureChoice};
 pub use observer::{Observation, Observer, PromptProgress, nobody};

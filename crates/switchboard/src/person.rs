@@ -29,6 +29,8 @@ pub(crate) enum Noticed {
     Cut(String),
     /// The line is open.
     Connected,
+    /// The bot has muted itself, or taken that back.
+    Muted(bool),
     /// The recording of this side is over.
     Spoke,
     /// The phone rings.
@@ -242,6 +244,7 @@ impl Person {
                 let sdp = self.offer().await;
                 self.command(PhoneCommand::Offer { call, sdp }).await;
             }
+            PhoneEvent::RemoteMuted { muted, .. } => return Some(Noticed::Muted(muted)),
             PhoneEvent::Ended { reason, .. } => return Some(Noticed::Ended(reason)),
             PhoneEvent::Timeline { event, .. } => {
                 let TimelineEvent::Prompt { name, state } = event.event else {

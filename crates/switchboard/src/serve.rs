@@ -203,6 +203,11 @@ async fn start(
             .as_ref()
             .map(|engine| engine.features)
             .unwrap_or_default(),
+        azure: settings
+            .azure
+            .as_ref()
+            .map(agents::AzureSetting::who)
+            .transpose()?,
         standing: layers.to_string(),
         ..Parts::new(script)
     };

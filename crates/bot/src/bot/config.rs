@@ -78,6 +78,9 @@ pub enum BotError {
     /// The bot's own address can't be a base of others.
     #[error("public_url {0} can't be used: it must be an http or https address without a query")]
     PublicUrl(Url),
+    /// Who may bring calls' media can't be told.
+    #[error(transparent)]
+    AzureMedia(#[from] super::AzureMediaError),
     /// No HTTP client for web hooks.
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),

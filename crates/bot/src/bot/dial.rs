@@ -14,7 +14,7 @@ use switchboard_signaling::types::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Listed, LiveCall, MAX_CALLS, Origin, Shared, WAITING_NOTIFICATIONS};
-use crate::call::{CallNews, CallReport, Task, instance, invitation};
+use crate::call::{CallNews, CallReport, Control, Task, instance, invitation};
 use crate::conversation::{Conversation, Guide};
 use crate::flow::{Contact, Facts, Hosting, Run};
 use crate::script::Script;
@@ -126,7 +126,8 @@ impl Dialer {
         let observer = Arc::clone(&shared.observer);
         let talk = Conversation::new(start, guide, (shared.engines)(), observer);
         let origin = Origin::new(false, &script.name, Some(call.to.clone()));
-        let mut task = Task::new(&shared, &script, driver, talk, origin, Some(reservation));
+        let control = Control::Graph(Box::new(driver));
+        let mut task = Task::new(&shared, &script, control, talk, origin, Some(reservation));
         task.nameless = listed.nameless;
         let (report, ended) = oneshot::channel();
         let (sender, news) = watch::channel(CallNews::default());
@@ -200,7 +201,7 @@ impl Shared {
         })
     }
 
-    fn list_nameless(
+    pub(super) fn list_nameless(
         self: &Arc<Self>,
         sender: mpsc::Sender<switchboard_signaling::notification::Notification>,
     ) -> Result<Listed, DialError> {

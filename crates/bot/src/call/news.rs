@@ -5,7 +5,7 @@ use std::time::Duration;
 use switchboard_signaling::call::Termination;
 use switchboard_signaling::types::CallId;
 
-use super::Task;
+use super::{Control, Task};
 use crate::bot::LiveCall;
 
 /// How often to look for the id of a call that was placed.
@@ -36,7 +36,11 @@ pub struct CallNews {
 impl Task {
     /// Keeps the list of live calls true.
     pub(super) fn tell_live(&mut self) {
-        let machine = self.driver.machine();
+        // Calls that Graph doesn't control have no id of its.
+        let Control::Graph(driver) = &self.control else {
+            return;
+        };
+        let machine = driver.machine();
         let Some(id) = machine.id() else { return };
         let (state, participants) = (machine.state(), machine.roster().len());
         if !self.origin.is_news(state, participants) {
@@ -59,7 +63,7 @@ impl Task {
     pub(super) fn tell_news(&self) {
         let Some(news) = &self.news else { return };
         let known = CallNews {
-            id: self.driver.machine().id().cloned(),
+            id: self.control.id().cloned(),
             outcome: self.talk.guide().outcome().map(str::to_owned),
         };
         news.send_if_modified(|told| {

@@ -121,8 +121,7 @@ impl Task {
             participants: Some(vec![invitation(who)]),
             ..InviteRequest::default()
         };
-        let machine = self.driver.machine();
-        let request = machine.id().map(|id| participants::invite(id, &body));
+        let request = self.control.id().map(|id| participants::invite(id, &body));
         let taken = match request {
             Some(Ok(request)) => self.order_awaited(Command::Operation(request), Awaited::Invite),
             _ => false,
@@ -195,7 +194,7 @@ impl Task {
                 }
             }
             None => {
-                tracing::warn!(call = ?self.driver.machine().id(), "a prompt was not played");
+                tracing::warn!(call = ?self.control.id(), "a prompt was not played");
                 self.talk.stopped();
                 self.talk.input(Instant::now(), Input::PromptFinished)
             }
@@ -225,8 +224,8 @@ impl Task {
 
     /// Stops what Graph plays and what waits for it.
     pub(super) fn cancel_media(&mut self) {
-        let machine = self.driver.machine();
-        let cancel = machine
+        let cancel = self
+            .control
             .id()
             .map(|id| request::cancel_media_processing(id, None));
         if let Some(Ok(cancel)) = cancel {

@@ -57,8 +57,11 @@ impl Task {
             stop_tones: Some(vec!["#".to_owned()]),
             ..RecordResponseRequest::default()
         };
-        let machine = self.driver.machine();
-        if let Some(Ok(record)) = machine.id().map(|id| request::record_response(id, &body)) {
+        if let Some(Ok(record)) = self
+            .control
+            .id()
+            .map(|id| request::record_response(id, &body))
+        {
             self.order_awaited(Command::Operation(record), Awaited::Recording);
         }
     }

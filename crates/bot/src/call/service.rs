@@ -27,7 +27,7 @@ impl Task {
             prompts: Some(vec![prompt]),
             ..PlayPromptRequest::default()
         };
-        let command = self.driver.command(Command::PlayPrompt(play)).ok()?;
+        let command = self.control.order_awaited(Command::PlayPrompt(play)).ok()?;
         if let Media::Service(service) = &mut self.media {
             service.playing = Some((command, None));
         }

@@ -25,7 +25,7 @@ impl Task {
         match begun {
             Some(()) => Vec::new(),
             None => {
-                tracing::warn!(call = ?self.driver.machine().id(), agent = name, "there is no such voice agent, or no live audio for it");
+                tracing::warn!(call = ?self.control.id(), agent = name, "there is no such voice agent, or no live audio for it");
                 self.talk.input(Instant::now(), Input::Streamed(false))
             }
         }

@@ -1,10 +1,12 @@
-//! The settings' voice agents.
+//! Other people's audio streaming in the settings: voice agents, and calls whose media
+//! comes from Azure Communication Services.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use switchboard_bot::AzureMedia;
 use switchboard_bot::agent::{VoiceAgent, VoiceAgentError, VoiceAgents};
 use switchboard_nlp::adapter::Protocol;
 use url::Url;
@@ -36,6 +38,36 @@ enum ProtocolName {
     #[default]
     Twilio,
     Acs,
+}
+
+/// Who may bring calls' media.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AzureSetting {
+    /// The immutable id of an Azure Communication Services resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_file: Option<PathBuf>,
+}
+
+impl AzureSetting {
+    pub(super) fn beside(&mut self, directory: &Path) {
+        if let Some(file) = &mut self.token_file {
+            *file = directory.join(&*file);
+        }
+    }
+
+    pub(super) fn who(&self) -> Result<AzureMedia, SettingsError> {
+        let token = secret(self.token.as_ref(), self.token_file.as_deref())?;
+        match (&self.resource, token) {
+            (Some(resource), None) => Ok(AzureMedia::Resource(resource.clone())),
+            (None, Some(token)) => Ok(AzureMedia::Token(token)),
+            _ => Err(SettingsError::Azure),
+        }
+    }
 }
 
 /// An agent's name, and why it can't be used.
@@ -102,6 +134,13 @@ mod tests {
         assert!(told(eight).contains("Twilio's"));
         let acs = format!("{eight}\nprotocol = \"acs\"");
         assert!(told(&acs).contains("16000 or 24000"));
+        let azure = |text: &str| toml::from_str::<AzureSetting>(text).unwrap().who();
+        assert!(matches!(
+            azure("resource = \"r\""),
+            Ok(AzureMedia::Resource(_))
+        ));
+        assert!(matches!(azure("token = \"t\""), Ok(AzureMedia::Token(_))));
+        assert!(azure("").is_err() && azure("resource = \"r\"\ntoken = \"t\"").is_err());
         let lost = "url = \"wss://a.example/\"\ntoken_file = \"/nowhere/token\"";
         assert!(told(lost).contains("/nowhere/token"));
     }

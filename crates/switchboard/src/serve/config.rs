@@ -11,7 +11,7 @@ use switchboard_bot::speech::{HttpVoice, SpeechError, Synthesizer};
 use switchboard_bot::{BotConfig, Cloud, FeatureChoice};
 use url::Url;
 
-use super::agents::AgentSetting;
+use super::agents::{AgentSetting, AzureSetting};
 use super::reminders::ReminderSettings;
 use super::service::ServiceSettings;
 use crate::confine::Needs;
@@ -86,6 +86,9 @@ pub(crate) struct Settings {
     /// Voice agents, by the names that flows know them by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) agents: BTreeMap<String, AgentSetting>,
+    /// Calls whose media comes from Azure Communication Services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) azure: Option<AzureSetting>,
     #[serde(default)]
     pub(super) speech: Speech,
     #[serde(default)]
@@ -270,6 +273,8 @@ pub(crate) enum SettingsError {
     NoService,
     #[error("the settings can't be written as TOML: {0}")]
     Write(#[from] toml::ser::Error),
+    #[error("[azure] needs either resource or a token, not both")]
+    Azure,
     #[error(transparent)]
     Speech(#[from] SpeechError),
 }
@@ -313,6 +318,9 @@ impl Settings {
         ];
         for file in files.into_iter().flatten().flatten() {
             *file = directory.join(&*file);
+        }
+        if let Some(azure) = &mut self.azure {
+            azure.beside(directory);
         }
         self.agents
             .values_mut()

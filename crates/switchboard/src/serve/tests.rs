@@ -15,9 +15,11 @@ use crate::person::{Noticed, Person};
 use crate::site::Site;
 
 mod agent;
+mod azure;
 mod engine;
 mod program;
 mod speech;
+mod wishes;
 
 /// A recording for each prompt: a hum of a third of a second.
 fn recordings(names: &[&str]) -> tempfile::TempDir {
