@@ -3,13 +3,15 @@
 //! Audio → `front`: the DTMF band as a complex signal of 1 600 Hz →
 //! `bank`: every 5 ms, is it mainly one low and one high tone? →
 //! `fit`: which two tones exactly, and what they leave over →
-//! `judge`: is that a key? → `follow`: until it is released.
+//! `judge`: is that a key? → `harmonics`: or a note with overtones? →
+//! `follow`: until it is released.
 
 mod bank;
 mod fit;
 mod floor;
 mod follow;
 mod front;
+mod harmonics;
 mod judge;
 
 use num_complex::Complex32;
@@ -81,7 +83,7 @@ impl Detector {
     pub fn new(rate: Rate) -> Self {
         Self {
             front: FrontEnd::new(rate.hz()),
-            band: Band::new(),
+            band: Band::new(rate.hz()),
         }
     }
 
@@ -90,7 +92,7 @@ impl Detector {
     pub fn push(&mut self, samples: &[f32], sink: &mut impl FnMut(DtmfEvent)) {
         let band = &mut self.band;
         self.front
-            .push(samples, &mut |slice| band.push(slice, sink));
+            .push(samples, &mut |slice, past| band.push(slice, past, sink));
     }
 
     /// Ends the key that is still pressed when the audio ends.
@@ -133,11 +135,14 @@ struct Band {
     floor: Floor,
     key: Option<Key>,
     suspect: bool,
+    /// Of the audio, in Hz.
+    rate: u32,
 }
 
 impl Band {
-    fn new() -> Self {
+    fn new(rate: u32) -> Self {
         Self {
+            rate,
             history: vec![Complex32::ZERO; 2 * MEMORY].into(),
             filled: MEMORY,
             count: 0,
@@ -149,7 +154,8 @@ impl Band {
         }
     }
 
-    fn push(&mut self, slice: Slice, sink: &mut impl FnMut(DtmfEvent)) {
+    /// Takes a slice, and the audio before its middle.
+    fn push(&mut self, slice: Slice, past: &[f32], sink: &mut impl FnMut(DtmfEvent)) {
         if self.filled == self.history.len() {
             self.history.copy_within(MEMORY.., 0);
             self.filled = MEMORY;
@@ -160,12 +166,12 @@ impl Band {
         self.all += slice.all;
         if self.count.is_multiple_of(BLOCK as u64) {
             let all = std::mem::take(&mut self.all) / BLOCK as f32;
-            self.block(all, sink);
+            self.block(all, past, sink);
         }
     }
 
     /// Decides at the end of a block.
-    fn block(&mut self, all: f32, sink: &mut impl FnMut(DtmfEvent)) {
+    fn block(&mut self, all: f32, past: &[f32], sink: &mut impl FnMut(DtmfEvent)) {
         let recent = &self.history[self.filled - MEMORY..self.filled];
         let Some(newest) = recent.last_chunk() else {
             return;
@@ -185,11 +191,11 @@ impl Band {
                     self.key = None;
                 }
             },
-            None => self.listen(sink),
+            None => self.listen(past, sink),
         }
     }
 
-    fn listen(&mut self, sink: &mut impl FnMut(DtmfEvent)) {
+    fn listen(&mut self, past: &[f32], sink: &mut impl FnMut(DtmfEvent)) {
         let recent = &self.history[self.filled - MEMORY..self.filled];
         let Some(guess) = self.bank.guess() else {
             return;
@@ -201,6 +207,9 @@ impl Band {
         let Some(verdict) = judge::judge(&fit, self.bank.power(), &self.floor) else {
             return;
         };
+        if harmonics::rings(&fit, past, self.rate) {
+            return;
+        }
         let follower = Follower::begin(&fit, recent);
         if !verdict.certain && !follower.began_at_once(recent) {
             return;

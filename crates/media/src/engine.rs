@@ -14,6 +14,7 @@
 mod leg;
 mod live;
 mod pipeline;
+mod punctuality;
 mod slot;
 mod stats;
 mod worker;
@@ -27,6 +28,7 @@ use thiserror::Error;
 
 pub use leg::{AppSide, Dropped, Leg, NetworkSide, PlayError};
 pub use live::{Ears, LIVE_FRAME, LiveAudio, Voice, VoiceError};
+pub use punctuality::{Lateness, Punctuality};
 pub use slot::MAX_PAYLOAD;
 pub use stats::LegStats;
 
@@ -40,18 +42,18 @@ pub struct EngineConfig {
     pub workers: usize,
     /// Legs one worker takes before [`Engine::open`] refuses.
     pub legs_per_worker: usize,
-    /// How often a worker looks at its legs, 1–20 ms. A packet waits half of
-    /// it on average before it is heard.
+    /// How often a worker looks which legs were called or are due, 1–20 ms. A packet
+    /// waits half of it on average before it is heard.
     pub tick: Duration,
 }
 
 impl Default for EngineConfig {
-    /// One worker per core, 1 000 legs each, a tick every 5 ms.
+    /// One worker per core, 1 000 legs each, a tick every 2.5 ms.
     fn default() -> Self {
         Self {
             workers: 0,
             legs_per_worker: 1000,
-            tick: Duration::from_millis(5),
+            tick: Duration::from_micros(2500),
         }
     }
 }
@@ -179,6 +181,11 @@ impl Engine {
                 Err(EngineError::Full { legs: self.legs() })
             }
         }
+    }
+
+    /// How late the workers have been since they were started.
+    pub fn punctuality(&self) -> Punctuality {
+        self.workers.counters().read()
     }
 
     /// Legs whose memory is still held; 0 once every leg is closed and reaped

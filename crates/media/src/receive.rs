@@ -246,6 +246,11 @@ impl Receiver {
         self.hearing.finish(sink);
     }
 
+    /// Whether packets wait behind a gap.
+    pub(crate) fn holds(&self) -> bool {
+        self.jitter.held() > 0
+    }
+
     /// What became of the packets so far.
     pub fn stats(&self) -> ReceiveStats {
         self.stats

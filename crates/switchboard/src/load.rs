@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::Failure;
 use caller::DIGITS_A_ROUND;
-use measure::{Cpu, Heard, Listener, print_parts, print_table};
+use measure::{Cpu, Heard, Listener, print_parts, print_punctuality, print_table};
 use parts::Parts;
 
 /// Calls one caller process makes.
@@ -95,9 +95,11 @@ async fn measure(args: &LoadArgs) -> Result<(), Failure> {
     }
     let before = Cpu::now()?;
     let network_before = bot.transport.network_stats();
+    let punctual_before = bot.engine.punctuality();
     tokio::time::sleep(caller::ROUND * u32::try_from(rounds)?).await;
     let cpu = Cpu::now()?.since(&before);
     let network = bot.transport.network_stats();
+    let punctual = bot.engine.punctuality().since(&punctual_before);
     tokio::time::sleep(LINGER).await;
     for closer in closers {
         closer.close();
@@ -108,11 +110,13 @@ async fn measure(args: &LoadArgs) -> Result<(), Failure> {
     }
     let sent = rounds * DIGITS_A_ROUND * args.calls as u64;
     print_table(args.calls, sent, &cpu, &total, &network_before, &network)?;
+    print_punctuality(&punctual)?;
     print_parts(args.calls, &cpu, &parts)
 }
 
 /// The measured side.
 struct Bot {
+    engine: Engine,
     transport: Transport,
     endpoint: WhipEndpoint,
 }
@@ -123,13 +127,14 @@ impl Bot {
             workers,
             ..EngineConfig::default()
         })?;
-        let transport = Transport::new(engine, TransportConfig::default());
+        let transport = Transport::new(engine.clone(), TransportConfig::default());
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = Url::parse(&format!("http://{}", listener.local_addr()?))?;
         let endpoint = WhipEndpoint::new(transport.clone(), base);
         let router = endpoint.router();
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self {
+            engine,
             transport,
             endpoint,
         })

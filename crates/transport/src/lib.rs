@@ -25,6 +25,7 @@ pub mod whip;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 use switchboard_media::engine::{Engine, LegConfig};
 use tokio::sync::{Notify, watch};
@@ -197,9 +198,10 @@ impl Transport {
             hear,
             ..negotiated.leg_config(ours.ssrc)
         };
+        let bell = mux.doorbell();
         let leg = self
             .engine
-            .open_waking(config, mux.waker())
+            .open_waking(config, Waker::from(Arc::clone(&bell)))
             .map_err(TransportError::Engine)?;
         let (state, states) = watch::channel(State::Connecting);
         let (id, events) = (mux.next_id(), Arc::new(Notify::new()));
@@ -207,6 +209,7 @@ impl Transport {
             id,
             fragment: ours.fragment().to_owned(),
             link: ours.link(remote, role, leg.network, negotiated)?,
+            bell,
             socket,
             state,
             events: Arc::clone(&events),

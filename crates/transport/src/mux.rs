@@ -29,7 +29,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::task::Waker;
 use std::thread;
 
 use mio::Poll;
@@ -37,7 +36,7 @@ use mio::Poll;
 use crate::bridge::BridgeEnd;
 use driver::{Driver, Opening};
 use link::Refused;
-use wakeup::Wakeup;
+use wakeup::{Doorbell, Wakeup};
 
 /// Names a call for as long as its mux lives.
 pub(crate) type Id = u64;
@@ -102,9 +101,9 @@ impl Mux {
         }
     }
 
-    /// For media workers: they left something for the network or a session.
-    pub(crate) fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.wakeup))
+    /// For a call's media worker: it left something for the network or the session.
+    pub(crate) fn doorbell(&self) -> Arc<Doorbell> {
+        Doorbell::new(&self.wakeup)
     }
 
     pub(crate) fn stats(&self) -> NetworkStats {

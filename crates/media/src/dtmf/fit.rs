@@ -29,6 +29,8 @@ pub(super) struct Fit {
     pub(super) tones: [Tone; 2],
     /// Power of the stretch that the tones do not explain.
     pub(super) rest: f32,
+    /// Of that, the power an octave above the low tone.
+    pub(super) octave: f32,
 }
 
 /// One steady tone.
@@ -99,6 +101,7 @@ pub(super) fn fit(signal: &[Complex32; WINDOW], low_hz: f32, high_hz: f32) -> Fi
     Fit {
         tones: [Tone::default(); 2],
         rest: mean_power(&rest),
+        octave: 0.0,
     }
 }
 
@@ -159,7 +162,15 @@ fn finish(rest: &Wave, omegas: [f32; 2], waves: &[Wave; 2], amplitudes: [Complex
     Fit {
         tones: [tone(0), tone(1)],
         rest: mean_power(rest),
+        octave: power_at(rest, 2.0 * omegas[0]),
     }
+}
+
+/// Power of a steady tone in the rest.
+fn power_at(rest: &Wave, omega: f32) -> f32 {
+    let wave = wave::<WINDOW>(omega, place(0));
+    let products = rest.iter().zip(wave).map(|(x, wave)| x * wave.conj());
+    (products.sum::<Complex32>() / WINDOW as f32).norm_sqr()
 }
 
 /// Largest part of the rest that is the tone itself, differently loud or

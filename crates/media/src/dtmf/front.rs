@@ -7,6 +7,8 @@
 
 use std::f64::consts::{PI, SQRT_2, TAU};
 
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f32x8};
 use zeroize::Zeroize;
 
 /// Rate of the complex signal in Hz.
@@ -24,6 +26,8 @@ const BETA: f64 = 2.9;
 const ABSURD: f32 = 8.0;
 /// Baseband samples made before the buffer is shifted.
 const BATCH: usize = 64;
+/// Audio kept behind a slice's middle: the stretch a fit looks at.
+pub(super) const PAST_MS: u32 = 30;
 
 /// What there was around one baseband sample.
 #[derive(Clone, Copy, Default)]
@@ -41,8 +45,13 @@ pub(super) struct FrontEnd {
     band_im: Box<[f32]>,
     buffer: Box<[f32]>,
     filled: usize,
+    /// Where the next slice's audio begins: behind the past.
+    at: usize,
+    /// Samples of [`PAST_MS`].
+    past: usize,
     /// Input samples per baseband sample.
     step: usize,
+    level: Level,
 }
 
 impl FrontEnd {
@@ -57,13 +66,17 @@ impl FrontEnd {
                 .map(|n| (SQRT_2 * band[n] * part(turn(n))) as f32)
                 .collect()
         };
+        let past = (rate * PAST_MS / 1000) as usize;
         Self {
             band_re: band_tap(f64::cos),
             band_im: band_tap(f64::sin),
-            buffer: vec![0.0; length + BATCH * step].into(),
+            buffer: vec![0.0; past + length + BATCH * step].into(),
             // So that the first sample's middle is the first input sample.
-            filled: length / 2,
+            filled: past + length / 2,
+            at: past,
+            past,
             step,
+            level: Level::new(),
         }
     }
 
@@ -73,8 +86,8 @@ impl FrontEnd {
     }
 
     /// Takes samples of any number; what is not finite or absurdly loud counts
-    /// as silence.
-    pub(super) fn push(&mut self, mut samples: &[f32], sink: &mut impl FnMut(Slice)) {
+    /// as silence. Gives each slice, and the audio of [`PAST_MS`] before its middle.
+    pub(super) fn push(&mut self, mut samples: &[f32], sink: &mut impl FnMut(Slice, &[f32])) {
         while !samples.is_empty() {
             let room = self.buffer.len() - self.filled;
             let (now, rest) = samples.split_at(room.min(samples.len()));
@@ -88,25 +101,33 @@ impl FrontEnd {
         }
     }
 
-    fn drain(&mut self, sink: &mut impl FnMut(Slice)) {
-        let length = self.band_re.len();
-        let mut at = 0;
-        while at + length <= self.filled {
-            sink(self.slice(at));
-            at += self.step;
+    fn drain(&mut self, sink: &mut impl FnMut(Slice, &[f32])) {
+        let level = self.level;
+        self.at = dispatch!(level, simd => self.slices(simd, sink));
+        // Seldom: only when another slice's audio would not fit.
+        if self.at + self.band_re.len() + self.step > self.buffer.len() {
+            let begin = self.at - self.past;
+            self.buffer.copy_within(begin..self.filled, 0);
+            self.filled -= begin;
+            self.at = self.past;
         }
-        let at = at.min(self.filled);
-        self.buffer.copy_within(at..self.filled, 0);
-        self.filled -= at;
     }
 
-    fn slice(&self, at: usize) -> Slice {
+    /// Makes all slices the buffer holds; gives where the next one begins.
+    #[inline(always)]
+    fn slices<S: Simd>(&self, simd: S, sink: &mut impl FnMut(Slice, &[f32])) -> usize {
         let length = self.band_re.len();
-        let input = &self.buffer[at..at + length];
-        let (re, im) = (dot(input, &self.band_re), dot(input, &self.band_im));
-        let middle = &input[(length - self.step) / 2..][..self.step];
-        let all = middle.iter().map(|x| x * x).sum::<f32>() / self.step as f32;
-        Slice { re, im, all }
+        let mut at = self.at;
+        while at + length <= self.filled {
+            let input = &self.buffer[at..at + length];
+            let [re, im] = dots(simd, input, [&self.band_re, &self.band_im]);
+            let middle = &input[(length - self.step) / 2..][..self.step];
+            let all = middle.iter().map(|x| x * x).sum::<f32>() / self.step as f32;
+            let past = &self.buffer[at + length / 2 - self.past..][..self.past];
+            sink(Slice { re, im, all }, past);
+            at += self.step;
+        }
+        at
     }
 }
 
@@ -116,15 +137,18 @@ impl Drop for FrontEnd {
     }
 }
 
-/// Sum of products; both lengths are multiples of 8.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 8];
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for lane in 0..8 {
-            sums[lane] += a[lane] * b[lane];
-        }
+/// Sums of products with two filters; all lengths are the same multiple of 8.
+#[inline(always)]
+fn dots<S: Simd>(simd: S, input: &[f32], filters: [&[f32]; 2]) -> [f32; 2] {
+    let mut sums = [f32x8::splat(simd, 0.0); 2];
+    let taps = filters.map(|filter| filter.chunks_exact(8));
+    let [re, im] = taps;
+    for ((x, re), im) in input.chunks_exact(8).zip(re).zip(im) {
+        let x = f32x8::from_slice(simd, x);
+        sums[0] = x.mul_add(f32x8::from_slice(simd, re), sums[0]);
+        sums[1] = x.mul_add(f32x8::from_slice(simd, im), sums[1]);
     }
-    sums.iter().sum()
+    sums.map(|sums| sums.as_slice().iter().sum())
 }
 
 /// Kaiser-windowed low-pass with unit gain; `cutoff` in cycles per sample.
@@ -166,7 +190,7 @@ mod tests {
             .map(|n| (SQRT_2 * (TAU * hz * f64::from(n) / f64::from(rate)).sin()) as f32)
             .collect();
         let (mut sums, mut count, mut seen) = ((0.0, 0.0), 0.0, 0);
-        FrontEnd::new(rate).push(&sine, &mut |slice| {
+        FrontEnd::new(rate).push(&sine, &mut |slice, _| {
             seen += 1;
             if seen > 32 {
                 sums.0 += slice.re * slice.re + slice.im * slice.im;
@@ -196,10 +220,10 @@ mod tests {
     fn pieces_of_any_size_make_the_same_signal() {
         let audio: Vec<f32> = (0..8000).map(|n| ((n * n) as f32 * 1e-3).sin()).collect();
         let (mut whole, mut pieces) = (Vec::new(), Vec::new());
-        FrontEnd::new(8000).push(&audio, &mut |slice| whole.push(slice.re));
+        FrontEnd::new(8000).push(&audio, &mut |slice, _| whole.push(slice.re));
         let mut front = FrontEnd::new(8000);
         for piece in audio.chunks(7) {
-            front.push(piece, &mut |slice| pieces.push(slice.re));
+            front.push(piece, &mut |slice, _| pieces.push(slice.re));
         }
         assert_eq!(whole, pieces);
         assert!(whole.len().abs_diff(1600) < 10);

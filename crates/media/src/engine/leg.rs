@@ -28,8 +28,8 @@ const COMMANDS: usize = 16;
 /// Events on their way to the application: several seconds of all of them.
 pub(super) const EVENTS: usize = 1024;
 
-/// An open leg. Dropping either side closes it; the worker lets go of it at
-/// its next tick and its memory is wiped and freed.
+/// An open leg. Dropping either side closes it; the worker lets go of it within
+/// 20 ms and its memory is wiped and freed.
 pub struct Leg {
     /// For the task that owns the transport.
     pub network: NetworkSide,
@@ -77,6 +77,22 @@ pub(super) struct Shared {
     pub(super) listening: AtomicBool,
     /// Whether live audio that waits was taken back.
     pub(super) hush: AtomicBool,
+    /// Whether the worker has something to take before the leg's next frame is due.
+    called: AtomicBool,
+}
+
+impl Shared {
+    /// Has the worker look at the leg in its next tick; after what it is to find is in
+    /// its ring.
+    fn call(&self) {
+        self.called.store(true, Ordering::Release);
+    }
+
+    /// Whether the worker was called since this was last asked: one read of one cache
+    /// line while it was not.
+    pub(super) fn take_call(&self) -> bool {
+        self.called.load(Ordering::Relaxed) && self.called.swap(false, Ordering::Acquire)
+    }
 }
 
 /// A packet that was not taken; counted in [`LegStats`].
@@ -121,6 +137,7 @@ pub(super) fn build(
         events_waiting: AtomicBool::new(false),
         listening: AtomicBool::new(false),
         hush: AtomicBool::new(false),
+        called: AtomicBool::new(false),
     });
     let (live, live_ends) = match config.live {
         true => live(&shared).map(|(live, ends)| (Some(live), Some(ends)))?,
@@ -175,7 +192,10 @@ impl NetworkSide {
             return Err(Dropped::Closed);
         }
         match self.incoming.send(arrival, *header, payload) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.shared.call();
+                Ok(())
+            }
             Err(Refused::Full) => {
                 count(&self.counters.dropped_full);
                 Err(Dropped::Full)
@@ -243,13 +263,16 @@ impl AppSide {
     /// within one frame (20 ms). Each finishes as interrupted.
     pub fn stop(&mut self) {
         self.shared.stop_before.store(self.next, Ordering::Release);
+        self.shared.call();
     }
 
     fn order(&mut self, command: Command) -> Result<(), PlayError> {
         if self.commands.is_abandoned() {
             return Err(PlayError::Closed);
         }
-        self.commands.push(command).map_err(|_| PlayError::Busy)
+        self.commands.push(command).map_err(|_| PlayError::Busy)?;
+        self.shared.call();
+        Ok(())
     }
 
     /// The next event, `None` when there is none now.

@@ -30,8 +30,11 @@ const SIGNAL_RESERVE: usize = 256;
 const PACKETS_PER_TICK: usize = 64;
 /// Duration of a sent packet.
 const FRAME: Duration = Duration::from_millis(20);
-/// How often a leg to which nothing comes looks whether something is overdue.
-const IDLE: Duration = Duration::from_millis(10);
+/// How often a leg to which nothing comes looks whether silence is to be heard in
+/// its stead.
+const IDLE: Duration = FRAME;
+/// How often a leg that holds packets behind a gap looks whether to give up on it.
+const GAP: Duration = Duration::from_millis(5);
 /// Late frames sent at once before the rest are given up as not sent.
 const CATCH_UP: u32 = 3;
 
@@ -53,6 +56,8 @@ pub(super) struct Pipeline {
     next_frame: Option<Instant>,
     /// When to listen though nothing came.
     listen_at: Option<Instant>,
+    /// When the oldest packet came that was taken in this tick.
+    taken: Option<Instant>,
     deaf: bool,
     /// Wakes whoever carries packets and events away.
     waker: Waker,
@@ -109,6 +114,7 @@ impl Pipeline {
             playout,
             next_frame: None,
             listen_at: None,
+            taken: None,
             deaf: !config.hear,
             waker,
             shared,
@@ -129,6 +135,23 @@ impl Pipeline {
     /// all send in the same tick.
     pub(super) fn begin(&mut self, first_frame: Instant) {
         self.next_frame = Some(first_frame);
+    }
+
+    /// What the other sides call through.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// When the next tick is due, be the leg called before or not.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        let listen = self.listen_at.filter(|_| !self.deaf);
+        let due = [self.next_frame, listen].into_iter().flatten().min();
+        due.unwrap_or(now)
+    }
+
+    /// When the oldest packet came that the last tick took, if it took one.
+    pub(super) fn taken(&mut self) -> Option<Instant> {
+        self.taken.take()
     }
 
     /// Does what is due at `now`.
@@ -195,8 +218,10 @@ impl Pipeline {
         let (events, counters) = (&mut rings.events, &**counters);
         let live = &mut rings.live;
         let mut sink = |event| offer(events, counters, event);
+        let oldest = &mut self.taken;
         for _ in 0..PACKETS_PER_TICK {
             let taken = rings.incoming.receive(|slot| {
+                oldest.get_or_insert(slot.arrival);
                 receiver.push(slot.arrival, &slot.header, slot.payload(), &mut sink);
             });
             if taken.is_none() {
@@ -209,7 +234,11 @@ impl Pipeline {
             }
         });
         counters.record(&receiver.stats(), receiver.jitter_target());
-        self.listen_at = (!more).then_some(now + IDLE);
+        self.listen_at = Some(match (more, receiver.holds()) {
+            (true, _) => now,
+            (false, true) => now + GAP,
+            (false, false) => now + IDLE,
+        });
     }
 
     /// Takes the application's orders.

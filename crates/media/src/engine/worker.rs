@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use super::leg::Shared;
 use super::pipeline::Pipeline;
+use super::punctuality::Counters;
 use super::{EngineConfig, EngineError};
 use crate::silero::{Silero, TOGETHER};
 
@@ -16,7 +18,7 @@ use crate::silero::{Silero, TOGETHER};
 /// in a row.
 const MAX_BEHIND: Duration = Duration::from_millis(100);
 /// Phases of the legs' 20 ms frames.
-const PHASES: u32 = 4;
+const PHASES: u32 = 8;
 
 /// All threads of an engine.
 pub(super) struct Workers {
@@ -24,6 +26,7 @@ pub(super) struct Workers {
     reaper: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     legs_per_worker: usize,
+    counters: Arc<Counters>,
 }
 
 /// What other threads know of a worker.
@@ -41,6 +44,7 @@ impl Workers {
             count => count,
         };
         let stop = Arc::new(AtomicBool::new(false));
+        let counters = Arc::new(Counters::default());
         let (outlets, trash): (Vec<_>, Vec<_>) = (0..count)
             .map(|_| RingBuffer::new(config.legs_per_worker))
             .unzip();
@@ -53,14 +57,22 @@ impl Workers {
             stop,
             legs_per_worker: config.legs_per_worker,
             reaper: None,
+            counters,
         };
         for (index, outlet) in outlets.into_iter().enumerate() {
             let reaper = reaper.thread().clone();
-            let handle = Handle::start(index, config, &workers.stop, Outlet { outlet, reaper })?;
+            let outlet = Outlet { outlet, reaper };
+            let shared = (&workers.stop, &workers.counters);
+            let handle = Handle::start(index, config, shared, outlet)?;
             workers.workers.push(handle);
         }
         workers.reaper = Some(reaper);
         Ok(workers)
+    }
+
+    /// How late the workers were.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Hands a leg to the worker with the fewest; gives it back when all are full.
@@ -97,14 +109,15 @@ impl Handle {
     fn start(
         index: usize,
         config: &EngineConfig,
-        stop: &Arc<AtomicBool>,
+        (stop, counters): (&Arc<AtomicBool>, &Arc<Counters>),
         outlet: Outlet,
     ) -> Result<Self, EngineError> {
         let (inbox, worker_inbox) = RingBuffer::new(config.legs_per_worker);
         let legs = Arc::new(AtomicUsize::new(0));
         let worker = Worker {
             inbox: worker_inbox,
-            legs: Vec::with_capacity(config.legs_per_worker),
+            seats: Vec::with_capacity(config.legs_per_worker),
+            counters: Arc::clone(counters),
             count: Arc::clone(&legs),
             outlet,
             tick: config.tick,
@@ -142,10 +155,20 @@ struct Outlet {
     reaper: Thread,
 }
 
+/// A leg, and what tells without touching its memory whether it is to tick.
+struct Seat {
+    due: Instant,
+    shared: Arc<Shared>,
+    /// Whether the leg's tick is still to be ended.
+    ticked: bool,
+    leg: Box<Pipeline>,
+}
+
 struct Worker {
     inbox: Consumer<Box<Pipeline>>,
     /// Never grows beyond the capacity it was made with.
-    legs: Vec<Box<Pipeline>>,
+    seats: Vec<Seat>,
+    counters: Arc<Counters>,
     count: Arc<AtomicUsize>,
     outlet: Outlet,
     tick: Duration,
@@ -158,12 +181,13 @@ impl Worker {
         while !stop.load(Ordering::Acquire) {
             let now = Instant::now();
             self.adopt(now);
-            if self.legs.is_empty() {
+            if self.seats.is_empty() {
                 // A leg assigned since `adopt` has left a token: no wait then.
                 thread::park();
                 next = Instant::now();
                 continue;
             }
+            self.counters.ticked(now.saturating_duration_since(next));
             self.serve(now);
             next += self.tick;
             let now = Instant::now();
@@ -178,47 +202,65 @@ impl Worker {
         while let Ok(mut leg) = self.inbox.pop() {
             leg.begin(now + Duration::from_millis(20) / PHASES * (self.begun % PHASES));
             self.begun = self.begun.wrapping_add(1);
-            self.legs.push(leg);
+            self.seats.push(Seat {
+                due: now,
+                shared: Arc::clone(leg.shared()),
+                ticked: false,
+                leg,
+            });
         }
     }
 
+    /// Lets all legs tick that were called or are due.
     fn serve(&mut self, now: Instant) {
         let mut index = 0;
-        while index < self.legs.len() {
-            let leg = &mut self.legs[index];
+        while let Some(seat) = self.seats.get_mut(index) {
+            if !seat.shared.take_call() && seat.due > now {
+                index += 1;
+                continue;
+            }
+            let leg = &mut seat.leg;
             // A fault in one call must not end the others on this thread.
             let failed = catch_unwind(AssertUnwindSafe(|| leg.tick(now))).is_err();
             if failed || leg.is_closed() {
                 self.release(index);
-            } else {
-                index += 1;
+                continue;
             }
+            seat.due = leg.due(now);
+            seat.ticked = true;
+            index += 1;
         }
         self.hear_together();
     }
 
-    /// Listens for speech in all frames that became complete, several calls at once.
+    /// Listens for speech in all frames that became complete, several calls at once, and
+    /// ends the legs' ticks.
     fn hear_together(&mut self) {
         let mut index = 0;
-        while index < self.legs.len() {
+        while index < self.seats.len() {
             let begin = index;
-            let mut legs = self.legs[begin..].iter_mut();
+            let mut seats = self.seats[begin..].iter_mut();
             let mut networks: [Option<&mut Silero>; TOGETHER] = std::array::from_fn(|_| {
-                legs.find_map(|leg| {
+                seats.find_map(|seat| {
                     index += 1;
-                    leg.network()
+                    seat.ticked.then(|| seat.leg.network()).flatten()
                 })
             });
             Silero::hear(&mut networks);
-            for leg in &mut self.legs[begin..index] {
-                leg.conclude();
+            let mut ticked = self.seats[begin..index].iter_mut();
+            while let Some(seat) = ticked.find(|seat| seat.ticked) {
+                seat.ticked = false;
+                seat.leg.conclude();
+                if let Some(arrival) = seat.leg.taken() {
+                    self.counters.heard(arrival.elapsed());
+                }
             }
         }
     }
 
     /// Leaves a leg to the reaper.
     fn release(&mut self, index: usize) {
-        let leg = self.legs.swap_remove(index);
+        let Seat { leg, .. } = self.seats.swap_remove(index);
         self.count.fetch_sub(1, Ordering::AcqRel);
         // Should the reaper be that far behind, the leg is freed here.
         let _ = self.outlet.outlet.push(leg);

@@ -15,6 +15,10 @@ pub(super) struct Convolution<const BLOCK: usize> {
     weights: Box<[[[Lanes; BLOCK]; TAPS]]>,
 }
 
+/// One call's vectors of inputs, and where those of outputs go.
+type Pass<'a, const IN: usize, const FRAMES: usize, const N: usize, const OUT: usize> =
+    (&'a [[f32; IN]; FRAMES], &'a mut [[f32; N]; OUT]);
+
 impl<const BLOCK: usize> Convolution<BLOCK> {
     /// From weights `[output][input][tap]` and one bias for each output.
     pub(super) fn new(inputs: usize, weights: &[f32], bias: &[f32]) -> Self {
@@ -46,11 +50,12 @@ impl<const BLOCK: usize> Convolution<BLOCK> {
         self.bias.len()
     }
 
-    /// One block of outputs from `FRAMES` vectors of inputs to `OUT` of outputs: as many,
-    /// or every other.
+    /// One block of outputs for each of `CALLS` calls, from `FRAMES` vectors of inputs to
+    /// `OUT` of outputs: as many, or every other.
     #[inline(always)]
     pub(super) fn run<
         S: Simd,
+        const CALLS: usize,
         const IN: usize,
         const FRAMES: usize,
         const N: usize,
@@ -59,16 +64,19 @@ impl<const BLOCK: usize> Convolution<BLOCK> {
         &self,
         simd: S,
         block: usize,
-        input: &[[f32; IN]; FRAMES],
-        output: &mut [[f32; N]; OUT],
+        calls: [Pass<'_, IN, FRAMES, N, OUT>; CALLS],
     ) {
-        let input = std::array::from_fn(|frame| &input[frame][..self.inputs]);
-        let weights = &self.weights[block * self.inputs..][..self.inputs];
-        let sums = sums::<S, BLOCK, FRAMES, OUT>(simd, weights, &self.bias[block], &input);
-        for (sums, output) in sums.iter().zip(output.iter_mut()) {
-            let place = &mut output[block * BLOCK * LANES..][..BLOCK * LANES];
-            for (sum, place) in sums.iter().zip(place.chunks_exact_mut(LANES)) {
-                sum.max(f32x16::splat(simd, 0.0)).store_slice(place);
+        let inputs = self.inputs;
+        let input: [[&[f32]; FRAMES]; CALLS] =
+            std::array::from_fn(|call| calls[call].0.each_ref().map(|frame| &frame[..inputs]));
+        let weights = &self.weights[block * inputs..][..inputs];
+        let sums: [[_; OUT]; CALLS] = sums(simd, weights, &self.bias[block], &input);
+        for (sums, (_, output)) in sums.iter().zip(calls) {
+            for (sums, output) in sums.iter().zip(output) {
+                let place = &mut output[block * BLOCK * LANES..][..BLOCK * LANES];
+                for (sum, place) in sums.iter().zip(place.chunks_exact_mut(LANES)) {
+                    sum.max(f32x16::splat(simd, 0.0)).store_slice(place);
+                }
             }
         }
     }
@@ -76,23 +84,26 @@ impl<const BLOCK: usize> Convolution<BLOCK> {
 
 /// The sums of one block, at all frames of the output.
 #[inline(always)]
-fn sums<S: Simd, const BLOCK: usize, const FRAMES: usize, const OUT: usize>(
+fn sums<S: Simd, const BLOCK: usize, const CALLS: usize, const FRAMES: usize, const OUT: usize>(
     simd: S,
     weights: &[[[Lanes; BLOCK]; TAPS]],
     bias: &[Lanes; BLOCK],
-    input: &[&[f32]; FRAMES],
-) -> [[f32x16<S>; BLOCK]; OUT] {
+    input: &[[&[f32]; FRAMES]; CALLS],
+) -> [[[f32x16<S>; BLOCK]; OUT]; CALLS] {
     let stride = FRAMES / OUT;
-    let mut sums = [std::array::from_fn(|vector| bias[vector].load(simd)); OUT];
+    let bias = std::array::from_fn(|vector| bias[vector].load(simd));
+    let mut sums = [[bias; OUT]; CALLS];
     for (n, taps) in weights.iter().enumerate() {
-        for (out, sums) in sums.iter_mut().enumerate() {
-            for (tap, weights) in taps.iter().enumerate() {
-                // Frame −1 and the one after the last are zeros.
-                let frame = (out * stride + tap).wrapping_sub(1);
-                if frame < FRAMES {
-                    let x = f32x16::splat(simd, input[frame][n]);
-                    for (sum, weight) in sums.iter_mut().zip(weights) {
-                        *sum = weight.load(simd).mul_add(x, *sum);
+        for (tap, weights) in taps.iter().enumerate() {
+            for (sums, input) in sums.iter_mut().zip(input) {
+                for (out, sums) in sums.iter_mut().enumerate() {
+                    // Frame −1 and the one after the last are zeros.
+                    let frame = (out * stride + tap).wrapping_sub(1);
+                    if frame < FRAMES {
+                        let x = f32x16::splat(simd, input[frame][n]);
+                        for (sum, weight) in sums.iter_mut().zip(weights) {
+                            *sum = weight.load(simd).mul_add(x, *sum);
+                        }
                     }
                 }
             }

@@ -18,6 +18,14 @@ pub(super) struct Lstm {
     weights: Box<[[Lanes; GATES]]>,
 }
 
+/// One call's part in a step.
+pub(super) struct Step<'a> {
+    /// The inputs, followed by the output of the step before.
+    pub(super) input: &'a [f32; 2 * UNITS],
+    pub(super) cell: &'a mut [f32; UNITS],
+    pub(super) output: &'a mut [f32; UNITS],
+}
+
 impl Lstm {
     /// From PyTorch's order: weights `[gate][unit][input]` from inputs and from
     /// units, and the two biases `[gate][unit]`, of which only the sum counts.
@@ -48,32 +56,34 @@ impl Lstm {
         self.bias.len()
     }
 
-    /// One step of one group: renews its part of `cell` and gives the units' `output` for `input`, which
-    /// is the inputs followed by the output of the step before.
+    /// One step of one group, for each of `CALLS` calls: renews its part of the cell and
+    /// gives the units' output.
     #[inline(always)]
-    pub(super) fn run<S: Simd>(
+    pub(super) fn step<S: Simd, const CALLS: usize>(
         &self,
         simd: S,
         group: usize,
-        input: &[f32; 2 * UNITS],
-        cell: &mut [f32; UNITS],
-        output: &mut [f32; UNITS],
+        calls: [Step<'_>; CALLS],
     ) {
         let weights = &self.weights[group * 2 * UNITS..][..2 * UNITS];
-        let cell = &mut cell[group * LANES..][..LANES];
         let bias = &self.bias[group];
-        let mut gates: [f32x16<S>; GATES] = std::array::from_fn(|gate| bias[gate].load(simd));
-        for (weights, x) in weights.iter().zip(input) {
-            let x = f32x16::splat(simd, *x);
-            for (gate, weight) in gates.iter_mut().zip(weights) {
-                *gate = weight.load(simd).mul_add(x, *gate);
+        let bias: [f32x16<S>; GATES] = std::array::from_fn(|gate| bias[gate].load(simd));
+        let mut sums = [bias; CALLS];
+        for (n, weights) in weights.iter().enumerate() {
+            for (gates, call) in sums.iter_mut().zip(&calls) {
+                let x = f32x16::splat(simd, call.input[n]);
+                for (gate, weight) in gates.iter_mut().zip(weights) {
+                    *gate = weight.load(simd).mul_add(x, *gate);
+                }
             }
         }
-        let [input, forget, candidate, out] = gates;
-        let kept = sigmoid(simd, forget) * f32x16::from_slice(simd, cell);
-        let next = sigmoid(simd, input).mul_add(tanh(simd, candidate), kept);
-        next.store_slice(cell);
-        let output = &mut output[group * LANES..][..LANES];
-        (sigmoid(simd, out) * tanh(simd, next)).store_slice(output);
+        for ([input, forget, candidate, out], call) in sums.into_iter().zip(calls) {
+            let cell = &mut call.cell[group * LANES..][..LANES];
+            let kept = sigmoid(simd, forget) * f32x16::from_slice(simd, cell);
+            let next = sigmoid(simd, input).mul_add(tanh(simd, candidate), kept);
+            next.store_slice(cell);
+            let output = &mut call.output[group * LANES..][..LANES];
+            (sigmoid(simd, out) * tanh(simd, next)).store_slice(output);
+        }
     }
 }

@@ -7,7 +7,7 @@ use fearless_simd::{Simd, f32x16};
 use zeroize::Zeroize;
 
 use super::convolution::Convolution;
-use super::lstm::{Lstm, UNITS};
+use super::lstm::{Lstm, Step, UNITS};
 use super::math::{LANES, sigmoid};
 use super::spectrum::Transform;
 use super::{Rate, Silero};
@@ -50,10 +50,10 @@ impl Default for Activations {
 /// eight vector registers of 256 bits.
 pub(super) struct Network {
     pub(super) transform: Transform,
-    first: Convolution<1>,
-    second: Convolution<2>,
-    third: Convolution<4>,
-    fourth: Convolution<4>,
+    first: First,
+    second: Second,
+    third: Third,
+    fourth: Fourth,
     lstm: Lstm,
     weights: [f32; UNITS],
     bias: f32,
@@ -87,10 +87,10 @@ impl Network {
         let (mut encoder, mut decoder) = (Tensors::new(encoder), Tensors::new(decoder));
         Self {
             transform: Transform::new(2 * (bins - 1)),
-            first: encoder.convolution(bins, 128),
-            second: encoder.convolution(128, 64),
-            third: encoder.convolution(64, 64),
-            fourth: encoder.convolution(64, UNITS),
+            first: First(encoder.convolution(bins, 128)),
+            second: Second(encoder.convolution(128, 64)),
+            third: Third(encoder.convolution(64, 64)),
+            fourth: Fourth(encoder.convolution(64, UNITS)),
             lstm: Lstm::new(
                 [
                     decoder.take(4 * UNITS * UNITS),
@@ -111,36 +111,15 @@ impl Network {
     /// of a few outputs are used for all calls before those of the next are read.
     #[inline(always)]
     pub(super) fn run<S: Simd>(&self, simd: S, calls: &mut [Option<&mut Silero>]) {
-        for block in 0..self.first.blocks() {
-            for flow in flows(calls) {
-                self.first
-                    .run(simd, block, &flow.magnitudes, &mut flow.first);
-            }
-        }
-        for block in 0..self.second.blocks() {
-            for flow in flows(calls) {
-                self.second.run(simd, block, &flow.first, &mut flow.second);
-            }
-        }
-        for block in 0..self.third.blocks() {
-            for flow in flows(calls) {
-                self.third.run(simd, block, &flow.second, &mut flow.third);
-            }
-        }
-        for block in 0..self.fourth.blocks() {
-            for flow in flows(calls) {
-                self.fourth.run(simd, block, &flow.third, &mut flow.fourth);
-            }
-        }
-        for flow in flows(calls) {
+        pass(simd, &self.first, calls);
+        pass(simd, &self.second, calls);
+        pass(simd, &self.third, calls);
+        pass(simd, &self.fourth, calls);
+        for call in calls.iter_mut().flatten() {
+            let flow = &mut *call.activations;
             flow.joined[..UNITS].copy_from_slice(&flow.fourth[0]);
         }
-        for group in 0..self.lstm.groups() {
-            for flow in flows(calls) {
-                self.lstm
-                    .run(simd, group, &flow.joined, &mut flow.cell, &mut flow.output);
-            }
-        }
+        pass(simd, &self.lstm, calls);
         for call in calls.iter_mut().flatten() {
             let flow = &mut *call.activations;
             flow.joined[UNITS..].copy_from_slice(&flow.output);
@@ -164,10 +143,85 @@ impl Network {
     }
 }
 
+/// One layer of the network, a block of outputs at a time.
+trait Layer {
+    fn blocks(&self) -> usize;
+
+    fn run<S: Simd, const CALLS: usize>(
+        &self,
+        simd: S,
+        block: usize,
+        flows: [&mut Activations; CALLS],
+    );
+}
+
+macro_rules! convolution {
+    ($layer:ident, $block:literal, $from:ident, $to:ident) => {
+        struct $layer(Convolution<$block>);
+
+        impl Layer for $layer {
+            fn blocks(&self) -> usize {
+                self.0.blocks()
+            }
+
+            #[inline(always)]
+            fn run<S: Simd, const CALLS: usize>(
+                &self,
+                simd: S,
+                block: usize,
+                flows: [&mut Activations; CALLS],
+            ) {
+                let flows = flows.map(|flow| (&flow.$from, &mut flow.$to));
+                self.0.run(simd, block, flows);
+            }
+        }
+    };
+}
+
+convolution!(First, 1, magnitudes, first);
+convolution!(Second, 2, first, second);
+convolution!(Third, 4, second, third);
+convolution!(Fourth, 4, third, fourth);
+
+impl Layer for Lstm {
+    fn blocks(&self) -> usize {
+        self.groups()
+    }
+
+    #[inline(always)]
+    fn run<S: Simd, const CALLS: usize>(
+        &self,
+        simd: S,
+        block: usize,
+        flows: [&mut Activations; CALLS],
+    ) {
+        let steps = flows.map(|flow| Step {
+            input: &flow.joined,
+            cell: &mut flow.cell,
+            output: &mut flow.output,
+        });
+        self.step(simd, block, steps);
+    }
+}
+
+/// Runs a layer for all calls, four at once where there are registers for their sums: one
+/// call's alone are too few to keep the multipliers busy.
 #[inline(always)]
-fn flows<'c>(calls: &'c mut [Option<&mut Silero>]) -> impl Iterator<Item = &'c mut Activations> {
-    let calls = calls.iter_mut().flatten();
-    calls.map(|call| &mut *call.activations)
+fn pass<S: Simd>(simd: S, layer: &impl Layer, calls: &mut [Option<&mut Silero>]) {
+    for block in 0..layer.blocks() {
+        for calls in calls.chunks_mut(4) {
+            if let [Some(a), Some(b), Some(c), Some(d)] = calls
+                && <S::f32s as SimdBase<S>>::LEN >= LANES
+            {
+                let flows = [a, b, c, d].map(|call| &mut *call.activations);
+                layer.run(simd, block, flows);
+                continue;
+            }
+            for call in calls.iter_mut().flatten() {
+                layer.run(simd, block, [&mut *call.activations]);
+            }
+        }
+    }
 }
 
 /// Reads tensors one after another.

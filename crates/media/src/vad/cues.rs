@@ -40,8 +40,8 @@ pub(super) struct Ear {
     levels: Box<[f32; REMEMBERED]>,
     at: usize,
     taps: [f32; TAPS],
-    /// The end of the last slice, for the decimator.
-    tail: Box<[f32; TAPS]>,
+    /// The end of the last slice and this one, for the decimator.
+    audio: Box<[f32; TAPS + SLICE]>,
     slow: Box<[f32; WINDOW + ORDER]>,
 }
 
@@ -51,7 +51,7 @@ impl Ear {
             levels: Box::new([f32::INFINITY; REMEMBERED]),
             at: 0,
             taps: lowpass(),
-            tail: Box::new([0.0; TAPS]),
+            audio: Box::new([0.0; TAPS + SLICE]),
             slow: Box::new([0.0; WINDOW + ORDER]),
         }
     }
@@ -61,7 +61,8 @@ impl Ear {
         let level = 10.0 * (power + 1e-13).log10();
         self.levels[self.at] = level.max(MIN_FLOOR);
         self.at = (self.at + 1) % REMEMBERED;
-        let floor = self.levels.iter().copied().fold(f32::INFINITY, f32::min);
+        let less = |a: f32, b: &f32| if *b < a { *b } else { a };
+        let floor = self.levels.iter().fold(f32::INFINITY, less);
         self.decimate(slice);
         Cues {
             level,
@@ -71,25 +72,29 @@ impl Ear {
     }
 
     fn decimate(&mut self, slice: &[f32; SLICE]) {
+        self.audio.copy_within(SLICE.., 0);
+        self.audio[TAPS..].copy_from_slice(slice);
         for (n, slow) in self.slow.iter_mut().rev().enumerate() {
-            let end = SLICE - n * STEP;
-            let mut sum = 0.0;
-            for (back, tap) in self.taps.iter().enumerate() {
-                sum += tap
-                    * match end.checked_sub(back + 1) {
-                        Some(at) => slice[at],
-                        None => self.tail[TAPS + end - back - 1],
-                    };
-            }
-            *slow = sum;
+            let end = TAPS + SLICE - n * STEP;
+            *slow = dot(&self.audio[end - TAPS..end], &self.taps);
         }
-        self.tail.copy_from_slice(&slice[SLICE - TAPS..]);
     }
+}
+
+/// Sum of products over `TAPS` samples, in eight lanes for vector units.
+fn dot(audio: &[f32], taps: &[f32; TAPS]) -> f32 {
+    let mut sums = [0.0f32; 8];
+    for (audio, taps) in audio.chunks_exact(8).zip(taps.chunks_exact(8)) {
+        for lane in 0..8 {
+            sums[lane] += audio[lane] * taps[lane];
+        }
+    }
+    sums.iter().sum()
 }
 
 impl Drop for Ear {
     fn drop(&mut self) {
-        self.tail.zeroize();
+        self.audio.zeroize();
         self.slow.zeroize();
         self.levels.zeroize();
     }
@@ -115,8 +120,13 @@ fn leftover(signal: &[f32; WINDOW + ORDER]) -> f32 {
     for (i, row) in products.iter_mut().enumerate() {
         for (j, product) in row.iter_mut().enumerate().skip(i) {
             let (a, b) = (&signal[ORDER - i..], &signal[ORDER - j..]);
-            let pairs = a.iter().zip(b).take(WINDOW);
-            *product = pairs.map(|(a, b)| f64::from(a * b)).sum();
+            let mut sums = [0.0f32; 8];
+            for (a, b) in a[..WINDOW].chunks_exact(8).zip(b.chunks_exact(8)) {
+                for lane in 0..8 {
+                    sums[lane] += a[lane] * b[lane];
+                }
+            }
+            *product = sums.iter().copied().map(f64::from).sum();
         }
     }
     let power = products[0][0];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use switchboard_media::engine::LegStats;
+use switchboard_media::engine::{LegStats, Punctuality};
 use switchboard_media::event::MediaEvent;
 use switchboard_transport::NetworkStats;
 
@@ -201,6 +201,22 @@ pub(super) fn print_table(
         after.not_sent - before.not_sent,
         refused(after) - refused(before),
     )?;
+    Ok(())
+}
+
+/// Prints how late the media workers were.
+pub(super) fn print_punctuality(punctuality: &Punctuality) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    for (label, late) in [
+        ("media tick late", &punctuality.ticks),
+        ("packet to its events", &punctuality.heard),
+    ] {
+        let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|share| late.quantile(share));
+        writeln!(
+            out,
+            "{label:<21} p50 {p50:.1?}, p90 {p90:.1?}, p99 {p99:.1?}"
+        )?;
+    }
     Ok(())
 }
 

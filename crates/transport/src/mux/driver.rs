@@ -21,7 +21,7 @@ use super::demux::{Demux, Kind, Slot, classify, is_check, transaction};
 use super::link::{Link, Refused, State};
 use super::outbox::{BATCH, Datagram, Outbox, datagrams};
 use super::socket::Batches;
-use super::wakeup::Wakeup;
+use super::wakeup::{Doorbell, Wakeup};
 use super::{Counters, Id, Order};
 use crate::session::CloseReason;
 
@@ -37,13 +37,21 @@ pub(super) const WAKE: Token = Token(0);
 /// The socket all answered calls share has the first place.
 const SHARED: usize = 0;
 
+/// A call, and what tells without touching its memory whether there is something to do.
+struct Place {
+    due: Instant,
+    bell: Arc<Doorbell>,
+    /// Whether what another call heard is to be sent.
+    bridged: bool,
+    entry: Box<Entry>,
+}
+
 /// One call and what the driver knows of it.
 struct Entry {
     id: Id,
     link: Link,
     /// Place of its socket.
     socket: usize,
-    due: Instant,
     state: watch::Sender<State>,
     events: Arc<Notify>,
 }
@@ -54,6 +62,8 @@ pub(crate) struct Opening {
     /// Our username fragment, which its checks will name.
     pub(crate) fragment: String,
     pub(crate) link: Link,
+    /// What its media worker rings.
+    pub(crate) bell: Arc<Doorbell>,
     /// Its own socket; `None` for the shared one.
     pub(crate) socket: Option<std::net::UdpSocket>,
     pub(crate) state: watch::Sender<State>,
@@ -73,7 +83,7 @@ pub(super) struct Driver {
     wakeup: Arc<Wakeup>,
     counters: Arc<Counters>,
     ports: Vec<Option<Port>>,
-    entries: Vec<Option<Box<Entry>>>,
+    entries: Vec<Option<Place>>,
     ids: HashMap<Id, Slot>,
     demux: Demux,
     batches: Batches,
@@ -158,7 +168,7 @@ impl Driver {
         if self.ports.iter().flatten().any(|port| port.readable) {
             return Duration::ZERO;
         }
-        let due = self.entries.iter().flatten().map(|entry| entry.due).min();
+        let due = self.entries.iter().flatten().map(|place| place.due).min();
         due.map_or(IDLE, |due| due.saturating_duration_since(now).min(IDLE))
     }
 
@@ -173,8 +183,9 @@ impl Driver {
                 }
                 Ok(Order::Bridge(id, end)) => {
                     let slot = self.ids.get(&id).copied();
-                    if let Some(entry) = slot.and_then(|slot| self.entries[slot].as_mut()) {
-                        entry.link.stream().bridge(*end);
+                    if let Some(place) = slot.and_then(|slot| self.entries[slot].as_mut()) {
+                        place.entry.link.stream().bridge(*end);
+                        place.bridged = true;
                         self.bridged = true;
                     }
                 }
@@ -219,14 +230,19 @@ impl Driver {
             },
         };
         self.ids.insert(opening.id, slot);
-        self.entries[slot] = Some(Box::new(Entry {
+        let entry = Box::new(Entry {
             id: opening.id,
             link: opening.link,
             socket,
-            due: now,
             state: opening.state,
             events: opening.events,
-        }));
+        });
+        self.entries[slot] = Some(Place {
+            due: now,
+            bell: opening.bell,
+            bridged: false,
+            entry,
+        });
     }
 
     /// Reads what waits on a port, up to a limit.
@@ -295,10 +311,10 @@ impl Driver {
         slot: Slot,
         act: impl FnOnce(&mut Link, &mut Outbox) -> R,
     ) -> Option<R> {
-        let port = self.entries.get(slot)?.as_ref()?.socket;
+        let port = self.entries.get(slot)?.as_ref()?.entry.socket;
         self.turn_to(port);
         let before = self.outbox.batch().len();
-        let entry = self.entries[slot].as_mut()?;
+        let entry = &mut *self.entries[slot].as_mut()?.entry;
         // A fault in one call must not end the others on this thread.
         let result = catch_unwind(AssertUnwindSafe(|| act(&mut entry.link, &mut self.outbox)));
         match result {
@@ -318,7 +334,7 @@ impl Driver {
     fn validated(&mut self, address: SocketAddr, slot: Slot) {
         let holder = self.demux.holder(address);
         let held = holder.and_then(|held| self.entries[held].as_ref());
-        if held.is_none_or(|held| held.link.is_stale()) {
+        if held.is_none_or(|held| held.entry.link.is_stale()) {
             self.demux.validated(address, slot);
         }
     }
@@ -352,14 +368,19 @@ impl Driver {
     fn flush(&mut self, now: Instant) {
         self.bridged = false;
         for slot in 0..self.entries.len() {
-            let Some(entry) = &mut self.entries[slot] else {
+            let Some(place) = &mut self.entries[slot] else {
                 continue;
             };
-            if entry.link.stream().take_events_waiting() {
-                entry.events.notify_one();
+            if !place.bell.take() && !place.bridged {
+                continue;
             }
-            self.bridged |= entry.link.stream().is_bridged();
-            if entry.link.stream().has_outgoing() {
+            let stream = place.entry.link.stream();
+            if stream.take_events_waiting() {
+                place.entry.events.notify_one();
+            }
+            place.bridged = stream.is_bridged();
+            self.bridged |= place.bridged;
+            if stream.has_outgoing() {
                 self.with_link(slot, |link, out| link.flush(now, out));
             }
         }
@@ -367,7 +388,7 @@ impl Driver {
 
     fn timers(&mut self, now: Instant) {
         for slot in 0..self.entries.len() {
-            let due = self.entries[slot].as_ref().map(|entry| entry.due);
+            let due = self.entries[slot].as_ref().map(|place| place.due);
             if due.is_some_and(|due| due <= now) {
                 self.with_link(slot, |link, out| link.timeout(now, out));
                 self.settle(now, slot);
@@ -391,11 +412,11 @@ impl Driver {
 
     /// Tells the session what became of its call, and forgets it if it is over.
     fn settle(&mut self, now: Instant, slot: Slot) {
-        let Some(Some(entry)) = self.entries.get_mut(slot) else {
+        let Some(Some(Place { due, entry, .. })) = self.entries.get_mut(slot) else {
             return;
         };
         // A timer that is not moved on must not keep the thread awake.
-        entry.due = entry.link.next_timeout().max(now + REST);
+        *due = entry.link.next_timeout().max(now + REST);
         match entry.link.state() {
             State::Closed(reason) => self.remove(slot, reason),
             state if *entry.state.borrow() != state => {
@@ -413,7 +434,7 @@ impl Driver {
     fn remove(&mut self, slot: Slot, reason: CloseReason) {
         // What it said last is still to go through its socket.
         self.send();
-        let Some(entry) = self.entries[slot].take() else {
+        let Some(Place { entry, .. }) = self.entries[slot].take() else {
             return;
         };
         self.ids.remove(&entry.id);

@@ -37,12 +37,34 @@ impl Wakeup {
     }
 }
 
-impl Wake for Wakeup {
+/// One call's: its media worker rings when it left something, so that the driver does not
+/// look into every call for it.
+pub(crate) struct Doorbell {
+    rung: AtomicBool,
+    wakeup: Arc<Wakeup>,
+}
+
+impl Doorbell {
+    pub(crate) fn new(wakeup: &Arc<Wakeup>) -> Arc<Self> {
+        Arc::new(Self {
+            rung: AtomicBool::new(false),
+            wakeup: Arc::clone(wakeup),
+        })
+    }
+
+    /// Whether it was rung since this was last asked.
+    pub(super) fn take(&self) -> bool {
+        self.rung.load(Ordering::Relaxed) && self.rung.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for Doorbell {
     fn wake(self: Arc<Self>) {
-        self.raise();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.raise();
+        self.rung.store(true, Ordering::Release);
+        self.wakeup.raise();
     }
 }
