@@ -3,7 +3,7 @@
 //! [`demo`] runs the program as a newcomer does, [`browser`] is a headless
 //! Chromium with a fake microphone, [`softphone`] is the page in one of its tabs,
 //! [`fuzz`] is what must survive any bytes, [`service`] a bot in a process of its own,
-//! [`memory`] what such a process holds.
+//! [`memory`] what such a process holds, [`simulation`] bot and emulator on virtual time.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ pub mod fuzz;
 pub mod memory;
 pub mod patience;
 pub mod service;
+pub mod simulation;
 pub mod softphone;
 
 /// What a test fails with.

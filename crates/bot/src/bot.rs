@@ -4,33 +4,38 @@
 mod azure;
 mod config;
 mod dial;
+mod ended;
 mod files;
 mod health;
+mod left;
 mod live;
 mod recent;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_nlp::turn::TurnTaking;
 use switchboard_nlp::{Engine, FeatureFormat, Party, SessionStart};
 use switchboard_signaling::call::{CallConfig, CallDriver, CallMachine};
 use switchboard_signaling::client::GraphClient;
+use switchboard_signaling::clock;
 use switchboard_signaling::notification::Notification;
-use switchboard_signaling::types::{Call, CallId, CallState, NotifiedResource};
+use switchboard_signaling::types::{Call, CallId, CallState, ChangeType, NotifiedResource};
 use switchboard_signaling::webhook::{self, ServerLimits, SinkFull};
 use switchboard_transport::Transport;
 use switchboard_transport::whip::WhipEndpoint;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use url::Url;
 
 use crate::call::{Control, FeatureChoice, Task, facts_of};
 use crate::conversation::{Conversation, Guide};
 use crate::flow::{Contact, Facts, Hosting, Run};
 use crate::hook::Hooks;
+use crate::ledger::Ledger;
 use crate::observer::{Observer, nobody};
 use crate::program::{Caller, Handler, Program};
 use crate::script::Script;
@@ -38,6 +43,7 @@ use crate::script::Script;
 pub use azure::{AzureMedia, AzureMediaError};
 pub use config::{BotConfig, BotError, Cloud};
 pub use dial::{DialError, Dialer, EndError, OutgoingCall, PlacedCall};
+use ended::Ended;
 use files::Files;
 use live::Live;
 pub use live::LiveCall;
@@ -72,6 +78,8 @@ pub struct Parts {
     pub handler: Option<Handler>,
     /// Who watches.
     pub observer: Observer,
+    /// Remembers which calls run, beyond a crash; what it says is left is ended at the start.
+    pub ledger: Option<Arc<dyn Ledger>>,
     /// Served beside the webhook: an API of the application's own.
     pub routes: axum::Router,
     /// Who may bring media of calls that are controlled elsewhere.
@@ -83,12 +91,18 @@ pub struct Parts {
 impl Parts {
     /// Callers are taken through `script` and not understood beyond taking turns.
     pub fn new(script: Script) -> Self {
+        Self::shared(Arc::new(script))
+    }
+
+    /// The same with a script that others have, too.
+    pub fn shared(script: Arc<Script>) -> Self {
         Self {
-            script: Arc::new(script),
+            script,
             engines: Arc::new(|| Box::new(TurnTaking::default())),
             features: FeatureChoice::None,
             handler: None,
             observer: nobody(),
+            ledger: None,
             routes: axum::Router::new(),
             azure: None,
             standing: String::new(),
@@ -132,6 +146,7 @@ pub(crate) struct Shared {
     engines: Engines,
     pub(crate) features: FeatureChoice,
     handler: Option<Handler>,
+    ledger: Option<Arc<dyn Ledger>>,
     /// For new calls.
     script: Mutex<Arc<Script>>,
     files: Files,
@@ -147,9 +162,12 @@ struct Calls {
     known: HashMap<CallId, mpsc::Sender<Notification>>,
     /// Calls being placed, whose ids Graph hasn't told yet: each gets what is of no
     /// other call, and its machine keeps what is its own.
-    nameless: HashMap<u64, mpsc::Sender<Notification>>,
+    nameless: BTreeMap<u64, mpsc::Sender<Notification>>,
     /// Placed calls that have their ids.
     named: HashMap<u64, CallId>,
+    ended: Ended,
+    /// Tasks that end calls which were left behind.
+    leaving: HashMap<CallId, AbortHandle>,
     last: u64,
 }
 
@@ -169,13 +187,38 @@ impl Bot {
         transport: Transport,
         parts: Parts,
     ) -> Result<Self, BotError> {
-        let authenticator = config.authenticator()?;
         let address = config.listen;
         let listener = TcpListener::bind(address)
             .await
             .and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) =
             listener.map_err(|source| BotError::Listen { address, source })?;
+        let (mut bot, router) = Self::assemble(config, transport, parts, address)?;
+        bot.tasks.push(tokio::spawn(serve(listener, router)));
+        Ok(bot)
+    }
+
+    /// The same without listening: what would be served is handed back, for a simulation to
+    /// bring requests to.
+    ///
+    /// # Errors
+    /// [`BotError`]: the configuration isn't usable.
+    pub fn without_sockets(
+        config: BotConfig,
+        transport: Transport,
+        parts: Parts,
+    ) -> Result<(Self, axum::Router), BotError> {
+        let address = config.listen;
+        Self::assemble(config, transport, parts, address)
+    }
+
+    fn assemble(
+        config: BotConfig,
+        transport: Transport,
+        parts: Parts,
+        address: SocketAddr,
+    ) -> Result<(Self, axum::Router), BotError> {
+        let authenticator = config.authenticator()?;
         let public = config.public_url(address)?;
         let whip = WhipEndpoint::new(transport.clone(), public.clone());
         let (stopping, stop_requests) = watch::channel(Stop::No);
@@ -184,7 +227,7 @@ impl Bot {
             graph_base: config.cloud.graph.clone(),
             whip: whip.clone(),
             transport,
-            hooks: Hooks::new().map_err(BotError::client)?,
+            hooks: config.hooks()?,
             callback: with_path(&public, WEBHOOK_PATH),
             stopping: stop_requests,
             public,
@@ -195,6 +238,7 @@ impl Bot {
             engines: parts.engines,
             features: parts.features,
             handler: parts.handler,
+            ledger: parts.ledger,
             script: Mutex::new(Arc::clone(&parts.script)),
             files: Files::new(&parts.script),
             recent: Recent::default(),
@@ -213,15 +257,13 @@ impl Bot {
             .merge(health::router(&shared, &parts.standing))
             .merge(azure::router(&shared, parts.azure)?)
             .merge(parts.routes);
-        let tasks = vec![
-            tokio::spawn(serve(listener, router)),
-            tokio::spawn(async move { keys.keep_keys_fresh().await }),
-        ];
-        Ok(Self {
+        shared.end_left();
+        let bot = Self {
             shared,
             stopping: Arc::new(stopping),
-            tasks,
-        })
+            tasks: vec![tokio::spawn(async move { keys.keep_keys_fresh().await })],
+        };
+        Ok((bot, router))
     }
 
     /// Where Graph is to send this bot's notifications.
@@ -312,6 +354,10 @@ impl Shared {
             if let Some(call) = calls.known.get(&notification.call_id) {
                 // There was room; a task that has just ended needs no more news.
                 let _ = call.try_send(notification);
+            } else if calls.ended.has(&notification.call_id) {
+                tracing::debug!(call = %notification.call_id, "late news of a call that is over");
+            } else if is_end(&notification) {
+                self.ended_by_itself(&mut calls, &notification.call_id);
             } else if let Some(call) = incoming(&notification) {
                 let sender = self.take_call(&notification.call_id, call);
                 calls.known.insert(notification.call_id, sender);
@@ -335,11 +381,14 @@ impl Shared {
             nameless: None,
             shared: Arc::clone(self),
         };
-        let machine = CallMachine::incoming(Instant::now(), id.clone(), CallConfig::default());
+        let machine = CallMachine::incoming(clock::now(), id.clone(), CallConfig::default());
         let driver = CallDriver::new(machine, self.graph.clone(), notifications);
+        self.has_begun(id);
         if self.is_stopping() {
+            let id = id.clone();
             tokio::spawn(async move {
                 turn_away(driver).await;
+                listed.shared.is_over(&id);
                 drop(listed);
             });
             return sender;
@@ -347,7 +396,7 @@ impl Shared {
         let script = self.script();
         let (mut facts, mut start) = facts_of(call, script.flow.language());
         if let Some(caller) = facts.caller.as_ref().or(facts.number.as_ref()) {
-            facts.earlier = self.recent.call(Instant::now(), caller);
+            facts.earlier = self.recent.call(clock::now(), caller);
         }
         start.call = id.to_string();
         start.features = self.format_of(&script);
@@ -357,7 +406,8 @@ impl Shared {
         let control = Control::Graph(Box::new(driver));
         let task = Task::new(self, &script, control, talk, origin, None);
         tokio::spawn(async move {
-            task.incoming().await;
+            let report = task.incoming().await;
+            listed.shared.reported(&report);
             drop(listed);
         });
         sender
@@ -392,6 +442,8 @@ impl Shared {
         if let Some(sender) = calls.nameless.remove(&number) {
             calls.known.insert(id.clone(), sender);
             calls.named.insert(number, id.clone());
+            drop(calls);
+            self.has_begun(id);
         }
     }
 
@@ -431,6 +483,12 @@ fn has_room(calls: &Calls, notifications: &[Notification]) -> bool {
     (new == 0 || calls.len() + new <= MAX_CALLS) && shares.iter().all(fits)
 }
 
+/// Whether it tells of a call's end.
+fn is_end(notification: &Notification) -> bool {
+    let of_call = matches!(notification.resource, NotifiedResource::Call(_));
+    of_call && notification.change_type == ChangeType::Deleted
+}
+
 /// Keeps a call in the list until its task has ended, by a panic too.
 struct Listed {
     id: Option<CallId>,
@@ -447,6 +505,7 @@ impl Drop for Listed {
         });
         if let Some(id) = self.id.take().or(named) {
             calls.known.remove(&id);
+            calls.ended.add(&id);
             self.shared.live.remove(&id);
         }
         self.shared.count.send_replace(calls.len());

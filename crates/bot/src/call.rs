@@ -23,6 +23,7 @@ use switchboard_nlp::{CallState as Told, Event};
 use switchboard_signaling::call::{
     CallEvent, Command, CommandError, CommandId, Failure, Termination,
 };
+use switchboard_signaling::clock;
 use switchboard_signaling::types::{CallState, CommsOperation};
 use switchboard_transport::whip::Reservation;
 use switchboard_transport::{Session, SessionEvent};
@@ -66,6 +67,8 @@ pub(crate) struct Task {
     fetching: Option<Fetching>,
     answered: bool,
     origin: Origin,
+    /// It was told that all calls are to end.
+    ending: bool,
     /// Whoever placed the call is told.
     pub(crate) news: Option<watch::Sender<CallNews>>,
     /// A placed call's number, until its id is known.
@@ -160,6 +163,7 @@ impl Task {
             fetching: None,
             answered: false,
             origin,
+            ending: false,
             news: None,
             nameless: None,
         }
@@ -174,7 +178,7 @@ impl Task {
     pub(crate) async fn incoming(mut self) -> CallReport {
         let present = self.present().await;
         self.talk.set_present(present);
-        let actions = self.talk.input(Instant::now(), Input::Incoming);
+        let actions = self.talk.input(clock::now(), Input::Incoming);
         self.carry_out(actions);
         self.run().await
     }
@@ -183,7 +187,7 @@ impl Task {
     pub(crate) async fn run(mut self) -> CallReport {
         let mut stopping = self.shared.stopping.clone();
         let end = self.until_over(&mut stopping).await;
-        self.talk.over(Instant::now());
+        self.talk.over(clock::now());
         self.forget_files();
         let id = self.control.id().cloned();
         match (&end, &id) {
@@ -214,7 +218,7 @@ impl Task {
         loop {
             let woken = self.next(stopping).await;
             self.learn_id();
-            let now = Instant::now();
+            let now = clock::now();
             let actions = match woken {
                 Woken::Call(Some(CallEvent::Terminated(end))) => return Some(end),
                 Woken::Call(None) => return None,
@@ -232,7 +236,11 @@ impl Task {
                 Woken::Recorded(sound) => self.recorded(now, sound.as_ref()),
                 Woken::Due => self.talk.input(now, Input::Timeout),
                 Woken::WithoutMedia => self.miss_media(),
-                Woken::Stopping => self.order(Command::HangUp),
+                Woken::Stopping => {
+                    // Once: the wish stands for good.
+                    self.ending = true;
+                    self.order(Command::HangUp)
+                }
                 Woken::Named => Vec::new(),
             };
             self.carry_out(actions);
@@ -309,23 +317,26 @@ impl Task {
             Media::Service(_) => &mut nothing,
         };
         let nameless = self.nameless.is_some();
-        // Digits must not wait behind a flood of notifications, nor these behind audio.
+        // In one order, so that a simulation runs the same way twice: what is rare first.
+        // Digits must not wait behind a flood of notifications; what media tells is bounded
+        // by the packets a call may send.
         tokio::select! {
+            biased;
             // Graph's answer to a new call is no event, and its id is wanted at once.
             () = tokio::time::sleep(news::NAMING), if nameless => Woken::Named,
-            event = self.control.next_event() => Woken::Call(event),
+            Ok(_) = stopping.wait_for(|stop| *stop == Stop::Now), if !self.ending => Woken::Stopping,
+            () = self.origin.hang_up.notified() => Woken::Stopping,
+            () = at(due) => Woken::Due,
+            () = at(*missed_at) => Woken::WithoutMedia,
             session = offered(reservation.as_mut()) => Woken::Offered(session.map(Box::new)),
-            event = media(session.as_mut()) => Woken::Media(event),
-            spoken = spoken(line.as_mut()) => Woken::Spoken(spoken),
-            actions = poll_fn(|context| talk.poll(Instant::now(), context)) => Woken::Wish(actions),
-            () = at(*listen_at) => Woken::Listen,
             end = streaming::streamed(streaming.as_mut()) => Woken::Streamed(end),
             result = hook(self.hook.as_mut()) => Woken::Hook(result),
             sound = recorded(self.fetching.as_mut()) => Woken::Recorded(sound),
-            () = at(due) => Woken::Due,
-            () = at(*missed_at) => Woken::WithoutMedia,
-            Ok(_) = stopping.wait_for(|stop| *stop == Stop::Now) => Woken::Stopping,
-            () = self.origin.hang_up.notified() => Woken::Stopping,
+            () = at(*listen_at) => Woken::Listen,
+            spoken = spoken(line.as_mut()) => Woken::Spoken(spoken),
+            event = media(session.as_mut()) => Woken::Media(event),
+            event = self.control.next_event() => Woken::Call(event),
+            actions = poll_fn(|context| talk.poll(clock::now(), context)) => Woken::Wish(actions),
         }
     }
 
@@ -514,7 +525,7 @@ impl Task {
             Err(error) => {
                 tracing::warn!(call = ?self.control.id(), %error, "an order was not taken");
                 match transfer {
-                    true => self.talk.input(Instant::now(), Input::TransferFailed),
+                    true => self.talk.input(clock::now(), Input::TransferFailed),
                     false => Vec::new(),
                 }
             }

@@ -80,6 +80,11 @@ impl Hooks {
             .map(Self)
     }
 
+    /// The same with a client that is there.
+    pub(crate) fn with(client: reqwest::Client) -> Self {
+        Self(client)
+    }
+
     /// Posts `body` and gives the answer's `result`, empty if it has none.
     pub(crate) async fn ask(
         &self,

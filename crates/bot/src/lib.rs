@@ -13,6 +13,7 @@ mod call;
 mod conversation;
 pub mod flow;
 mod hook;
+mod ledger;
 mod observer;
 pub mod program;
 mod prompts;
@@ -24,6 +25,7 @@ pub use bot::{
     Engines, LiveCall, OutgoingCall, Parts, PlacedCall,
 };
 pub use call::{CallNews, CallReport, FeatureChoice};
+pub use ledger::{FileLedger, Ledger, LedgerError};
 pub use observer::{Observation, Observer, PromptProgress, nobody};
 pub use prompts::RecordingError;
 pub use script::{Script, ScriptError};

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
+use switchboard_signaling::clock;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -14,7 +15,7 @@ use crate::cloud::{Cloud, Registration};
 use crate::config::{App, EmulatorConfig, EmulatorError};
 use crate::identity::{Identity, KeyRing};
 use crate::phone::{Phone, PhoneRole};
-use crate::shell::{Counts, Hub, Settings};
+use crate::shell::{Counts, Hub, Outside, Settings};
 use crate::timeline::Timeline;
 use crate::{admin, graph, identity, page, shell};
 
@@ -52,33 +53,15 @@ impl Emulator {
         let key = tokio::task::spawn_blocking(KeyRing::generate)
             .await
             .map_err(|_| EmulatorError::Key("key generation was cut short"))??;
-        let seed = config
-            .seed
-            .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        let mut cloud = Cloud::new(seed)
-            .limited_to(config.concurrent_calls)
-            .dated(Instant::now(), time::OffsetDateTime::now_utc());
-        for app in &config.apps {
-            cloud.register_app(&app.client_id, registration(app)?);
-        }
-        let identity = Identity::new(key, &config.apps, &config.roles);
-        let settings = Settings {
-            base: base.clone(),
-            transport: config.transport,
-            seed,
-            lenient: config.lenient,
-        };
-        let hub = Hub::new(cloud, identity, settings)?;
-        for rule in config.network {
-            hub.network(|network| network.set(rule))?;
-        }
+        let tenant = config.apps.first().map_or("common", |app| &app.tenant_id);
+        let tenant = tenant.to_owned();
+        let hub = hub(config, base.clone(), key, Outside::network()?)?;
         tokio::spawn(Arc::clone(&hub).keep_time());
         let server = tokio::spawn(serve(listener, Arc::clone(&hub)));
-        let tenant = config.apps.first().map_or("common", |app| &app.tenant_id);
         Ok(Self {
             hub,
             base,
-            tenant: tenant.to_owned(),
+            tenant,
             server,
         })
     }
@@ -137,11 +120,7 @@ impl Emulator {
 
     /// A phone inside the process, registered like one on the page.
     pub async fn phone(&self, name: &str, role: PhoneRole) -> Phone {
-        let (outlet, events) = mpsc::channel(PHONE_QUEUE);
-        let (commands, received) = mpsc::channel(COMMAND_QUEUE);
-        let id = self.hub.attach(name, role, outlet);
-        tokio::spawn(Arc::clone(&self.hub).serve_phone(id, received));
-        Phone { commands, events }
+        phone(&self.hub, name, role)
     }
 
     /// What happens in calls.
@@ -177,6 +156,45 @@ impl Drop for Emulator {
         self.hub.let_go();
         self.server.abort();
     }
+}
+
+/// The state of an emulator that is reached at `base`.
+pub(crate) fn hub(
+    config: EmulatorConfig,
+    base: Url,
+    key: KeyRing,
+    outside: Outside,
+) -> Result<Arc<Hub>, EmulatorError> {
+    let seed = config
+        .seed
+        .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+    let mut cloud = Cloud::new(seed)
+        .limited_to(config.concurrent_calls)
+        .dated(clock::now(), clock::wall().into());
+    for app in &config.apps {
+        cloud.register_app(&app.client_id, registration(app)?);
+    }
+    let identity = Identity::new(key, &config.apps, &config.roles);
+    let settings = Settings {
+        base,
+        transport: config.transport,
+        seed,
+        lenient: config.lenient,
+    };
+    let hub = Hub::new(cloud, identity, settings, outside);
+    for rule in config.network {
+        hub.network(|network| network.set(rule))?;
+    }
+    Ok(hub)
+}
+
+/// A phone inside the process.
+pub(crate) fn phone(hub: &Arc<Hub>, name: &str, role: PhoneRole) -> Phone {
+    let (outlet, events) = mpsc::channel(PHONE_QUEUE);
+    let (commands, received) = mpsc::channel(COMMAND_QUEUE);
+    let id = hub.attach(name, role, outlet);
+    tokio::spawn(Arc::clone(hub).serve_phone(id, received));
+    Phone { commands, events }
 }
 
 async fn listen(config: &EmulatorConfig) -> Result<TcpListener, EmulatorError> {
@@ -220,16 +238,21 @@ fn check_webhook(url: Url) -> Result<Url, EmulatorError> {
     }
 }
 
-async fn serve(listener: TcpListener, hub: Arc<Hub>) {
+/// All that is served.
+pub(crate) fn router(hub: &Arc<Hub>) -> Router {
     let router: Router<Arc<Hub>> = Router::new()
         .merge(page::router())
         .merge(shell::router())
         .merge(shell::recordings())
         .merge(identity::router())
         .merge(admin::router())
-        .merge(graph::router(&hub));
+        .merge(graph::router(hub));
+    router.with_state(Arc::clone(hub))
+}
+
+async fn serve(listener: TcpListener, hub: Arc<Hub>) {
     let until = Arc::clone(&hub);
-    let server = axum::serve(listener, router.with_state(hub))
+    let server = axum::serve(listener, router(&hub))
         .with_graceful_shutdown(async move { until.stopped().await });
     if let Err(error) = server.await {
         tracing::error!(%error, "the emulator no longer answers");

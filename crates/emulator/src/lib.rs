@@ -30,6 +30,7 @@ mod phone;
 pub mod scenario;
 mod settings;
 mod shell;
+pub mod simulation;
 mod timeline;
 
 pub use config::{App, EmulatorConfig, EmulatorError};

@@ -12,6 +12,7 @@ mod notifier;
 mod record;
 mod relay;
 mod room;
+mod simulated;
 mod socket;
 
 use std::collections::HashMap;
@@ -19,6 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use switchboard_signaling::carrier::Http;
+use switchboard_signaling::clock;
 use switchboard_transport::Transport;
 use switchboard_transport::whip::WhipClient;
 use tokio::runtime::Handle;
@@ -60,11 +63,36 @@ pub(crate) struct Hub {
     network: watch::Sender<Network>,
     /// How far the clock was moved forward, in milliseconds.
     advanced: AtomicU64,
-    whip: WhipClient,
-    http: reqwest::Client,
+    outside: Outside,
     runtime: Handle,
     wake: Notify,
     stopping: watch::Sender<bool>,
+}
+
+/// What the emulator reaches others by.
+pub(crate) struct Outside {
+    pub(crate) http: Http,
+    pub(crate) whip: WhipClient,
+    /// Media is told of, not made.
+    pub(crate) simulated: bool,
+}
+
+impl Outside {
+    /// The network.
+    pub(crate) fn network() -> Result<Self, EmulatorError> {
+        let client = |error: &dyn std::fmt::Display| EmulatorError::Client(error.to_string());
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("switchboard-emulator/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| client(&error))?;
+        Ok(Self {
+            http: Http::network(http),
+            whip: WhipClient::new().map_err(|error| client(&error))?,
+            simulated: false,
+        })
+    }
 }
 
 /// What does not change while the emulator runs.
@@ -108,16 +136,10 @@ impl Hub {
         cloud: Cloud,
         identity: Identity,
         settings: Settings,
-    ) -> Result<Arc<Self>, EmulatorError> {
-        let client = |error: &dyn std::fmt::Display| EmulatorError::Client(error.to_string());
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("switchboard-emulator/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| client(&error))?;
+        outside: Outside,
+    ) -> Arc<Self> {
         let (at_work, finished) = mpsc::channel(1);
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             inner: Mutex::new(Inner {
                 cloud,
                 phones: HashMap::new(),
@@ -138,12 +160,11 @@ impl Hub {
             network: watch::Sender::default(),
             advanced: AtomicU64::new(0),
             settings,
-            whip: WhipClient::new().map_err(|error| client(&error))?,
-            http,
+            outside,
             runtime: Handle::current(),
             wake: Notify::new(),
             stopping: watch::Sender::new(false),
-        }))
+        })
     }
 
     /// Runs one step of the cloud and carries its effects out.
@@ -215,6 +236,11 @@ impl Hub {
         }
         let queue = inner.media.entry(call.clone()).or_insert_with(|| {
             let (sender, actions) = mpsc::channel(QUEUE);
+            if self.outside.simulated {
+                let task = simulated::run(Arc::clone(self), call, actions);
+                self.runtime.spawn(task);
+                return sender;
+            }
             let task = media::run(Arc::clone(self), call, actions, inner.at_work.clone());
             self.runtime.spawn(task);
             sender
@@ -316,11 +342,12 @@ impl Hub {
     ) {
         loop {
             tokio::select! {
+                biased;
+                () = self.stopped() => break,
                 command = commands.recv() => match command {
                     Some(command) => self.phone_says(&phone, command),
                     None => break,
                 },
-                () = self.stopped() => break,
             }
         }
         self.detach(&phone);
@@ -333,9 +360,10 @@ impl Hub {
             let due = self.lock().cloud.poll_timeout();
             let wait = due.map(|due| due.saturating_duration_since(self.now()));
             tokio::select! {
-                () = sleep(wait) => self.time_passed(),
-                () = self.wake.notified() => {}
+                biased;
                 () = self.stopped() => return,
+                () = self.wake.notified() => {}
+                () = sleep(wait) => self.time_passed(),
             }
         }
     }
@@ -347,7 +375,7 @@ impl Hub {
 
     /// The emulator's clock.
     pub(crate) fn now(&self) -> Instant {
-        Instant::now() + self.advanced()
+        clock::now() + self.advanced()
     }
 
     /// How far it was moved forward.
@@ -445,7 +473,7 @@ impl Hub {
 
     /// The time that tokens are made and checked with.
     pub(crate) fn wall_clock(&self) -> SystemTime {
-        SystemTime::now() + self.advanced()
+        clock::wall() + self.advanced()
     }
 
     /// An address of the emulator.

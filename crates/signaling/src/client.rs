@@ -6,15 +6,16 @@ mod recording;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use reqwest::Client;
 use secrecy::ExposeSecret as _;
 use url::Url;
 use uuid::Uuid;
 
+use crate::carrier::{Http, SendError};
+use crate::clock;
 use crate::cloud::{Cloud, Version};
 use crate::error::{GraphError, TokenError};
 use crate::http_client::{self, ReadError};
@@ -94,7 +95,7 @@ pub struct GraphClient {
 struct Inner {
     config: GraphConfig,
     base: Url,
-    http: Client,
+    http: Http,
     tokens: TokenProvider,
     limiter: limiter::TenantLimiter,
 }
@@ -117,9 +118,19 @@ struct Response {
 impl GraphClient {
     /// A client; nothing is sent yet.
     pub fn new(config: GraphConfig, tokens: TokenProvider) -> Result<Self, ConfigError> {
-        let example = "https://graph.microsoft.com/v1.0";
-        let base = http_client::base_url("base_url", &config.base_url, example)?;
+        let base = base_of(&config)?;
         let http = http_client::client(&base, config.connect_timeout, config.timeout)?;
+        Self::with_http(config, tokens, Http::network(http))
+    }
+
+    /// A client whose requests go by `http`.
+    pub fn with_http(
+        config: GraphConfig,
+        tokens: TokenProvider,
+        http: Http,
+    ) -> Result<Self, ConfigError> {
+        let base = base_of(&config)?;
+        let http = http.within(config.timeout);
         let inner = Inner {
             limiter: config.limiter.tenant(),
             config,
@@ -236,7 +247,7 @@ impl GraphClient {
         loop {
             self.inner.keep_limits(request).await?;
             let response = self.inner.exchange(request, &bearer).await?;
-            let asked = retry_after(&response.headers, SystemTime::now());
+            let asked = retry_after(&response.headers, clock::wall());
             let Response {
                 status,
                 headers,
@@ -252,7 +263,7 @@ impl GraphClient {
                 continue;
             }
             let policy = &self.inner.config.retry;
-            match policy.wait(retries, status, asked, jitter()) {
+            match policy.wait(retries, status, asked, self.inner.http.chance()) {
                 Some(wait) if request.repeatable => tokio::time::sleep(wait).await,
                 _ => return Err(error),
             }
@@ -265,7 +276,7 @@ impl Inner {
     /// Waits for the request's share of the documented limits.
     async fn keep_limits<T>(&self, request: &GraphRequest<T>) -> Result<(), GraphError> {
         let patience = self.config.retry.max_wait;
-        match self.limiter.take(Instant::now(), &request.path, patience) {
+        match self.limiter.take(clock::now(), &request.path, patience) {
             Ok(Duration::ZERO) => Ok(()),
             Ok(wait) => {
                 tokio::time::sleep(wait).await;
@@ -286,6 +297,7 @@ impl Inner {
         let id = Uuid::new_v4();
         let mut builder = self
             .http
+            .client()
             .request(
                 request.method.clone(),
                 self.url(&request.path, request.query.as_deref()),
@@ -298,8 +310,12 @@ impl Inner {
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
         }
-        let failed = |error: &reqwest::Error| self.transport_error(request.operation, error);
-        let response = builder.send().await.map_err(|error| failed(&error))?;
+        let failed = |error: &SendError| self.transport_error(request.operation, error);
+        let response = self
+            .http
+            .send(builder)
+            .await
+            .map_err(|error| failed(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let limit = self.config.max_response_bytes;
         let body =
@@ -310,7 +326,7 @@ impl Inner {
                         operation: request.operation,
                         limit,
                     },
-                    ReadError::Broken(error) => failed(&error),
+                    ReadError::Broken(error) => failed(&error.into()),
                 })?;
         tracing::debug!(operation = request.operation, %status, client_request_id = %id, "Graph answered");
         Ok(Response {
@@ -329,8 +345,8 @@ impl Inner {
         url
     }
 
-    fn transport_error(&self, operation: &'static str, error: &reqwest::Error) -> GraphError {
-        let cause = http_client::cause(error);
+    fn transport_error(&self, operation: &'static str, error: &SendError) -> GraphError {
+        let cause = error.cause();
         if error.is_connect() {
             GraphError::Connect { operation, cause }
         } else if error.is_timeout() {
@@ -351,7 +367,7 @@ fn authorization(bearer: &Bearer) -> Result<HeaderValue, TokenError> {
     Ok(value)
 }
 
-/// A number in 0.0..1.0, different for each client and attempt.
-fn jitter() -> f64 {
-    f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
+fn base_of(config: &GraphConfig) -> Result<Url, ConfigError> {
+    let example = "https://graph.microsoft.com/v1.0";
+    http_client::base_url("base_url", &config.base_url, example)
 }

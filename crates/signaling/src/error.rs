@@ -112,6 +112,15 @@ impl GraphError {
         }
     }
 
+    /// How long Graph, or our own limit, asks to wait before anything of the kind is asked again.
+    pub fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::Api(error) => error.retry_after,
+            Self::Limited { wait, .. } => Some(*wait),
+            _ => None,
+        }
+    }
+
     /// Whether Graph knows no such call (any more): 404, or 410.
     pub fn is_gone(&self) -> bool {
         matches!(

@@ -5,12 +5,15 @@
 //! - [`client`]: sends requests, with [`token`]s, time-outs and retries.
 //! - [`call`]: one call as a state machine, and the shell that runs it.
 //! - [`webhook`]: what Graph posts to us, believed by [`auth`] and read by [`notification`].
+//! - [`carrier`], [`clock`]: the network and the time, which a simulation brings itself.
 //! - [`cloud`]: where Graph is, national clouds included.
 //! - [`error`]: what can go wrong, and whether it is safe to ask again.
 
 pub mod auth;
 pub mod call;
+pub mod carrier;
 pub mod client;
+pub mod clock;
 pub mod cloud;
 pub mod error;
 mod http_client;

@@ -9,13 +9,14 @@ mod tenants;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use reqwest::Client;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 use uuid::Uuid;
 
+use crate::carrier::{Http, SendError};
+use crate::clock;
 use crate::http_client::{self, ConfigError, ReadError};
 
 pub use cache::{Bearer, Freshness, Grant, TokenCache};
@@ -86,7 +87,7 @@ pub struct TokenProvider {
 struct Inner {
     config: TokenConfig,
     endpoint: Url,
-    http: Client,
+    http: Http,
     state: Mutex<State>,
     /// Held while an exchange is under way.
     flight: tokio::sync::Mutex<()>,
@@ -113,10 +114,15 @@ impl fmt::Debug for TokenProvider {
 impl TokenProvider {
     /// A provider with an empty cache; nothing is sent yet.
     pub fn new(config: TokenConfig) -> Result<Self, ConfigError> {
-        let authority = "https://login.microsoftonline.com";
-        let base = http_client::base_url("authority", &config.authority, authority)?;
-        let endpoint = token_endpoint(base, &config.tenant)?;
+        let endpoint = endpoint_of(&config)?;
         let http = http_client::client(&endpoint, config.timeout / 2, config.timeout)?;
+        Self::with_http(config, Http::network(http))
+    }
+
+    /// A provider whose requests go by `http`.
+    pub fn with_http(config: TokenConfig, http: Http) -> Result<Self, ConfigError> {
+        let endpoint = endpoint_of(&config)?;
+        let http = http.within(config.timeout);
         let inner = Inner {
             config,
             endpoint,
@@ -131,7 +137,7 @@ impl TokenProvider {
 
     /// A token that hasn't expired, from the cache if there is one.
     pub async fn bearer(&self) -> Result<Bearer, TokenError> {
-        let freshness = self.inner.state().cache.look(Instant::now());
+        let freshness = self.inner.state().cache.look(clock::now());
         match freshness {
             Freshness::Fresh(bearer) => Ok(bearer),
             Freshness::RefreshSoon(bearer) => {
@@ -178,7 +184,7 @@ impl Inner {
         if let Some(outcome) = self.outcome_after(ended) {
             return outcome;
         }
-        let asked_at = Instant::now();
+        let asked_at = clock::now();
         let granted = self.exchange().await;
         self.settle(granted, asked_at)
     }
@@ -199,7 +205,7 @@ impl Inner {
         let outcome = match granted {
             Ok(grant) => Ok(state.cache.store(grant, asked_at)),
             Err(error) => {
-                state.cache.renewal_failed(Instant::now());
+                state.cache.renewal_failed(clock::now());
                 Err(error)
             }
         };
@@ -223,17 +229,15 @@ impl Inner {
                 form.push(("client_assertion", assertion.expose_secret()));
             }
         }
-        let request = self.http.post(self.endpoint.clone()).form(&form);
-        let response = request
-            .send()
-            .await
-            .map_err(|error| self.unreached(&error))?;
+        let request = self.http.client().post(self.endpoint.clone()).form(&form);
+        let response = self.http.send(request).await;
+        let response = response.map_err(|error| self.unreached(&error))?;
         let status = response.status();
         let body = http_client::read_limited(response, MAX_BODY)
             .await
             .map_err(|error| match error {
                 ReadError::TooLarge => TokenError::Malformed,
-                ReadError::Broken(error) => self.unreached(&error),
+                ReadError::Broken(error) => self.unreached(&error.into()),
             })?;
         read_token_response(status, &body)
     }
@@ -246,18 +250,18 @@ impl Inner {
         };
         let (client_id, endpoint) = (&self.config.client_id, self.endpoint.as_str());
         let id = Uuid::new_v4().to_string();
-        let assertion = certificate.assertion(client_id, endpoint, &id, SystemTime::now())?;
+        let assertion = certificate.assertion(client_id, endpoint, &id, clock::wall())?;
         Ok(Proof::Assertion(assertion))
     }
 
-    fn unreached(&self, error: &reqwest::Error) -> TokenError {
+    fn unreached(&self, error: &SendError) -> TokenError {
         if error.is_timeout() {
             return TokenError::TimedOut {
                 limit: self.config.timeout,
             };
         }
         TokenError::Unreachable {
-            cause: http_client::cause(error),
+            cause: error.cause(),
         }
     }
 }
@@ -279,6 +283,12 @@ fn given(token: &SecretString) -> Grant {
 
 /// Tokens are a few kilobytes.
 const MAX_BODY: usize = 64 * 1024;
+
+fn endpoint_of(config: &TokenConfig) -> Result<Url, ConfigError> {
+    let authority = "https://login.microsoftonline.com";
+    let base = http_client::base_url("authority", &config.authority, authority)?;
+    token_endpoint(base, &config.tenant)
+}
 
 /// `{authority}/{tenant}/oauth2/v2.0/token`
 fn token_endpoint(mut base: Url, tenant: &str) -> Result<Url, ConfigError> {

@@ -41,7 +41,7 @@ mod sink;
 mod stats;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
@@ -52,6 +52,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, RETRY_AFTER, WWW_AUTHENTICATE}
 use http::{HeaderMap, StatusCode};
 
 use crate::auth::{AuthError, Authenticator, PUBLIC_REFUSAL};
+use crate::clock;
 use crate::notification::{MAX_BODY_BYTES, ParseError};
 use crate::types::GraphErrorBody;
 
@@ -125,7 +126,7 @@ async fn receive(State(webhook): State<Webhook>, request: Request) -> Response {
         Err(Unread::TooSlow) => return plain(StatusCode::REQUEST_TIMEOUT),
         Err(Unread::Broken) => return plain(StatusCode::BAD_REQUEST),
     };
-    let now = SystemTime::now();
+    let now = clock::wall();
     answer(&reception.receive(now, &token, message_id.as_deref(), &body))
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use switchboard_bot::speech::Synthesizer;
-use switchboard_bot::{Bot, Engines, Parts, Script};
+use switchboard_bot::{Bot, Engines, FileLedger, Ledger, Parts, Script};
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_nlp::turn::TurnTaking;
 use switchboard_nlp::wire::{Endpoint, LinkConfig, RemoteEngine};
@@ -209,6 +209,7 @@ async fn start(
             .map(agents::AzureSetting::who)
             .transpose()?,
         standing: layers.to_string(),
+        ledger: ledger(settings)?,
         ..Parts::new(script)
     };
     let config = settings.bot()?;
@@ -231,6 +232,14 @@ async fn start(
     let bot = Bot::start(config, transport, parts).await?;
     let running = service.map(|service| service.run(&bot.dialer()));
     Ok((bot, running))
+}
+
+/// Which calls run, beyond a crash, if there is a folder to keep it in.
+fn ledger(settings: &Settings) -> Result<Option<Arc<dyn Ledger>>, Failure> {
+    let Some(state) = &settings.state else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(FileLedger::open(&state.join("calls"))?)))
 }
 
 fn host_of(url: Option<&Url>) -> Option<String> {

@@ -2,7 +2,7 @@
 //! them, and streams their audio to us.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::Router;
@@ -19,6 +19,7 @@ use switchboard_nlp::{Direction, SessionStart};
 use switchboard_signaling::auth::{
     Authenticator, KeySource, KeySourceError, PolicyError, TokenPolicy, TokenValidator,
 };
+use switchboard_signaling::clock;
 use switchboard_transport::Carrier;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -261,7 +262,7 @@ impl Audio {
     }
 
     fn heard(&mut self, carrier: &mut Carrier, text: &str) {
-        let now = Instant::now();
+        let now = clock::now();
         match acs::from_service(text) {
             Ok(FromService::Audio(audio)) => {
                 let samples = audio.data.with(|bytes| samples(bytes));

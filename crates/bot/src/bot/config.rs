@@ -7,9 +7,12 @@ use switchboard_signaling::auth::{
     Authenticator, DEFAULT_OPENID_CONFIGURATION, KeySource, KeySourceError, PolicyError,
     TokenPolicy, TokenValidator,
 };
+use switchboard_signaling::carrier::Http;
 use switchboard_signaling::client::{ConfigError, GraphClient, GraphConfig};
 use switchboard_signaling::token::{TokenConfig, TokenProvider};
 use url::Url;
+
+use crate::hook::Hooks;
 
 /// Where Graph is: Microsoft's cloud, or an emulator in its place.
 #[derive(Debug, Clone)]
@@ -53,6 +56,8 @@ pub struct BotConfig {
     pub tenants: Vec<String>,
     /// The application instance in whose name phone numbers are called.
     pub instance: Option<String>,
+    /// How requests travel, if not over the network.
+    pub http: Option<Http>,
 }
 
 /// Why a bot can't be started.
@@ -109,6 +114,7 @@ impl BotConfig {
             cloud: Cloud::default(),
             tenants: Vec::new(),
             instance: None,
+            http: None,
         }
     }
 
@@ -117,20 +123,37 @@ impl BotConfig {
         for tenant in &self.tenants {
             policy = policy.with_tenant(tenant)?;
         }
-        let keys = KeySource::new(&self.cloud.openid_configuration)?;
+        let address = &self.cloud.openid_configuration;
+        let keys = match &self.http {
+            Some(http) => KeySource::with_http(address, http.clone())?,
+            None => KeySource::new(address)?,
+        };
         Ok(Authenticator::new(TokenValidator::new(policy), keys))
     }
 
     pub(super) fn graph_client(&self) -> Result<GraphClient, BotError> {
-        let tokens = TokenProvider::new(TokenConfig {
+        let tokens = TokenConfig {
             authority: self.cloud.authority.clone(),
             ..TokenConfig::new(&self.tenant_id, &self.client_id, self.client_secret.clone())
-        })?;
+        };
         let graph = GraphConfig {
             base_url: self.cloud.graph.clone(),
             ..GraphConfig::default()
         };
-        Ok(GraphClient::new(graph, tokens)?)
+        Ok(match &self.http {
+            Some(http) => {
+                let tokens = TokenProvider::with_http(tokens, http.clone())?;
+                GraphClient::with_http(graph, tokens, http.clone())?
+            }
+            None => GraphClient::new(graph, TokenProvider::new(tokens)?)?,
+        })
+    }
+
+    pub(super) fn hooks(&self) -> Result<Hooks, BotError> {
+        match &self.http {
+            Some(http) => Ok(Hooks::with(http.client().clone())),
+            None => Hooks::new().map_err(BotError::client),
+        }
     }
 
     pub(super) fn public_url(&self, address: SocketAddr) -> Result<Url, BotError> {

@@ -1,10 +1,10 @@
 //! Calls the bot places.
 
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
 use switchboard_nlp::{Direction, SessionStart};
 use switchboard_signaling::call::{CallConfig, CallDriver, CallMachine};
+use switchboard_signaling::clock;
 use switchboard_signaling::error::GraphError;
 use switchboard_signaling::request::InvalidRequest;
 use switchboard_signaling::types::{
@@ -107,7 +107,7 @@ impl Dialer {
             media_config: Some(media),
             ..shared.request(call)?
         };
-        let machine = CallMachine::outgoing(Instant::now(), &request, CallConfig::default())?;
+        let machine = CallMachine::outgoing(clock::now(), &request, CallConfig::default())?;
         let (sender, notifications) = mpsc::channel(WAITING_NOTIFICATIONS);
         let listed = shared.list_nameless(sender)?;
         let driver = CallDriver::new(machine, shared.graph.clone(), notifications);
@@ -133,8 +133,10 @@ impl Dialer {
         let (sender, news) = watch::channel(CallNews::default());
         task.news = Some(sender);
         tokio::spawn(async move {
+            let ended = task.run().await;
+            listed.shared.reported(&ended);
             // Nobody may be waiting for it.
-            let _ = report.send(task.run().await);
+            let _ = report.send(ended);
             drop(listed);
         });
         Ok(PlacedCall { news, ended })

@@ -1,10 +1,10 @@
 //! What the flow wants, done: by call control, by the playout, by a web hook.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use switchboard_nlp::{Digits, Event};
 use switchboard_signaling::call::Command;
+use switchboard_signaling::clock;
 use switchboard_signaling::request::{self, participants};
 use switchboard_signaling::types::{
     AnswerRequest, AppHostedMediaConfig, InviteRequest, MediaConfig, Modality, RedirectRequest,
@@ -54,7 +54,7 @@ impl Task {
                     Some(keys) => Digits::open(keys.as_str().to_owned()),
                     None => Digits::secret(),
                 };
-                self.talk.tell(Instant::now(), Event::Digits(digits))
+                self.talk.tell(clock::now(), Event::Digits(digits))
             }
             Action::Mute(true) => self.order(Command::Mute),
             Action::Mute(false) => self.order(Command::Unmute),
@@ -80,7 +80,7 @@ impl Task {
 
     fn answer(&mut self) -> Vec<Action> {
         if let Media::Application(ours) = &mut self.media {
-            ours.missed_at = Some(Instant::now() + super::WITHOUT_MEDIA);
+            ours.missed_at = Some(clock::now() + super::WITHOUT_MEDIA);
         }
         let answer = AnswerRequest {
             callback_uri: Some(self.shared.callback.to_string()),
@@ -128,7 +128,7 @@ impl Task {
         };
         match taken {
             true => Vec::new(),
-            false => self.talk.input(Instant::now(), Input::Invited(false)),
+            false => self.talk.input(clock::now(), Input::Invited(false)),
         }
     }
 
@@ -189,14 +189,14 @@ impl Task {
                 self.talk.says(saying, name);
                 match saying {
                     // Graph tells of the end only.
-                    Saying::Operation(_) => self.talk.started(Instant::now(), saying),
+                    Saying::Operation(_) => self.talk.started(clock::now(), saying),
                     _ => Vec::new(),
                 }
             }
             None => {
                 tracing::warn!(call = ?self.control.id(), "a prompt was not played");
                 self.talk.stopped();
-                self.talk.input(Instant::now(), Input::PromptFinished)
+                self.talk.input(clock::now(), Input::PromptFinished)
             }
         }
     }

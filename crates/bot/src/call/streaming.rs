@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use switchboard_signaling::clock;
+
 use switchboard_media::event::{Digit, MediaEvent};
 use switchboard_nlp::adapter::AgentEnd;
 
@@ -26,7 +28,7 @@ impl Task {
             Some(()) => Vec::new(),
             None => {
                 tracing::warn!(call = ?self.control.id(), agent = name, "there is no such voice agent, or no live audio for it");
-                self.talk.input(Instant::now(), Input::Streamed(false))
+                self.talk.input(clock::now(), Input::Streamed(false))
             }
         }
     }

@@ -2,13 +2,13 @@
 //! judge, faults, permissions.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use switchboard_signaling::clock;
 use uuid::Uuid;
 
 use super::asked::Asked;
@@ -62,7 +62,7 @@ async fn note(hub: &Hub, access: Access, ids: &Ids, request: Request, next: Next
         let fault = Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge", message);
         return refuse(&fault, ids);
     };
-    let begun = Instant::now();
+    let begun = clock::now();
     let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let seq = hub.journal(|journal| {
         let request = (parts.method.as_str(), target, &body[..]);
@@ -74,12 +74,12 @@ async fn note(hub: &Hub, access: Access, ids: &Ids, request: Request, next: Next
     let status = parts.status.as_u16();
     match axum::body::to_bytes(body, MAX_BODY).await {
         Ok(body) => {
-            hub.journal(|journal| journal.answered(seq, status, begun.elapsed(), &body));
+            hub.journal(|journal| journal.answered(seq, status, clock::now() - begun, &body));
             Response::from_parts(parts, Body::from(body))
         }
         // A fault on demand: the answer breaks, which it is to do for the bot too.
         Err(_) => {
-            hub.journal(|journal| journal.answered(seq, status, begun.elapsed(), b""));
+            hub.journal(|journal| journal.answered(seq, status, clock::now() - begun, b""));
             Response::from_parts(parts, breaking())
         }
     }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::config::EmulatorError;
 
 /// A signing key with its public half.
+#[derive(Clone)]
 pub(crate) struct KeyRing {
     id: String,
     signing: EncodingKey,

@@ -139,6 +139,12 @@ impl Identity {
         }
     }
 
+    /// The key that was never published, if it isn't to be made when it is needed.
+    pub(crate) fn set_stranger(&self, key: KeyRing) {
+        // One that is there already does as well.
+        let _ = self.stranger.set(Some(key));
+    }
+
     /// The published keys (RFC 7517).
     pub(crate) fn jwks(&self) -> Value {
         let keys: Vec<Value> = self.keys().iter().map(KeyRing::jwk).collect();

@@ -127,13 +127,9 @@ pub(super) async fn sound(hub: &Hub, url: &Url) -> Result<Sound, FetchError> {
 }
 
 async fn download(hub: &Hub, url: &Url) -> Result<Zeroizing<Vec<u8>>, FetchError> {
-    let unreachable = |_| FetchError::Unreachable;
-    let mut response = hub
-        .http
-        .get(url.clone())
-        .send()
-        .await
-        .map_err(unreachable)?;
+    let http = &hub.outside.http;
+    let response = http.send(http.client().get(url.clone())).await;
+    let mut response = response.map_err(|_| FetchError::Unreachable)?;
     if response.status() != StatusCode::OK {
         return Err(FetchError::Status(response.status()));
     }
@@ -143,7 +139,11 @@ async fn download(hub: &Hub, url: &Url) -> Result<Zeroizing<Vec<u8>>, FetchError
     }
     // Reserved at once where the size is known, so that no unwiped copy is left.
     let mut body = Zeroizing::new(Vec::with_capacity(announced as usize));
-    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|_| FetchError::Unreachable)?
+    {
         if body.len() + chunk.len() > MAX_BYTES {
             return Err(FetchError::TooLarge);
         }

@@ -21,7 +21,7 @@ use super::record::{Recorder, beep};
 use crate::cloud::{Leg, MediaAction, MediaReport, Playable, RecordEnd, RecordPlan};
 
 /// The result of prompts that were stopped.
-const CANCELLED: &str = "The operation was canceled.";
+pub(super) const CANCELLED: &str = "The operation was canceled.";
 
 /// Runs a call's media until its queue is closed or the emulator stops.
 pub(super) async fn run(
@@ -179,7 +179,7 @@ impl CallMedia {
     }
 
     fn offer_to_bot(&mut self, blob: MediaBlob, sdp: String) {
-        let whip = self.hub.whip.clone();
+        let whip = self.hub.outside.whip.clone();
         self.jobs.spawn(async move {
             let answer = whip.offer(&blob, &sdp).await;
             Job::Offered(answer, blob.token)
@@ -399,7 +399,7 @@ impl CallMedia {
 
     fn errand_to_leave(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
         let (location, token) = self.bot.take()?;
-        let whip = self.hub.whip.clone();
+        let whip = self.hub.outside.whip.clone();
         Some(async move {
             if let Err(error) = whip.delete(&location, &token).await {
                 tracing::debug!(%error, "the bot's media session was not ended");

@@ -1,10 +1,11 @@
 //! Delivery of one call's notifications, in order, unless a fault says otherwise.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, StatusCode, Url};
+use switchboard_signaling::clock;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -35,6 +36,7 @@ pub(super) async fn deliver(
     at_work: Option<mpsc::Sender<()>>,
 ) {
     tokio::select! {
+        biased;
         () = deliver_all(&hub, notices) => {}
         () = hub.stopped() => {}
     }
@@ -105,11 +107,11 @@ async fn attempt(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Att
     let Some(request) = request(hub, notice, mischief) else {
         return Attempt::Refused;
     };
-    let begun = Instant::now();
-    let response = request.send().await;
+    let begun = clock::now();
+    let response = hub.outside.http.send(request).await;
     let status = response.as_ref().ok();
     let status = status.map(|response| response.status().as_u16());
-    let (message, took) = (&notice.correlation.message, begun.elapsed());
+    let (message, took) = (&notice.correlation.message, clock::now() - begun);
     hub.journal(|journal| journal.delivered(message, status, took));
     if mischief.is_none() {
         hub.judge(|judge| judge.webhook(&notice.call, status, took));
@@ -117,7 +119,7 @@ async fn attempt(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Att
     match response {
         Ok(response) => judge(response.status()),
         Err(error) => {
-            tracing::debug!(error = %error.without_url(), "a notification could not be posted");
+            tracing::debug!(%error, "a notification could not be posted");
             Attempt::Later
         }
     }
@@ -127,7 +129,9 @@ fn request(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Option<Re
     let token = token(hub, notice, mischief)?;
     let correlation = &notice.correlation;
     let request = hub
+        .outside
         .http
+        .client()
         .post(Url::clone(&notice.to))
         .timeout(TIMEOUT)
         .bearer_auth(token)

@@ -167,7 +167,7 @@ impl RoomMedia {
     fn call(&mut self, seat: u32, blob: MediaBlob) {
         if self.expect(seat) {
             let transport = self.hub.settings.transport.with_live();
-            let whip = self.hub.whip.clone();
+            let whip = self.hub.outside.whip.clone();
             self.jobs
                 .spawn(async move { Job::Called(seat, call(transport, whip, blob).await) });
         }
@@ -322,7 +322,7 @@ impl RoomMedia {
 
     /// Ends an application's session at its endpoint.
     fn dismiss(&mut self, (location, token): (Url, SecretString)) {
-        let whip = self.hub.whip.clone();
+        let whip = self.hub.outside.whip.clone();
         self.jobs.spawn(async move {
             if let Err(error) = whip.delete(&location, &token).await {
                 tracing::debug!(%error, "the bot's media session was not ended");

@@ -1,6 +1,8 @@
 //! Validator, keys and clock together.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
+
+use crate::clock;
 
 use super::jwks::FetchCause;
 use super::key_source::KeySource;
@@ -58,7 +60,7 @@ impl Authenticator {
 
     fn validate(&self, token: &str) -> Result<ValidatedToken, TokenError> {
         self.keys
-            .with_keys(|keys| self.validator.validate(token, keys, SystemTime::now()))
+            .with_keys(|keys| self.validator.validate(token, keys, clock::wall()))
     }
 
     /// Fetches the keys ahead of the first notification and whenever they grow old; runs until
@@ -67,7 +69,7 @@ impl Authenticator {
         loop {
             self.keys.refresh(FetchCause::Refresh).await;
             match self.keys.next_refresh() {
-                Some(due) => tokio::time::sleep_until(due.max(Instant::now() + PAUSE).into()).await,
+                Some(due) => tokio::time::sleep_until(due.max(clock::now() + PAUSE).into()).await,
                 None => return,
             }
         }

@@ -8,6 +8,8 @@ use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use std::time::SystemTime;
+
 use super::*;
 use crate::auth::TokenPolicy;
 use crate::auth::test_keys::{APP_ID, ISSUER, Issuer, NEXT, claims};

@@ -8,6 +8,9 @@ use serde::Deserialize;
 use tracing::{info, warn};
 use url::{Host, Url};
 
+use crate::carrier::{Http, SendError};
+use crate::clock;
+
 use super::jwks::{FetchCause, FetchDecision, JwksCache, JwksError, KeySet};
 
 /// Where Microsoft publishes the configuration of the issuer of calling notifications.
@@ -39,7 +42,7 @@ pub enum KeySourceError {
     ForeignKeys(Url),
     /// The request failed or timed out.
     #[error("the identity service could not be reached: {0}")]
-    Http(#[from] reqwest::Error),
+    Http(#[from] SendError),
     /// The answer isn't 200.
     #[error("the identity service answered {status} for {url}")]
     Status {
@@ -73,7 +76,7 @@ pub struct KeySource {
 #[derive(Debug)]
 struct Shared {
     configuration: Url,
-    http: Client,
+    http: Http,
     cache: RwLock<JwksCache>,
     turn: tokio::sync::Mutex<()>,
 }
@@ -86,14 +89,24 @@ impl KeySource {
     /// [`KeySourceError::Address`] and [`KeySourceError::InsecureAddress`]: it must be an
     /// `https` URL; `http` is accepted for a loopback host, where the emulator is.
     pub fn new(configuration: &str) -> Result<Self, KeySourceError> {
+        let client = Client::builder()
+            .timeout(FETCH_TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(SendError::Network)?;
+        Self::with_http(configuration, Http::network(client))
+    }
+
+    /// The same with requests that go by `http`.
+    ///
+    /// # Errors
+    /// As those of [`new`](Self::new).
+    pub fn with_http(configuration: &str, http: Http) -> Result<Self, KeySourceError> {
         let configuration = Url::parse(configuration)?;
         if !is_secure(&configuration) {
             return Err(KeySourceError::InsecureAddress(configuration));
         }
-        let http = Client::builder()
-            .timeout(FETCH_TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .build()?;
+        let http = http.within(FETCH_TIMEOUT);
         Ok(Self {
             shared: Arc::new(Shared {
                 configuration,
@@ -142,7 +155,7 @@ impl Shared {
     async fn refresh(&self, cause: FetchCause, seen: u64) {
         let decision = self.with_cache(|cache| {
             if cache.generation() == seen {
-                cache.want_fetch(Instant::now(), cause)
+                cache.want_fetch(clock::now(), cause)
             } else {
                 FetchDecision::NotNow
             }
@@ -153,11 +166,11 @@ impl Shared {
         match self.fetch().await {
             Ok(keys) => {
                 info!(keys = keys.len(), ?cause, "fetched the issuer's keys");
-                self.with_cache(|cache| cache.handle_keys(Instant::now(), keys));
+                self.with_cache(|cache| cache.handle_keys(clock::now(), keys));
             }
             Err(error) => {
                 warn!(%error, ?cause, "could not fetch the issuer's keys");
-                self.with_cache(|cache| cache.handle_failure(Instant::now()));
+                self.with_cache(|cache| cache.handle_failure(clock::now()));
             }
         }
     }
@@ -177,7 +190,8 @@ impl Shared {
     }
 
     async fn get(&self, url: &Url, limit: usize) -> Result<Vec<u8>, KeySourceError> {
-        let mut response = self.http.get(url.clone()).send().await?;
+        let request = self.http.client().get(url.clone());
+        let mut response = self.http.send(request).await?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(KeySourceError::Status {
                 url: url.clone(),
@@ -185,7 +199,7 @@ impl Shared {
             });
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(chunk) = response.chunk().await.map_err(SendError::Network)? {
             if body.len() + chunk.len() > limit {
                 return Err(KeySourceError::TooLarge(url.clone()));
             }

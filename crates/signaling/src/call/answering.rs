@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::command::{Command, CommandError, CommandId};
 use super::event::{CallEvent, Cause, Failure};
 use super::exchange::{Request, Response};
-use super::machine::{CallMachine, Purpose, asked_to_wait};
+use super::machine::{CallMachine, Purpose};
 use super::reconciler::doubled;
 use crate::error::{GraphError, Outcome};
 use crate::request::{self, GraphRequest};
@@ -21,6 +21,8 @@ pub(super) struct Decision {
     attempts: u32,
     /// Whether an attempt may have had its effect: then Graph has the last word.
     doubtful: bool,
+    /// Graph asked for no further attempt until then.
+    not_before: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +111,8 @@ impl CallMachine {
         if decision.phase != Phase::InFlight {
             return;
         }
+        let asked = outcome.as_ref().err().and_then(GraphError::retry_after);
+        decision.not_before = now + asked.unwrap_or_default();
         match outcome {
             Ok(_) => self.decision_accepted(now),
             Err(error) if error.is_gone() => self.gone(),
@@ -127,7 +131,7 @@ impl CallMachine {
             return;
         };
         let pause = doubled(FIRST_PAUSE, decision.attempts, MAX_PAUSE);
-        let next = now + asked_to_wait(&error).unwrap_or(pause);
+        let next = now + error.retry_after().unwrap_or(pause);
         let in_time = self.answer_deadline.is_some_and(|deadline| next < deadline);
         if can_be_sent_again(&error) && in_time {
             decision.phase = Phase::Due(next);
@@ -167,7 +171,7 @@ impl CallMachine {
             && decision.phase == Phase::Unknown
             && in_time
         {
-            decision.phase = Phase::Due(now);
+            decision.phase = Phase::Due(now.max(decision.not_before));
         }
     }
 
@@ -229,6 +233,7 @@ impl Decision {
             phase: Phase::Due(now),
             attempts: 0,
             doubtful: false,
+            not_before: now,
         }
     }
 

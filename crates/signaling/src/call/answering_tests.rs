@@ -101,6 +101,18 @@ fn an_answer_that_had_no_effect_is_sent_again_once_graph_says_so() {
 }
 
 #[test]
+fn an_answer_that_had_no_effect_is_not_sent_again_before_graph_allows() {
+    let mut bench = Bench::incoming();
+    let id = bench.answer();
+    bench.reply(id, throttled(503, Some(9)));
+    bench.read("incoming");
+    bench.pass(8);
+    bench.no_request();
+    bench.pass(1);
+    bench.request("call: answer");
+}
+
+#[test]
 fn an_answer_without_a_response_is_looked_into() {
     let mut bench = Bench::incoming();
     bench.answer();

@@ -1,7 +1,5 @@
 //! The shell around the machine: sends its requests, keeps its time.
 
-use std::time::Instant;
-
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -10,6 +8,7 @@ use super::event::CallEvent;
 use super::exchange::{Request, RequestId, Response};
 use super::machine::CallMachine;
 use crate::client::GraphClient;
+use crate::clock::now;
 use crate::error::GraphError;
 use crate::notification::Notification;
 
@@ -106,16 +105,19 @@ impl CallDriver {
     async fn wait(&mut self) -> Wakeup {
         let timeout = self.machine.poll_timeout();
         let until = timeout.unwrap_or_else(now).into();
+        // What is rare comes first, so that no flood keeps it waiting; and a simulation runs
+        // the same way twice.
         tokio::select! {
-            notification = self.notifications.recv(), if self.open => {
-                Wakeup::Notification(notification)
-            }
+            biased;
+            () = tokio::time::sleep_until(until), if timeout.is_some() => Wakeup::Timeout,
             Some(joined) = self.requests.join_next() => match joined {
                 Ok((id, outcome)) => Wakeup::Response(id, outcome),
                 // The machine's own deadline finds the request unanswered.
                 Err(_) => Wakeup::Nothing,
             },
-            () = tokio::time::sleep_until(until), if timeout.is_some() => Wakeup::Timeout,
+            notification = self.notifications.recv(), if self.open => {
+                Wakeup::Notification(notification)
+            }
             else => std::future::pending().await,
         }
     }
@@ -151,9 +153,4 @@ async fn execute(client: &GraphClient, request: Request) -> Result<Response, Gra
             Response::Plain
         }
     })
-}
-
-/// tokio's clock, which tests can stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::command::CommandId;
 use super::event::{CallEvent, Cause, Failure, Termination};
 use super::exchange::{Request, Response};
-use super::machine::{CallMachine, Purpose, asked_to_wait};
+use super::machine::{CallMachine, Purpose};
 use super::reconciler::doubled;
 use crate::error::GraphError;
 use crate::http_client::tidy;
@@ -23,6 +23,8 @@ pub(super) struct Ending {
 const MAX_ATTEMPTS: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// Graph ends a call by itself that wasn't kept alive for so long.
+const GIVE_UP: Duration = Duration::from_secs(45 * 60);
 
 impl Ending {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -64,10 +66,12 @@ impl CallMachine {
         match outcome {
             Ok(_) => self.terminate(Cause::HungUp, None),
             Err(error) if error.is_gone() => self.terminate(Cause::HungUp, None),
-            Err(_) if ending.attempts >= MAX_ATTEMPTS => self.terminate(Cause::Unconfirmed, None),
             Err(error) => {
+                let asked = error.retry_after().unwrap_or_default();
+                if ending.attempts >= MAX_ATTEMPTS || asked > GIVE_UP {
+                    return self.terminate(Cause::Unconfirmed, None);
+                }
                 let pause = doubled(FIRST_PAUSE, ending.attempts - 1, MAX_PAUSE);
-                let asked = asked_to_wait(&error).unwrap_or_default().min(MAX_PAUSE);
                 ending.next = Some(now + pause.max(asked));
             }
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::event::{CallEvent, Cause};
 use super::exchange::Response;
-use super::machine::{CallMachine, asked_to_wait};
+use super::machine::CallMachine;
 use super::reconciler::ReadMark;
 use super::state::{Verdict, is_passing, is_transfer, judge};
 use crate::error::GraphError;
@@ -45,10 +45,11 @@ impl CallMachine {
             Ok(Response::Call(call)) if call.state.is_some() => {
                 let current = self.reconciler.succeeded(mark);
                 self.heard_at = now;
+                self.lane.release();
                 self.believe(now, mark, current, &call);
             }
             Err(error) if error.is_gone() => self.gone(),
-            Err(error) => self.reconciler.failed(now, asked_to_wait(&error)),
+            Err(error) => self.reconciler.failed(now, error.retry_after()),
             Ok(_) => self.reconciler.failed(now, None),
         }
     }

@@ -279,6 +279,7 @@ impl CallMachine {
             self.id.as_ref().and(self.reconciler.poll_timeout()),
             self.keep_alive_at,
             self.operations.poll_timeout(),
+            self.lane.poll_timeout().filter(|_| self.ending.is_none()),
             self.tones.poll_timeout(),
         ]
         .into_iter()
@@ -382,7 +383,7 @@ impl CallMachine {
         let pause = match outcome {
             Ok(_) => self.config.keep_alive_every,
             Err(error) if error.is_gone() => return self.gone(),
-            Err(error) => KEEP_ALIVE_RETRY.max(asked_to_wait(&error).unwrap_or_default()),
+            Err(error) => KEEP_ALIVE_RETRY.max(error.retry_after().unwrap_or_default()),
         };
         self.keep_alive_at = Some(now + pause.min(self.config.keep_alive_every));
     }
@@ -415,14 +416,6 @@ impl CallMachine {
         {
             self.tones.handle(now, info.sequence_id, tone.clone());
         }
-    }
-}
-
-pub(super) fn asked_to_wait(error: &GraphError) -> Option<Duration> {
-    match error {
-        GraphError::Api(error) => error.retry_after,
-        GraphError::Limited { wait, .. } => Some(*wait),
-        _ => None,
     }
 }
 

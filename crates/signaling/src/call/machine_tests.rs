@@ -318,3 +318,52 @@ fn the_codes_of_the_end_are_told() {
     assert_eq!((how.code, how.subcode), (Some(0), Some(7015)));
     assert_eq!(how.message.as_deref(), Some("GracefulTransferCompleted"));
 }
+
+#[test]
+fn what_waits_is_not_sent_before_graph_allows() {
+    let mut bench = Bench::established();
+    bench.command(Command::Mute).unwrap();
+    bench.command(Command::Unmute).unwrap();
+    let id = bench.request("call: mute");
+    bench.reply(id, throttled(429, Some(20)));
+    assert_eq!(bench.events(), ["failed 2: refused"]);
+    bench.pass(19);
+    bench.no_request();
+    bench.pass(1);
+    bench.request("call: unmute");
+}
+
+#[test]
+fn hanging_up_waits_as_long_as_graph_asks() {
+    let mut bench = Bench::established();
+    bench.command(Command::HangUp).unwrap();
+    let id = bench.request("delete call");
+    bench.reply(id, throttled(503, Some(90)));
+    bench.pass(89);
+    bench.no_request();
+    bench.pass(1);
+    let id = bench.request("delete call");
+    bench.reply(id, throttled(429, Some(3600)));
+    assert_eq!(bench.events(), ["terminated: unconfirmed"]);
+}
+
+#[test]
+fn when_something_is_gone_the_call_is_read_before_anything_else_is_asked() {
+    for still_there in [true, false] {
+        let mut bench = Bench::established();
+        bench.command(Command::Mute).unwrap();
+        bench.command(Command::Unmute).unwrap();
+        let id = bench.request("call: mute");
+        bench.reply(id, status(404));
+        bench.pass(1);
+        if still_there {
+            bench.read("established");
+            bench.request("call: unmute");
+        } else {
+            let id = bench.request("get call");
+            bench.reply(id, status(404));
+            bench.no_request();
+            assert!(bench.machine.is_terminated());
+        }
+    }
+}

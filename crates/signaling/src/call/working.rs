@@ -23,6 +23,18 @@ const MAX_WAITING: usize = 64;
 pub(super) struct Lane {
     waiting: VecDeque<Job>,
     out: Option<Out>,
+    /// Graph asked for no more until then.
+    not_before: Option<Instant>,
+    /// A request found something gone: what waits does so until the call was read.
+    held: bool,
+}
+
+impl Lane {
+    /// When what waits may go on, if Graph has asked for a pause.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let waits = self.out.is_none() && !self.held && !self.waiting.is_empty();
+        self.not_before.filter(|_| waits)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +57,13 @@ impl Job {
             request,
             mutes: None,
         }
+    }
+}
+
+impl Lane {
+    /// The call was read, and is there.
+    pub(super) fn release(&mut self) {
+        self.held = false;
     }
 }
 
@@ -89,9 +108,11 @@ impl CallMachine {
     }
 
     pub(super) fn send_work(&mut self, now: Instant) {
-        if self.lane.out.is_some() || self.ending.is_some() {
+        let paused = self.lane.held || self.lane.not_before.is_some_and(|at| now < at);
+        if self.lane.out.is_some() || self.ending.is_some() || paused {
             return;
         }
+        self.lane.not_before = None;
         let Some(mut job) = self.lane.waiting.pop_front() else {
             return;
         };
@@ -114,8 +135,11 @@ impl CallMachine {
         outcome: Result<Response, GraphError>,
     ) {
         let operation = self.lane.out.take().is_some_and(|out| out.operation);
+        let asked = outcome.as_ref().err().and_then(GraphError::retry_after);
+        self.lane.not_before = asked.map(|pause| now + pause);
         if outcome.as_ref().is_err_and(GraphError::is_gone) {
             // Below the call it may be a participant, say, that is gone.
+            self.lane.held = true;
             self.reconciler.want(now);
         }
         if self.is_transfer(command) {

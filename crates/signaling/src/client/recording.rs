@@ -90,9 +90,10 @@ impl GraphClient {
         let bearer = format!("Bearer {}", token.expose());
         let mut bearer = HeaderValue::try_from(bearer).map_err(|_| RecordingError::Token)?;
         bearer.set_sensitive(true);
-        let request = self.inner.http.get(location).timeout(TIMEOUT);
-        let response = request.header(AUTHORIZATION, bearer).send().await;
-        let response = response.map_err(|error| interrupted(&error))?;
+        let http = &self.inner.http;
+        let request = http.client().get(location).timeout(TIMEOUT);
+        let response = http.send(request.header(AUTHORIZATION, bearer)).await;
+        let response = response.map_err(|error| RecordingError::Interrupted(error.cause()))?;
         if !response.status().is_success() {
             return Err(RecordingError::Status(response.status()));
         }

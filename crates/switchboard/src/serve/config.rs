@@ -97,6 +97,9 @@ pub(crate) struct Settings {
     pub(super) service: Option<ServiceSettings>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reminders: Option<ReminderSettings>,
+    /// A folder in which the bot keeps which calls run, to end them after a crash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) state: Option<PathBuf>,
 }
 
 /// A secret: read, never printed.
@@ -303,6 +306,7 @@ impl Settings {
                 .service
                 .iter()
                 .filter_map(ServiceSettings::writes)
+                .chain(self.state.clone())
                 .collect(),
             programs: self.speech.runs_a_program(),
         }
@@ -318,6 +322,9 @@ impl Settings {
         ];
         for file in files.into_iter().flatten().flatten() {
             *file = directory.join(&*file);
+        }
+        if let Some(state) = &mut self.state {
+            *state = directory.join(&*state);
         }
         if let Some(azure) = &mut self.azure {
             azure.beside(directory);

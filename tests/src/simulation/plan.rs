@@ -1,0 +1,188 @@
+//! What is to happen in a simulation.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::chance::Chance;
+
+/// A span of virtual time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) from: Duration,
+    pub(super) to: Duration,
+}
+
+impl Span {
+    fn random(chance: &Chance, latest_ms: u64, longest_ms: u64) -> Self {
+        let from = chance.ms(0, latest_ms);
+        let to = from + chance.ms(500, longest_ms);
+        Self { from, to }
+    }
+
+    pub(super) fn holds(&self, at: Duration) -> bool {
+        (self.from..self.to).contains(&at)
+    }
+}
+
+/// What a caller does when the call stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    Press(char),
+    HangUp,
+}
+
+#[derive(Debug)]
+pub(super) struct CallerPlan {
+    pub(super) at: Duration,
+    /// Each with the pause before it.
+    pub(super) acts: Vec<(Duration, Act)>,
+    /// When the caller loses patience, from dialling on.
+    pub(super) patience: Duration,
+}
+
+/// What the agent does when a call rings.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Agent {
+    Accepts(Duration),
+    Declines(Duration),
+    Ignores,
+}
+
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) callers: Vec<CallerPlan>,
+    pub(super) agent: Agent,
+    /// Rules for the emulator's own faults.
+    pub(super) faults: Vec<Value>,
+    /// How likely a request finds nobody.
+    pub(super) refused: f64,
+    /// How likely an exchange takes seconds.
+    pub(super) slow: f64,
+    /// While the identity service is down.
+    pub(super) identity_down: Option<Span>,
+    /// While the bot can't be reached by notifications.
+    pub(super) bot_unreachable: Option<Span>,
+    /// From the bot's being killed to its return.
+    pub(super) dead: Option<Span>,
+}
+
+const NOTIFICATIONS: [&str; 6] = [
+    "notification:incoming",
+    "notification:established",
+    "notification:terminated",
+    "notification:operation",
+    "notification:tone",
+    "notification:*",
+];
+const REQUESTS: [&str; 7] = [
+    "answer",
+    "delete",
+    "get",
+    "playPrompt",
+    "subscribeToTone",
+    "transfer",
+    "cancelMediaProcessing",
+];
+
+impl Plan {
+    /// Every fifth simulation has no faults: nothing at all may be wrong with it.
+    pub(super) fn new(seed: u64, chance: &Chance) -> Self {
+        let callers = (0..chance.between(1, 4)).map(|_| caller(chance)).collect();
+        let agent = match chance.between(0, 3) {
+            0 => Agent::Ignores,
+            1 => Agent::Declines(chance.ms(100, 8000)),
+            _ => Agent::Accepts(chance.ms(100, 8000)),
+        };
+        let mut plan = Self {
+            callers,
+            agent,
+            faults: Vec::new(),
+            refused: 0.0,
+            slow: 0.0,
+            identity_down: None,
+            bot_unreachable: None,
+            dead: None,
+        };
+        if !seed.is_multiple_of(5) {
+            plan.add_faults(chance);
+        }
+        plan
+    }
+
+    pub(super) fn is_faultless(&self) -> bool {
+        self.faults.is_empty() && self.refused == 0.0
+    }
+
+    fn add_faults(&mut self, chance: &Chance) {
+        self.faults = (0..chance.between(1, 5)).map(|_| rule(chance)).collect();
+        self.refused = *chance.one_of(&[0.001, 0.02, 0.1]);
+        self.slow = *chance.one_of(&[0.0, 0.05]);
+        let some = |likelihood: f64, latest: u64, longest: u64| {
+            let span = Span::random(chance, latest, longest);
+            chance.happens(likelihood).then_some(span)
+        };
+        self.identity_down = some(0.15, 30_000, 600_000);
+        self.bot_unreachable = some(0.15, 40_000, 60_000);
+        self.dead = some(0.25, 40_000, 8_000);
+    }
+}
+
+fn caller(chance: &Chance) -> CallerPlan {
+    let mut acts = Vec::new();
+    for _ in 0..chance.between(0, 5) {
+        let key = *chance.one_of(&['1', '1', '2', '3', '4', '#', '7']);
+        acts.push((chance.ms(100, 7000), Act::Press(key)));
+    }
+    acts.push((chance.ms(100, 60_000), Act::HangUp));
+    CallerPlan {
+        at: chance.ms(0, 30_000),
+        acts,
+        patience: chance.ms(20_000, 90_000),
+    }
+}
+
+fn rule(chance: &Chance) -> Value {
+    let of_notifications = chance.happens(0.5);
+    let (operation, fault) = match of_notifications {
+        true => (*chance.one_of(&NOTIFICATIONS), mischief(chance)),
+        false => (*chance.one_of(&REQUESTS), refusal(chance)),
+    };
+    let mut rule = json!({
+        "operation": operation,
+        "probability": *chance.one_of(&[0.2, 0.5, 1.0]),
+        "fault": fault,
+    });
+    if chance.happens(0.7) {
+        rule["times"] = chance.between(1, 4).into();
+    }
+    rule
+}
+
+/// What may happen to a notification.
+fn mischief(chance: &Chance) -> Value {
+    match chance.between(0, 7) {
+        0 | 1 => json!({"kind": "duplicate", "copies": chance.between(2, 5)}),
+        2 => json!({"kind": "reorder"}),
+        3 => json!({"kind": "lose"}),
+        4 => json!({"kind": "delay", "ms": chance.between(10, 16_000)}),
+        5 => json!({"kind": "empty"}),
+        6 => json!({"kind": "wrongKey"}),
+        _ => json!({"kind": "expired"}),
+    }
+}
+
+/// What may happen to a request.
+fn refusal(chance: &Chance) -> Value {
+    match chance.between(0, 7) {
+        0 | 1 => json!({"kind": "status", "status": 429, "retryAfter": chance.between(1, 20)}),
+        2 => json!({"kind": "status", "status": 429}),
+        3 => {
+            json!({"kind": "status", "status": *chance.one_of(&[500_u16, 502, 503, 504])})
+        }
+        4 => json!({"kind": "status", "status": 503, "retryAfter": chance.between(1, 20)}),
+        5 => json!({"kind": "reset"}),
+        6 => json!({"kind": "status", "status": 401}),
+        _ => json!({"kind": "delay", "ms": chance.between(10, 9_000)}),
+    }
+}
