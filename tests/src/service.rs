@@ -33,6 +33,10 @@ pub struct Around {
     pub under: Vec<String>,
     /// Further arguments of `serve`.
     pub arguments: Vec<String>,
+    /// Further tables of the settings.
+    pub settings: String,
+    /// Who speaks texts; nobody if not given.
+    pub voice: Option<Url>,
 }
 
 impl Service {
@@ -52,7 +56,7 @@ impl Service {
         fs::copy(prompts.join("goodbye.wav"), path("settings/bye.wav"))?;
         fs::write(path("settings/flow.toml"), flow)?;
         fs::write(path("settings/secret"), Desk::secret())?;
-        fs::write(path("settings/bot.toml"), settings(emulator))?;
+        fs::write(path("settings/bot.toml"), settings(emulator, around))?;
         let program = program()?;
         let mut command = match around.under.split_first() {
             Some((under, arguments)) => {
@@ -130,6 +134,16 @@ impl Service {
         Ok(fs::read_to_string(self.folder.path().join("said"))?)
     }
 
+    /// What it complained about, for the text of a failure.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn warnings(&self) -> Result<String, Failure> {
+        let said = self.said()?;
+        let bad = |line: &&str| line.contains("WARN") || line.contains("ERROR");
+        Ok(said.lines().filter(bad).collect::<Vec<_>>().join("\n"))
+    }
+
     /// Files it has left anywhere it might.
     ///
     /// # Errors
@@ -165,8 +179,12 @@ impl Drop for Service {
     }
 }
 
-fn settings(emulator: &Emulator) -> String {
+fn settings(emulator: &Emulator, around: &Around) -> String {
     let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
+    let speech = match &around.voice {
+        Some(url) => format!("url = \"{url}\"\nmodel = \"test\"\nvoice = \"test\""),
+        None => "command = []".to_owned(),
+    };
     format!(
         r#"
 flow = "flow.toml"
@@ -180,13 +198,15 @@ openid_configuration = "{}"
 [webhook]
 listen = "127.0.0.1:0"
 [speech]
-command = []
+{speech}
 [drain]
 within = 5
+{}
 "#,
         text(emulator.graph_url()),
         text(emulator.authority_url()),
         text(emulator.openid_configuration_url()),
+        around.settings,
     )
 }
 

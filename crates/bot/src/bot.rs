@@ -10,6 +10,8 @@ mod health;
 mod left;
 mod live;
 mod recent;
+mod rooms;
+mod rota;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -17,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use switchboard_nlp::turn::TurnTaking;
-use switchboard_nlp::{Engine, FeatureFormat, Party, SessionStart};
+use switchboard_nlp::{Engine, FeatureFormat, SessionStart};
 use switchboard_signaling::call::{CallConfig, CallDriver, CallMachine};
 use switchboard_signaling::client::GraphClient;
 use switchboard_signaling::clock;
@@ -31,9 +33,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use url::Url;
 
-use crate::call::{Control, FeatureChoice, Task, facts_of};
+use crate::call::{Control, FeatureChoice, Task, facts_of, peer_of};
 use crate::conversation::{Conversation, Guide};
-use crate::flow::{Contact, Facts, Hosting, Run};
+use crate::flow::{Facts, Hosting, Run};
 use crate::hook::Hooks;
 use crate::ledger::Ledger;
 use crate::observer::{Observer, nobody};
@@ -42,13 +44,17 @@ use crate::script::Script;
 
 pub use azure::{AzureMedia, AzureMediaError};
 pub use config::{BotConfig, BotError, Cloud};
-pub use dial::{DialError, Dialer, EndError, OutgoingCall, PlacedCall};
+pub(crate) use dial::Dial;
+pub use dial::{Destination, DialError, Dialer, EndError, OutgoingCall, PlacedCall};
 use ended::Ended;
 use files::Files;
 use live::Live;
 pub use live::LiveCall;
 pub(crate) use live::Origin;
 use recent::Recent;
+use rooms::Register;
+pub use rooms::{RoomError, RoomState, RoomStatus, Rooms};
+use rota::Rota;
 
 /// Path of the webhook below the bot's address.
 const WEBHOOK_PATH: &str = "/api/calls";
@@ -152,6 +158,8 @@ pub(crate) struct Shared {
     files: Files,
     recent: Recent,
     pub(crate) live: Live,
+    rooms: Register,
+    rota: Rota,
     calls: Mutex<Calls>,
     count: watch::Sender<usize>,
 }
@@ -243,6 +251,8 @@ impl Bot {
             files: Files::new(&parts.script),
             recent: Recent::default(),
             live: Live::default(),
+            rooms: Register::default(),
+            rota: Rota::default(),
             calls: Mutex::default(),
             count: watch::Sender::new(0),
         });
@@ -258,10 +268,14 @@ impl Bot {
             .merge(azure::router(&shared, parts.azure)?)
             .merge(parts.routes);
         shared.end_left();
+        let tasks = vec![
+            tokio::spawn(async move { keys.keep_keys_fresh().await }),
+            tokio::spawn(rooms::open_by_the_clock(Arc::downgrade(&shared))),
+        ];
         let bot = Self {
             shared,
             stopping: Arc::new(stopping),
-            tasks: vec![tokio::spawn(async move { keys.keep_keys_fresh().await })],
+            tasks,
         };
         Ok((bot, router))
     }
@@ -400,11 +414,13 @@ impl Shared {
         }
         start.call = id.to_string();
         start.features = self.format_of(&script);
-        let origin = Origin::new(true, &script.name, peer_of(&start.caller));
+        let peer = peer_of(&facts);
+        let origin = Origin::new(true, &script.name, peer.clone());
         let guide = self.guide(&script, facts, &start);
         let talk = Conversation::new(start, guide, (self.engines)(), Arc::clone(&self.observer));
         let control = Control::Graph(Box::new(driver));
-        let task = Task::new(self, &script, control, talk, origin, None);
+        let mut task = Task::new(self, &script, control, talk, origin, None);
+        task.links.peer = peer;
         tokio::spawn(async move {
             let report = task.incoming().await;
             listed.shared.reported(&report);
@@ -445,6 +461,11 @@ impl Shared {
             drop(calls);
             self.has_begun(id);
         }
+    }
+
+    /// The application's id.
+    pub(crate) fn app(&self) -> &str {
+        &self.app
     }
 
     /// The address of a path of ours, as Graph sees it.
@@ -510,12 +531,6 @@ impl Drop for Listed {
         }
         self.shared.count.send_replace(calls.len());
     }
-}
-
-/// The other side of an incoming call.
-fn peer_of(caller: &Party) -> Option<Contact> {
-    let number = caller.number.clone().map(Contact::Phone);
-    number.or_else(|| caller.id.clone().map(Contact::User))
 }
 
 fn incoming(notification: &Notification) -> Option<&Call> {

@@ -4,12 +4,18 @@
 mod control;
 mod ears;
 mod facts;
+mod hearing;
+mod keeping;
 mod news;
 mod orders;
+mod people;
 mod presence;
 mod recording;
+mod rooms;
 mod service;
 mod streaming;
+mod teams;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -33,8 +39,8 @@ use tokio::task::JoinHandle;
 use crate::agent::{SharedVoice, Streaming};
 use crate::bot::{Origin, Shared, Stop};
 use crate::conversation::{Conversation, Saying};
-use crate::flow::{Action, Hosting, Input};
-use crate::prompts::Sound;
+use crate::flow::{Action, Contact, Hosting, Input};
+use crate::prompts::{Recording, Sound};
 use crate::script::Script;
 use crate::speech::{Line, Spoken};
 
@@ -42,10 +48,18 @@ pub(crate) use control::Control;
 use control::OrderError;
 pub use ears::FeatureChoice;
 use ears::Listener;
-pub(crate) use facts::{facts_of, instance, invitation};
+pub(crate) use facts::{facts_of, instance, invitation, peer_of};
+use keeping::Preparing;
 pub use news::{CallNews, CallReport};
+pub use people::Member;
+pub(crate) use presence::available;
 use recording::Fetching;
+use rooms::Inbox;
+pub use rooms::RoomWish;
+pub(crate) use rooms::{Guest, Host, Links, Order};
 use service::Service;
+use teams::Picking;
+use waiting::{at, hook, media, offered, picked, prepared, recorded, spoken};
 
 /// A call may be without media for so long: before the first offer, and after a
 /// session was lost. Then it is read, and ended if that doesn't help.
@@ -65,10 +79,16 @@ pub(crate) struct Task {
     awaited: Vec<(CommandId, Awaited)>,
     hook: Option<Hook>,
     fetching: Option<Fetching>,
+    picking: Option<Picking>,
+    /// What the caller said that is kept for this call.
+    kept: Option<Arc<Sound>>,
+    preparing: Option<Preparing>,
     answered: bool,
     origin: Origin,
     /// It was told that all calls are to end.
     ending: bool,
+    inbox: Inbox,
+    pub(crate) links: Links,
     /// Whoever placed the call is told.
     pub(crate) news: Option<watch::Sender<CallNews>>,
     /// A placed call's number, until its id is known.
@@ -102,6 +122,8 @@ enum Awaited {
     Invite,
     /// A response, by Graph.
     Recording,
+    /// The same, to be kept for the call.
+    Keeping,
     /// Reject or redirect: the call is answered if it can't be done.
     Farewell,
 }
@@ -110,6 +132,8 @@ enum Awaited {
 struct Hook {
     node: String,
     answer: JoinHandle<Option<String>>,
+    /// What was kept is handed over, and of no use any more.
+    delivers: bool,
 }
 
 impl Drop for Hook {
@@ -129,11 +153,14 @@ enum Woken {
     Streamed(AgentEnd),
     Hook(Option<String>),
     Recorded(Option<Sound>),
+    Picked(Option<Contact>),
+    Prepared(Option<Recording>),
+    Order(Order),
+    /// Somebody else of a list is to be called.
+    Further,
     Due,
     WithoutMedia,
     Stopping,
-    /// A placed call may have got its id.
-    Named,
 }
 
 impl Task {
@@ -161,16 +188,21 @@ impl Task {
             awaited: Vec::new(),
             hook: None,
             fetching: None,
+            picking: None,
+            kept: None,
+            preparing: None,
             answered: false,
             origin,
             ending: false,
+            inbox: Inbox::default(),
+            links: Links::default(),
             news: None,
             nameless: None,
         }
     }
 
     /// The call's media is there already.
-    pub(crate) fn hold(&mut self, session: Session) {
+    pub(crate) fn carry(&mut self, session: Session) {
         self.offered(Some(Box::new(session)));
     }
 
@@ -189,6 +221,7 @@ impl Task {
         let end = self.until_over(&mut stopping).await;
         self.talk.over(clock::now());
         self.forget_files();
+        self.close_inbox();
         let id = self.control.id().cloned();
         match (&end, &id) {
             (Some(end), Some(id)) => {
@@ -233,7 +266,11 @@ impl Task {
                 Woken::Listen => self.listen(now),
                 Woken::Streamed(end) => self.streamed(now, end),
                 Woken::Hook(result) => self.answered_by_hook(now, result.as_deref()),
-                Woken::Recorded(sound) => self.recorded(now, sound.as_ref()),
+                Woken::Recorded(sound) => self.recorded(now, sound),
+                Woken::Picked(who) => self.picked(now, who),
+                Woken::Prepared(recording) => self.prepared(recording.as_ref()),
+                Woken::Order(order) => self.ordered(now, order),
+                Woken::Further => self.summon_further(now),
                 Woken::Due => self.talk.input(now, Input::Timeout),
                 Woken::WithoutMedia => self.miss_media(),
                 Woken::Stopping => {
@@ -241,47 +278,12 @@ impl Task {
                     self.ending = true;
                     self.order(Command::HangUp)
                 }
-                Woken::Named => Vec::new(),
             };
             self.carry_out(actions);
             self.attend(now);
             self.tell_news();
             self.tell_live();
         }
-    }
-
-    /// Listens for the engine while it wants to and may.
-    fn attend(&mut self, now: Instant) {
-        let Media::Application(ours) = &mut self.media else {
-            return;
-        };
-        let Some(listener) = &mut ours.listener else {
-            ours.listen_at = None;
-            return self.talk.set_analysed(false);
-        };
-        listener.attend(self.talk.wants(), ours.streaming.is_some());
-        self.talk.set_analysed(listener.is_analysing());
-        match listener.is_listening() {
-            true => _ = ours.listen_at.get_or_insert(now + LISTEN_EVERY),
-            false => ours.listen_at = None,
-        }
-    }
-
-    fn listen(&mut self, now: Instant) -> Vec<Action> {
-        let Media::Application(ours) = &mut self.media else {
-            return Vec::new();
-        };
-        ours.listen_at = Some(now + LISTEN_EVERY);
-        let (probability, wants) = (self.talk.speech_probability(), self.talk.wants());
-        let streaming = &mut ours.streaming;
-        let mut tap = |samples: &_| {
-            if let Some(streaming) = streaming {
-                streaming.hear(samples);
-            }
-        };
-        let listener = ours.listener.as_mut();
-        let heard = listener.map(|listener| listener.hear(probability, wants, &mut tap));
-        self.tell(now, heard.unwrap_or_default())
     }
 
     fn tell(&mut self, now: Instant, events: Vec<Event>) -> Vec<Action> {
@@ -302,6 +304,7 @@ impl Task {
 
     async fn next(&mut self, stopping: &mut watch::Receiver<Stop>) -> Woken {
         let due = self.talk.poll_timeout();
+        let further = self.inbox.due();
         let talk = &mut self.talk;
         let mut nothing = Ours::default();
         let Ours {
@@ -316,16 +319,18 @@ impl Task {
             Media::Application(ours) => ours,
             Media::Service(_) => &mut nothing,
         };
-        let nameless = self.nameless.is_some();
         // In one order, so that a simulation runs the same way twice: what is rare first.
         // Digits must not wait behind a flood of notifications; what media tells is bounded
         // by the packets a call may send.
         tokio::select! {
             biased;
-            // Graph's answer to a new call is no event, and its id is wanted at once.
-            () = tokio::time::sleep(news::NAMING), if nameless => Woken::Named,
             Ok(_) = stopping.wait_for(|stop| *stop == Stop::Now), if !self.ending => Woken::Stopping,
             () = self.origin.hang_up.notified() => Woken::Stopping,
+            // It holds an address of its own, so that it never closes.
+            Some(order) = self.inbox.orders.recv() => Woken::Order(order),
+            who = picked(self.picking.as_mut()) => Woken::Picked(who),
+            recording = prepared(self.preparing.as_mut()) => Woken::Prepared(recording),
+            () = at(further) => Woken::Further,
             () = at(due) => Woken::Due,
             () = at(*missed_at) => Woken::WithoutMedia,
             session = offered(reservation.as_mut()) => Woken::Offered(session.map(Box::new)),
@@ -352,6 +357,7 @@ impl Task {
                 _ => Vec::new(),
             },
             CallEvent::StateChanged(state) => self.moved(now, &state),
+            CallEvent::RosterChanged(change) => self.roster_changed(now, &change),
             _ => Vec::new(),
         }
     }
@@ -375,6 +381,8 @@ impl Task {
         if *state == CallState::Established {
             self.answered = true;
             actions.extend(self.established(now));
+            actions.extend(self.bring_guests(now));
+            actions.extend(self.grant_wishes());
         }
         actions
     }
@@ -405,7 +413,11 @@ impl Task {
             return self.talk.finished(now, Saying::Operation(command), false);
         }
         tracing::warn!(call = ?self.control.id(), ?failure, "a command failed");
+        if let Some(actions) = self.brought(now, command, false) {
+            return actions;
+        }
         match self.settle(command) {
+            Some(Awaited::Keeping) => self.keep(now, None),
             Some(Awaited::Invite) => self.talk.input(now, Input::Invited(false)),
             Some(Awaited::Farewell) => self.order(Command::HangUp),
             Some(Awaited::Recording) | None => Vec::new(),
@@ -422,20 +434,33 @@ impl Task {
             self.forget_file(command);
             return self.talk.finished(now, Saying::Operation(command), false);
         }
+        if let Some(actions) = self.brought(now, command, true) {
+            return actions;
+        }
         match self.settle(command) {
             Some(Awaited::Invite) => self.talk.input(now, Input::Invited(true)),
             Some(Awaited::Recording) => {
-                self.fetch(operation);
+                self.fetch(operation, false);
                 Vec::new()
             }
+            Some(Awaited::Keeping) => match self.fetch(operation, true) {
+                true => Vec::new(),
+                false => self.keep(now, None),
+            },
             _ => Vec::new(),
         }
     }
 
-    /// What Graph recorded is there: the engine hears it once.
-    fn recorded(&mut self, now: Instant, sound: Option<&Sound>) -> Vec<Action> {
-        self.fetching = None;
-        self.tell(now, sound.map(recording::events).unwrap_or_default())
+    /// What Graph recorded is there: the engine hears it once, or it is kept.
+    fn recorded(&mut self, now: Instant, sound: Option<Sound>) -> Vec<Action> {
+        let fetching = self.fetching.take();
+        match fetching.is_some_and(|fetching| fetching.keep) {
+            true => self.keep(now, sound),
+            false => self.tell(
+                now,
+                sound.as_ref().map(recording::events).unwrap_or_default(),
+            ),
+        }
     }
 
     fn settle(&mut self, command: CommandId) -> Option<Awaited> {
@@ -499,7 +524,11 @@ impl Task {
     }
 
     fn answered_by_hook(&mut self, now: Instant, result: Option<&str>) -> Vec<Action> {
-        let asked_at = self.hook.take().map(|hook| hook.node.clone());
+        let hook = self.hook.take();
+        if result.is_some() && hook.as_ref().is_some_and(|hook| hook.delivers) {
+            self.kept = None;
+        }
+        let asked_at = hook.map(|hook| hook.node.clone());
         match asked_at.as_deref() == Some(self.talk.guide().node()) {
             true => self.talk.input(now, Input::Webhook(result)),
             // The flow has gone on without it.
@@ -544,47 +573,5 @@ impl Task {
                 false
             }
         }
-    }
-}
-
-async fn offered(reservation: Option<&mut Reservation>) -> Option<Session> {
-    match reservation {
-        Some(reservation) => reservation.session().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn media(session: Option<&mut Session>) -> Option<SessionEvent> {
-    match session {
-        Some(session) => session.event().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn spoken(line: Option<&mut Line>) -> Spoken {
-    match line {
-        Some(line) => line.event().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn hook(hook: Option<&mut Hook>) -> Option<String> {
-    match hook {
-        Some(hook) => (&mut hook.answer).await.ok().flatten(),
-        None => std::future::pending().await,
-    }
-}
-
-async fn recorded(fetching: Option<&mut Fetching>) -> Option<Sound> {
-    match fetching {
-        Some(fetching) => fetching.sound().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn at(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
-        None => std::future::pending().await,
     }
 }

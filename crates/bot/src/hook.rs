@@ -1,17 +1,26 @@
 //! Web hooks: a question to a service of the operator's, with what a call collected.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream;
+use reqwest::header::HeaderValue;
 use reqwest::{StatusCode, redirect};
 use serde::Serialize;
 use serde_json::Value;
+use switchboard_media::wav;
 use url::{Host, Url};
 use zeroize::Zeroizing;
+
+use crate::prompts::Sound;
 
 /// Longest answer read.
 const MAX_ANSWER: usize = 64 * 1024;
 /// Longest recording fetched: Graph's two minutes are under 4 MB.
 const MAX_RECORDING: usize = 10 * 1024 * 1024;
+/// Samples of a piece that is sent.
+const PIECE: usize = 4096;
 /// The flow's own time-out is at most ten minutes; nothing holds a connection longer.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -103,6 +112,37 @@ impl Hooks {
         result(&read(&mut response, MAX_ANSWER).await?)
     }
 
+    /// Posts what a caller said as a stream (WAV), and gives the answer's `result`.
+    pub(crate) fn deliver(
+        &self,
+        url: &str,
+        question: &Question<'_>,
+        sound: Arc<Sound>,
+    ) -> impl Future<Output = Result<String, HookError>> + Send + use<> {
+        let mut request = self.0.post(url).header("content-type", "audio/wav");
+        let told = [
+            ("switchboard-call", Some(question.call)),
+            ("switchboard-node", Some(question.node)),
+            ("switchboard-caller", question.caller),
+            ("switchboard-number", question.number),
+        ];
+        for (name, value) in told {
+            // What can't be said in a header is left out.
+            let value = value.and_then(|value| HeaderValue::from_str(value).ok());
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let body = reqwest::Body::wrap_stream(stream::iter(wav_of(sound).map(Ok::<_, Infallible>)));
+        async move {
+            let mut response = request.body(body).send().await.map_err(unreachable)?;
+            if !response.status().is_success() {
+                return Err(HookError::Status(response.status()));
+            }
+            result(&read(&mut response, MAX_ANSWER).await?)
+        }
+    }
+
     /// Fetches a recording with its own token.
     pub(crate) async fn fetch(
         &self,
@@ -116,6 +156,18 @@ impl Hooks {
         }
         read(&mut response, MAX_RECORDING).await
     }
+}
+
+/// A WAV (16 bits, mono) piece by piece.
+fn wav_of(sound: Arc<Sound>) -> impl Iterator<Item = Vec<u8>> {
+    let count = sound.samples.len();
+    let header = wav::header(sound.rate, count);
+    let pieces = (0..count).step_by(PIECE).map(move |from| {
+        let samples = sound.samples[from..count.min(from + PIECE)].iter();
+        let values = samples.map(|x| (x * 32_768.0).clamp(-32_768.0, 32_767.0) as i16);
+        values.flat_map(i16::to_le_bytes).collect()
+    });
+    std::iter::once(header).chain(pieces)
 }
 
 async fn read(

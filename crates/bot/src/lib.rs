@@ -21,10 +21,11 @@ mod script;
 pub mod speech;
 
 pub use bot::{
-    AzureMedia, AzureMediaError, Bot, BotConfig, BotError, Cloud, DialError, Dialer, EndError,
-    Engines, LiveCall, OutgoingCall, Parts, PlacedCall,
+    AzureMedia, AzureMediaError, Bot, BotConfig, BotError, Cloud, Destination, DialError, Dialer,
+    EndError, Engines, LiveCall, OutgoingCall, Parts, PlacedCall, RoomError, RoomState, RoomStatus,
+    Rooms,
 };
-pub use call::{CallNews, CallReport, FeatureChoice};
+pub use call::{CallNews, CallReport, FeatureChoice, Member, RoomWish};
 pub use ledger::{FileLedger, Ledger, LedgerError};
 pub use observer::{Observation, Observer, PromptProgress, nobody};
 pub use prompts::RecordingError;

@@ -27,10 +27,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
-use crate::flow::{Contact, Refusal, Words};
+use crate::flow::{Action, Contact, Refusal, Whom, Words};
 
 pub(crate) use guide::Program;
 
@@ -58,6 +58,7 @@ where
 pub struct Call {
     asks: mpsc::Sender<Ask>,
     caller: Caller,
+    people: watch::Receiver<Vec<String>>,
 }
 
 /// Who calls, as far as is known.
@@ -83,6 +84,9 @@ pub enum CallError {
     /// Nobody took the transferred call; the caller is still here.
     #[error("nobody took the transferred call")]
     TransferFailed,
+    /// What was asked of the others in the call couldn't be done.
+    #[error("it could not be done in this call")]
+    NotDone,
 }
 
 /// A prompt of the bot's script, by name.
@@ -208,6 +212,8 @@ enum Ask {
     Digits(Collect, Answer<Keys>),
     Listen(Duration, Answer<Heard>),
     Transfer(Contact, Answer<()>),
+    /// Something whose outcome is told.
+    Do(Action, Answer<()>),
     Refuse(Refusal),
     Redirect(Contact),
 }
@@ -256,6 +262,58 @@ impl Call {
             Err(CallError::HungUp) => Ok(()),
             outcome => outcome,
         }
+    }
+
+    /// What the others in the call are called, one each; empty where that isn't known.
+    pub fn people(&self) -> Vec<String> {
+        self.people.borrow().clone()
+    }
+
+    /// Waits until somebody has come or gone.
+    ///
+    /// # Errors
+    /// [`CallError::NoInput`] when nobody does in time, [`CallError::HungUp`].
+    pub async fn people_changed(&mut self, within: Duration) -> Result<Vec<String>, CallError> {
+        match tokio::time::timeout(within, self.people.changed()).await {
+            Ok(Ok(())) => Ok(self.people.borrow_and_update().clone()),
+            Ok(Err(_)) => Err(CallError::HungUp),
+            Err(_) => Err(CallError::NoInput),
+        }
+    }
+
+    /// Brings one to five into a group call or meeting, and waits until they are in.
+    ///
+    /// # Errors
+    /// [`CallError::NotDone`] when nobody comes, [`CallError::HungUp`].
+    pub async fn invite(&mut self, who: Vec<Contact>) -> Result<(), CallError> {
+        self.ask(|answer| Ask::Do(Action::Invite(who), answer))
+            .await
+    }
+
+    /// Silences others in a group call or meeting.
+    ///
+    /// # Errors
+    /// [`CallError::NotDone`] when they aren't there, [`CallError::HungUp`].
+    pub async fn mute(&mut self, whom: Whom) -> Result<(), CallError> {
+        self.ask(|answer| Ask::Do(Action::Mute(whom), answer)).await
+    }
+
+    /// Puts one of the others on hold, with Graph's music.
+    ///
+    /// # Errors
+    /// [`CallError::NotDone`] when they aren't there, [`CallError::HungUp`].
+    pub async fn hold(&mut self, who: Contact) -> Result<(), CallError> {
+        self.ask(|answer| Ask::Do(Action::Hold(who, None), answer))
+            .await
+    }
+
+    /// Takes one back from hold.
+    ///
+    /// # Errors
+    /// [`CallError::NotDone`] when they aren't there, [`CallError::HungUp`].
+    pub async fn resume(&mut self, who: Contact) -> Result<(), CallError> {
+        self.ask(|answer| Ask::Do(Action::Resume(who), answer))
+            .await
     }
 
     /// Refuses a call that nothing was said in yet; hangs up otherwise.

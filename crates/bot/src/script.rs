@@ -20,6 +20,8 @@ pub struct Script {
     pub(crate) name: String,
     pub(crate) flow: Arc<Flow>,
     prompts: Prompts,
+    /// What those on hold hear: files, whoever handles media.
+    music: Prompts,
     pub(crate) synthesizer: Option<Arc<Synthesizer>>,
     agents: VoiceAgents,
     /// Names this load of the script; part of its prompts' paths, so that Graph never
@@ -102,6 +104,12 @@ impl Script {
     ) -> Result<Self, ScriptError> {
         let mut script = Self::empty(flow, synthesizer);
         for (name, source) in named(&script.flow) {
+            if matches!(source, PromptSource::Template(_)) {
+                if script.synthesizer.is_none() {
+                    return Err(ScriptError::NoVoice(name));
+                }
+                continue;
+            }
             let sound = script.sound(&name, &source, directory).await?;
             script.keep(name, &sound)?;
         }
@@ -137,6 +145,7 @@ impl Script {
             name: String::new(),
             flow,
             prompts: Prompts::new(),
+            music: Prompts::new(),
             synthesizer,
             agents: VoiceAgents::new(),
             id: Uuid::new_v4(),
@@ -162,7 +171,7 @@ impl Script {
                 })?;
                 Sound::from_wav(&bytes).map_err(|source| ScriptError::Recording { prompt, source })
             }
-            PromptSource::Text(text) => {
+            PromptSource::Text(text) | PromptSource::Template(text) => {
                 let Some(synthesizer) = &self.synthesizer else {
                     return Err(ScriptError::NoVoice(prompt));
                 };
@@ -173,6 +182,14 @@ impl Script {
     }
 
     fn keep(&mut self, name: String, sound: &Sound) -> Result<(), ScriptError> {
+        if self.flow.music().contains(name.as_str()) {
+            let file = sound.file(self.path_of(&name));
+            let file = file.map_err(|source| ScriptError::Recording {
+                prompt: name.clone(),
+                source,
+            })?;
+            self.music.insert(name.clone(), Arc::new(file));
+        }
         let recording = match self.flow.media() {
             Hosting::Application => sound.packets(),
             Hosting::Service => sound.file(self.path_of(&name)),
@@ -190,7 +207,7 @@ impl Script {
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
             .collect();
-        let index = self.prompts.len();
+        let index = self.prompts.len() + self.music.len();
         format!("{PROMPTS_PATH}/{}/{index}/{file}.wav", self.id.simple())
     }
 
@@ -199,10 +216,19 @@ impl Script {
         self.prompts.get(name)
     }
 
+    /// Where Graph finds what those on hold hear.
+    pub(crate) fn music_path(&self, name: &str) -> Option<&str> {
+        match &**self.music.get(name)? {
+            Recording::File(file) => Some(&file.path),
+            Recording::Packets(_) => None,
+        }
+    }
+
     /// The file at a path below the bot's address.
     pub(crate) fn file_at(&self, path: &str) -> Option<Arc<Recording>> {
         let is = |recording: &&Arc<Recording>| matches!(&***recording, Recording::File(file) if file.path == path);
-        self.prompts.values().find(is).cloned()
+        let mut files = self.prompts.values().chain(self.music.values());
+        files.find(is).cloned()
     }
 }
 

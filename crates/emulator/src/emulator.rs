@@ -120,7 +120,13 @@ impl Emulator {
 
     /// A phone inside the process, registered like one on the page.
     pub async fn phone(&self, name: &str, role: PhoneRole) -> Phone {
-        phone(&self.hub, name, role)
+        phone(&self.hub, None, name, role)
+    }
+
+    /// The same for a user whose object id is known beforehand, so that bots can be
+    /// configured to call them.
+    pub async fn phone_of(&self, user: Option<&str>, name: &str, role: PhoneRole) -> Phone {
+        phone(&self.hub, user, name, role)
     }
 
     /// What happens in calls.
@@ -189,10 +195,10 @@ pub(crate) fn hub(
 }
 
 /// A phone inside the process.
-pub(crate) fn phone(hub: &Arc<Hub>, name: &str, role: PhoneRole) -> Phone {
+pub(crate) fn phone(hub: &Arc<Hub>, user: Option<&str>, name: &str, role: PhoneRole) -> Phone {
     let (outlet, events) = mpsc::channel(PHONE_QUEUE);
     let (commands, received) = mpsc::channel(COMMAND_QUEUE);
-    let id = hub.attach(name, role, outlet);
+    let id = hub.attach_user(user, name, role, outlet);
     tokio::spawn(Arc::clone(hub).serve_phone(id, received));
     Phone { commands, events }
 }

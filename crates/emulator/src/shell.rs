@@ -270,8 +270,22 @@ impl Hub {
         role: PhoneRole,
         outlet: mpsc::Sender<PhoneEvent>,
     ) -> String {
+        self.attach_user(None, name, role, outlet)
+    }
+
+    /// The same for a user whose object id is known beforehand.
+    pub(crate) fn attach_user(
+        self: &Arc<Self>,
+        user: Option<&str>,
+        name: &str,
+        role: PhoneRole,
+        outlet: mpsc::Sender<PhoneEvent>,
+    ) -> String {
         let mut inner = self.lock();
-        let phone = inner.cloud.register_phone(name, role);
+        let phone = match user {
+            Some(user) => inner.cloud.register_user(user.to_owned(), name, role),
+            None => inner.cloud.register_phone(name, role),
+        };
         inner.phones.insert(phone.clone(), outlet);
         inner.cloud.welcome(&phone);
         self.perform_all(&mut inner);

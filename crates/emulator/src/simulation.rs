@@ -61,7 +61,7 @@ impl Simulation {
 
     /// A phone; what it offers as SDP is not looked at.
     pub fn phone(&self, name: &str, role: PhoneRole) -> Phone {
-        phone(&self.hub, name, role)
+        phone(&self.hub, None, name, role)
     }
 
     /// The caller of a call presses a key, which the cloud hears where media is in its hands.

@@ -225,8 +225,19 @@ impl Wav {
 
 /// A mono 16-bit WAV file of samples −1…1 (clipped beyond).
 pub fn write(rate: u32, samples: &[f32]) -> Vec<u8> {
-    let data = (samples.len() * 2) as u32;
     let mut bytes = Vec::with_capacity(44 + samples.len() * 2);
+    bytes.extend_from_slice(&header(rate, samples.len()));
+    for sample in samples {
+        let value = (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}
+
+/// What such a file of so many samples begins with; they follow, little-endian.
+pub fn header(rate: u32, samples: usize) -> Vec<u8> {
+    let data = u32::try_from(samples.saturating_mul(2)).unwrap_or(u32::MAX);
+    let mut bytes = Vec::with_capacity(44);
     bytes.extend_from_slice(b"RIFF");
     bytes.extend_from_slice(&data.saturating_add(36).to_le_bytes());
     bytes.extend_from_slice(b"WAVEfmt ");
@@ -239,10 +250,6 @@ pub fn write(rate: u32, samples: &[f32]) -> Vec<u8> {
     bytes.extend_from_slice(&16u16.to_le_bytes());
     bytes.extend_from_slice(b"data");
     bytes.extend_from_slice(&data.to_le_bytes());
-    for sample in samples {
-        let value = (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
-        bytes.extend_from_slice(&value.to_le_bytes());
-    }
     bytes
 }
 

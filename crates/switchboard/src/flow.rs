@@ -59,6 +59,10 @@ pub(crate) struct SimulateArgs {
     /// Contacts who are available.
     #[arg(long = "present", value_name = "CONTACT")]
     present: Vec<String>,
+
+    /// The words of a variable
+    #[arg(long = "variable", value_name = "NAME=WORDS", value_parser = variable)]
+    variables: Vec<(String, String)>,
     /// When the call comes in (RFC 3339); now if not given.
     #[arg(long)]
     time: Option<jiff::Timestamp>,
@@ -103,6 +107,7 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), FlowError> {
         time: args.time.unwrap_or_else(jiff::Timestamp::now),
         earlier: Vec::new(),
         present: args.present.iter().cloned().collect::<BTreeSet<_>>(),
+        variables: args.variables.iter().cloned().collect(),
     };
     let (mut simulator, lines) = Simulator::new(flow, facts, Instant::now());
     hint("keys or words, then Enter; :help lists the rest");
@@ -120,4 +125,9 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), FlowError> {
             None => return Ok(()),
         }
     }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, words) = text.split_once('=').ok_or("write it as NAME=WORDS")?;
+    Ok((name.to_owned(), words.to_owned()))
 }

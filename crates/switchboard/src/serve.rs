@@ -4,6 +4,7 @@ mod agents;
 mod config;
 mod flow_file;
 mod reminders;
+mod rooms;
 mod service;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::Failure;
 use crate::confine::{self, Layers};
 use crate::output::{hint, say, say_json};
 use config::{Overrides, Settings};
+use rooms::RoomApi;
 use service::{Around, Running, Service};
 
 pub(crate) use flow_file::{FlowError, FlowFile};
@@ -229,7 +231,14 @@ async fn start(
     if let Some(service) = &service {
         parts.routes = service.routes()?;
     }
+    let rooms = settings.rooms.as_ref().map(RoomApi::new).transpose()?;
+    if let Some(rooms) = &rooms {
+        parts.routes = parts.routes.merge(rooms.routes());
+    }
     let bot = Bot::start(config, transport, parts).await?;
+    if let Some(rooms) = &rooms {
+        rooms.serve(bot.rooms());
+    }
     let running = service.map(|service| service.run(&bot.dialer()));
     Ok((bot, running))
 }

@@ -183,7 +183,7 @@ impl Shared {
         let control = Control::Elsewhere { over: false };
         let origin = Origin::new(true, &script.name, None);
         let mut task = Task::new(self, &script, control, talk, origin, None);
-        task.hold(session);
+        task.carry(session);
         task
     }
 }

@@ -1,5 +1,6 @@
 //! Calls the bot places.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use switchboard_nlp::{Direction, SessionStart};
@@ -8,15 +9,18 @@ use switchboard_signaling::clock;
 use switchboard_signaling::error::GraphError;
 use switchboard_signaling::request::InvalidRequest;
 use switchboard_signaling::types::{
-    AppHostedMediaConfig, Call, CallDirection, CallId, Identity, IdentitySet, Modality,
-    ParticipantInfo, ServiceHostedMediaConfig,
+    AppHostedMediaConfig, Call, CallDirection, CallId, Identity, IdentitySet, JoinAddress,
+    Modality, ParticipantInfo, ServiceHostedMediaConfig,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Listed, LiveCall, MAX_CALLS, Origin, Shared, WAITING_NOTIFICATIONS};
-use crate::call::{CallNews, CallReport, Control, Task, instance, invitation};
+use crate::call::{
+    CallNews, CallReport, Control, Host, Links, Order, RoomWish, Task, instance, invitation,
+};
 use crate::conversation::{Conversation, Guide};
-use crate::flow::{Contact, Facts, Hosting, Run};
+use crate::flow::{Contact, Entry, Facts, Hosting, Run};
+use crate::program::{Caller, Handler, Program};
 use crate::script::Script;
 
 /// Places calls. Holds no bot alive: once the bot is gone, nothing is placed.
@@ -26,16 +30,65 @@ pub struct Dialer(Weak<Shared>);
 /// A call to be placed.
 pub struct OutgoingCall {
     /// Whom to call.
-    pub to: Contact,
+    pub to: Destination,
     /// What to take them through; the bot's own script if not given.
     pub script: Option<Arc<Script>>,
     /// How long it may ring, in seconds, 30–99 (`call.ringingTimeoutInSeconds`); Graph's
     /// own if not given.
     pub ring_seconds: Option<u8>,
+    /// Takes them through the call instead of the script's flow.
+    pub handler: Option<Handler>,
+}
+
+/// Where a call goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// To one.
+    One(Contact),
+    /// To two to five at once: a group call.
+    Group(Vec<Contact>),
+    /// Into a meeting.
+    Meeting(Box<JoinAddress>),
+}
+
+impl From<Contact> for Destination {
+    fn from(contact: Contact) -> Self {
+        Self::One(contact)
+    }
+}
+
+/// A call to be placed, with all that the bot itself may want of it.
+pub(crate) struct Dial {
+    pub(crate) to: Destination,
+    pub(crate) script: Arc<Script>,
+    pub(crate) ring_seconds: Option<u8>,
+    pub(crate) handler: Option<Handler>,
+    pub(crate) subject: Option<String>,
+    /// Where the flow begins, if not at its start.
+    pub(crate) entry: Option<Entry>,
+    pub(crate) variables: BTreeMap<String, String>,
+    /// Who summons them.
+    pub(crate) host: Option<Host>,
+}
+
+impl Dial {
+    pub(crate) fn new(to: impl Into<Destination>, script: Arc<Script>) -> Self {
+        Self {
+            to: to.into(),
+            script,
+            ring_seconds: None,
+            handler: None,
+            subject: None,
+            entry: None,
+            variables: BTreeMap::new(),
+            host: None,
+        }
+    }
 }
 
 /// A call that is placed. Dropping it leaves the call as it is.
 pub struct PlacedCall {
+    orders: mpsc::Sender<Order>,
     news: watch::Receiver<CallNews>,
     ended: oneshot::Receiver<CallReport>,
 }
@@ -74,6 +127,21 @@ impl PlacedCall {
         (&mut self.ended).await.ok()
     }
 
+    /// Has something done in the call; `false` once it is over.
+    pub async fn wish(&self, wish: RoomWish) -> bool {
+        self.orders.send(Order::Wish(wish)).await.is_ok()
+    }
+
+    /// Ends the call; `false` once it is over.
+    pub async fn hang_up(&self) -> bool {
+        self.orders.send(Order::HangUp).await.is_ok()
+    }
+
+    /// Where its task takes orders.
+    pub(crate) fn orders(&self) -> mpsc::Sender<Order> {
+        self.orders.clone()
+    }
+
     /// Waits until more is known of it than when it was asked the last time.
     /// Cancel-safe; `None` once the call is over.
     pub async fn news(&mut self) -> Option<CallNews> {
@@ -97,49 +165,11 @@ impl Dialer {
             return Err(DialError::Stopping);
         }
         let script = call.script.clone().unwrap_or_else(|| shared.script());
-        shared.files.serve(&script);
-        let reservation = shared.whip.reserve();
-        let media = match script.flow.media() {
-            Hosting::Application => AppHostedMediaConfig::new(reservation.blob().to_wire()).into(),
-            Hosting::Service => ServiceHostedMediaConfig::default().into(),
-        };
-        let request = Call {
-            media_config: Some(media),
-            ..shared.request(call)?
-        };
-        let machine = CallMachine::outgoing(clock::now(), &request, CallConfig::default())?;
-        let (sender, notifications) = mpsc::channel(WAITING_NOTIFICATIONS);
-        let listed = shared.list_nameless(sender)?;
-        let driver = CallDriver::new(machine, shared.graph.clone(), notifications);
-        let start = SessionStart {
-            direction: Direction::Outgoing,
-            language: script.flow.language().to_owned(),
-            features: shared.format_of(&script),
-            ..SessionStart::default()
-        };
-        let facts = Facts {
-            time: jiff::Timestamp::now(),
-            ..Facts::default()
-        };
-        let run = Run::new(Arc::clone(&script.flow), facts);
-        let guide = Guide::Flow(Box::new(run));
-        let observer = Arc::clone(&shared.observer);
-        let talk = Conversation::new(start, guide, (shared.engines)(), observer);
-        let origin = Origin::new(false, &script.name, Some(call.to.clone()));
-        let control = Control::Graph(Box::new(driver));
-        let mut task = Task::new(&shared, &script, control, talk, origin, Some(reservation));
-        task.nameless = listed.nameless;
-        let (report, ended) = oneshot::channel();
-        let (sender, news) = watch::channel(CallNews::default());
-        task.news = Some(sender);
-        tokio::spawn(async move {
-            let ended = task.run().await;
-            listed.shared.reported(&ended);
-            // Nobody may be waiting for it.
-            let _ = report.send(ended);
-            drop(listed);
-        });
-        Ok(PlacedCall { news, ended })
+        shared.dial(Dial {
+            ring_seconds: call.ring_seconds,
+            handler: call.handler.clone(),
+            ..Dial::new(call.to.clone(), script)
+        })
     }
 }
 
@@ -184,22 +214,85 @@ impl Dialer {
 }
 
 impl Shared {
-    fn request(&self, call: &OutgoingCall) -> Result<Call, DialError> {
-        let source = match &call.to {
-            Contact::User(_) => {
-                ParticipantInfo::new(IdentitySet::application(Identity::new(&self.app)))
-            }
-            Contact::Phone(_) => instance(self.instance.as_deref().ok_or(DialError::NoInstance)?),
+    /// Places a call.
+    pub(crate) fn dial(self: &Arc<Self>, dial: Dial) -> Result<PlacedCall, DialError> {
+        if self.is_stopping() {
+            return Err(DialError::Stopping);
+        }
+        let script = Arc::clone(&dial.script);
+        self.files.serve(&script);
+        let reservation = self.whip.reserve();
+        let media = match script.flow.media() {
+            Hosting::Application => AppHostedMediaConfig::new(reservation.blob().to_wire()).into(),
+            Hosting::Service => ServiceHostedMediaConfig::default().into(),
         };
-        Ok(Call {
+        let request = Call {
+            media_config: Some(media),
+            ..self.request(&dial)?
+        };
+        let machine = CallMachine::outgoing(clock::now(), &request, CallConfig::default())?;
+        let (sender, notifications) = mpsc::channel(WAITING_NOTIFICATIONS);
+        let listed = self.list_nameless(sender)?;
+        let driver = CallDriver::new(machine, self.graph.clone(), notifications);
+        let start = SessionStart {
+            direction: Direction::Outgoing,
+            language: script.flow.language().to_owned(),
+            features: self.format_of(&script),
+            ..SessionStart::default()
+        };
+        let guide = guide_of(&dial);
+        let observer = Arc::clone(&self.observer);
+        let talk = Conversation::new(start, guide, (self.engines)(), observer);
+        let origin = Origin::new(false, &script.name, dial.peer());
+        let control = Control::Graph(Box::new(driver));
+        let mut task = Task::new(self, &script, control, talk, origin, Some(reservation));
+        task.nameless = listed.nameless;
+        task.links = dial.into_links();
+        let orders = task.address();
+        let (report, ended) = oneshot::channel();
+        let (sender, news) = watch::channel(CallNews::default());
+        task.news = Some(sender);
+        tokio::spawn(async move {
+            let ended = task.run().await;
+            listed.shared.reported(&ended);
+            // Nobody may be waiting for it.
+            let _ = report.send(ended);
+            drop(listed);
+        });
+        Ok(PlacedCall {
+            orders,
+            news,
+            ended,
+        })
+    }
+
+    fn request(&self, dial: &Dial) -> Result<Call, DialError> {
+        let source = match &dial.to {
+            Destination::One(Contact::Phone(_)) => {
+                instance(self.instance.as_deref().ok_or(DialError::NoInstance)?)
+            }
+            _ => ParticipantInfo::new(IdentitySet::application(Identity::new(&self.app))),
+        };
+        let call = Call {
             direction: Some(CallDirection::Outgoing),
             callback_uri: Some(self.callback.to_string()),
             source: Some(source),
-            targets: Some(vec![invitation(&call.to)]),
+            subject: dial.subject.clone(),
             requested_modalities: Some(vec![Modality::Audio]),
             tenant_id: Some(self.tenant.clone()),
-            ringing_timeout_in_seconds: call.ring_seconds.map(i32::from),
+            ringing_timeout_in_seconds: dial.ring_seconds.map(i32::from),
             ..Call::default()
+        };
+        Ok(match &dial.to {
+            Destination::One(one) => Call {
+                targets: Some(invitation(one).into_iter().collect()),
+                ..call
+            },
+            Destination::Group(people) => Call {
+                targets: Some(people.iter().filter_map(invitation).collect()),
+                ..call
+            },
+            Destination::Meeting(address) => call.joining((**address).clone()),
         })
     }
 
@@ -221,4 +314,41 @@ impl Shared {
             shared: Arc::clone(self),
         })
     }
+}
+
+impl Dial {
+    /// Who is called, if it is one.
+    fn peer(&self) -> Option<Contact> {
+        match &self.to {
+            Destination::One(contact) => Some(contact.clone()),
+            _ => None,
+        }
+    }
+
+    fn into_links(self) -> Links {
+        Links {
+            peer: self.peer(),
+            host: self.host,
+            variables: self.variables,
+        }
+    }
+}
+
+/// Who takes those who are called through the call.
+fn guide_of(dial: &Dial) -> Guide {
+    if let Some(handler) = &dial.handler {
+        let (program, call) = Program::placed(Caller::default());
+        tokio::spawn(handler(call));
+        return Guide::Program(Box::new(program));
+    }
+    let facts = Facts {
+        time: jiff::Timestamp::now(),
+        variables: dial.variables.clone(),
+        ..Facts::default()
+    };
+    let run = Run::new(Arc::clone(&dial.script.flow), facts);
+    Guide::Flow(Box::new(match dial.entry {
+        Some(entry) => run.beginning_at(entry),
+        None => run,
+    }))
 }

@@ -92,6 +92,23 @@ impl Shared {
         path
     }
 
+    /// Has a file served for a single call; gives its path, if there is a file.
+    pub(crate) fn serve_once(
+        &self,
+        make: impl FnOnce(String) -> Option<Recording>,
+    ) -> Option<String> {
+        let path = format!("{PROMPTS_PATH}/{}/kept.wav", Uuid::new_v4().simple());
+        let recording = Arc::new(make(path.clone())?);
+        let (_, ready) = watch::channel(Some(recording));
+        let mut spoken = self
+            .files
+            .spoken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        spoken.insert(path.clone(), ready);
+        Some(path)
+    }
+
     /// A file of a single call isn't needed any more.
     pub(crate) fn forget(&self, path: Option<String>) {
         if let Some(path) = path {

@@ -1,7 +1,9 @@
 //! Who controls a call: Graph, or nobody, where only its media comes to us.
 
-use switchboard_signaling::call::{CallDriver, CallEvent, Command, CommandError, CommandId};
-use switchboard_signaling::types::CallId;
+use switchboard_signaling::call::{
+    CallDriver, CallEvent, Command, CommandError, CommandId, Roster,
+};
+use switchboard_signaling::types::{CallId, CallState};
 
 /// A call's control.
 pub(crate) enum Control {
@@ -29,6 +31,22 @@ impl Control {
         match self {
             Self::Graph(driver) => driver.machine().id(),
             Self::Elsewhere { .. } => None,
+        }
+    }
+
+    /// Who is in the call, if Graph controls it.
+    pub(super) fn roster(&self) -> Option<&Roster> {
+        match self {
+            Self::Graph(driver) => Some(driver.machine().roster()),
+            Self::Elsewhere { .. } => None,
+        }
+    }
+
+    /// Whether the call is established, as far as Graph has told.
+    pub(super) fn is_established(&self) -> bool {
+        match self {
+            Self::Graph(driver) => *driver.machine().state() == CallState::Established,
+            Self::Elsewhere { over } => !over,
         }
     }
 

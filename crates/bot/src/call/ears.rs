@@ -11,6 +11,8 @@ use switchboard_media::features::{Fbank, FbankConfig, LogMel, PitchTracker, Whis
 use switchboard_nlp::{Event, FeatureFormat, FeatureKind, Features, SpeechFrame, Transient, Wants};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::keeping::Recorder;
+
 /// From one frame of features to the next.
 const HOP_MS: u64 = 10;
 /// Samples of 20 ms before the decision that somebody speaks: 500 ms. Speech begins
@@ -198,6 +200,8 @@ pub(super) struct Listener {
     /// Whether the engine gets something.
     analysing: bool,
     listening: bool,
+    /// Somebody's words are to be kept.
+    pub(super) recorder: Option<Recorder>,
     frame: Zeroizing<[f32; LIVE_FRAME]>,
 }
 
@@ -208,6 +212,7 @@ impl Listener {
             analysis: Analysis::new(choice),
             analysing: false,
             listening: false,
+            recorder: None,
             frame: Zeroizing::new([0.0; LIVE_FRAME]),
         }
     }
@@ -222,7 +227,8 @@ impl Listener {
         self.analysing
     }
 
-    /// Listens while there is a use for it: the engine's, or a voice agent's.
+    /// Listens while there is a use for it: the engine's, a voice agent's, or that words
+    /// are to be kept.
     pub(super) fn attend(&mut self, wants: Wants, tapped: bool) {
         let wanted = wants.audio || wants.features;
         if wanted != self.analysing {
@@ -230,7 +236,7 @@ impl Listener {
             // What was kept may be of a secret.
             self.analysis.forget();
         }
-        let listening = wanted || tapped;
+        let listening = wanted || tapped || self.recorder.is_some();
         if listening == self.listening {
             return;
         }
@@ -242,7 +248,15 @@ impl Listener {
     }
 
     pub(super) fn speech(&mut self, speaking: bool) -> Vec<Event> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.speech(speaking);
+        }
         self.analysis.speech(speaking)
+    }
+
+    /// Keeps what is heard from now on.
+    pub(super) fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
     }
 
     /// What came since the last time; `tap` gets it as it is.
@@ -259,6 +273,9 @@ impl Listener {
             end_ms
         }) {
             tap(frame);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.push(&frame[..]);
+            }
             if self.analysing {
                 events.extend(self.analysis.hear(end_ms, frame, probability, wants));
             }

@@ -73,12 +73,20 @@ pub(super) fn digit(tone: &Tone) -> Option<Digit> {
     })
 }
 
-/// A contact as Graph addresses it.
-pub(crate) fn invitation(contact: &Contact) -> InvitationParticipantInfo {
-    InvitationParticipantInfo::new(match contact {
+/// A contact as Graph addresses it; a team is nobody until one is picked.
+pub(crate) fn invitation(contact: &Contact) -> Option<InvitationParticipantInfo> {
+    Some(InvitationParticipantInfo::new(match contact {
         Contact::User(user) => IdentitySet::user(Identity::new(user)),
         Contact::Phone(phone) => IdentitySet::phone(Identity::new(phone)),
-    })
+        Contact::Bot(bot) => IdentitySet::application(Identity::new(bot)),
+        Contact::Team(_) => return None,
+    }))
+}
+
+/// Who is at the other end of a call that came in.
+pub(crate) fn peer_of(facts: &Facts) -> Option<Contact> {
+    let user = facts.caller.clone().map(Contact::User);
+    user.or_else(|| facts.number.clone().map(Contact::Phone))
 }
 
 /// The source of a call to a phone number: the application's instance.

@@ -1,15 +1,11 @@
 //! What whoever placed a call learns of it, and whoever looks after the bot.
 
-use std::time::Duration;
-
 use switchboard_signaling::call::Termination;
 use switchboard_signaling::types::CallId;
 
+use super::people::Member;
 use super::{Control, Task};
 use crate::bot::LiveCall;
-
-/// How often to look for the id of a call that was placed.
-pub(super) const NAMING: Duration = Duration::from_millis(50);
 
 /// How a call ended, for whoever placed it.
 #[derive(Debug, Clone)]
@@ -29,6 +25,10 @@ pub struct CallReport {
 pub struct CallNews {
     /// The call's id, once Graph gave one.
     pub id: Option<CallId>,
+    /// Whether it has been established.
+    pub established: bool,
+    /// Who else is in it now.
+    pub people: Vec<Member>,
     /// The flow's `outcome` so far.
     pub outcome: Option<String>,
 }
@@ -64,6 +64,8 @@ impl Task {
         let Some(news) = &self.news else { return };
         let known = CallNews {
             id: self.control.id().cloned(),
+            established: self.answered,
+            people: self.members(),
             outcome: self.talk.guide().outcome().map(str::to_owned),
         };
         news.send_if_modified(|told| {

@@ -1,20 +1,22 @@
 //! What the flow wants, done: by call control, by the playout, by a web hook.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use switchboard_nlp::{Digits, Event};
 use switchboard_signaling::call::Command;
 use switchboard_signaling::clock;
-use switchboard_signaling::request::{self, participants};
+use switchboard_signaling::request;
 use switchboard_signaling::types::{
-    AnswerRequest, AppHostedMediaConfig, InviteRequest, MediaConfig, Modality, RedirectRequest,
-    RejectReason, RejectRequest, ServiceHostedMediaConfig, TransferRequest,
+    AnswerRequest, AppHostedMediaConfig, MediaConfig, Modality, RedirectRequest, RejectReason,
+    RejectRequest, ServiceHostedMediaConfig, TransferRequest,
 };
 
 use super::facts::invitation;
+use super::teams::{Picking, Purpose};
 use super::{Awaited, Hook, Media, Task};
 use crate::conversation::Saying;
-use crate::flow::{Action, Contact, Input, Refusal, Words};
+use crate::flow::{Action, Contact, Input, Refusal, Whom, Words};
 use crate::hook::Question;
 use crate::prompts::Recording;
 
@@ -37,14 +39,30 @@ impl Task {
                 self.record(begin);
                 Vec::new()
             }
-            Action::Transfer(to) => {
-                let transfer = TransferRequest {
-                    transfer_target: Some(invitation(&to)),
-                    ..TransferRequest::default()
-                };
-                self.order(Command::Transfer(Box::new(transfer)))
-            }
+            Action::Transfer(to) => self.transfer(&to),
             Action::Invite(who) => self.invite(&who),
+            Action::Open(room) => self.open(room),
+            Action::Summon(list, entry) => self.summon(&list, entry),
+            Action::Join => self.join(),
+            Action::Mute(whom) => {
+                let asked = self.mute(&whom);
+                self.asked_of(asked, &whom)
+            }
+            Action::Hold(who, music) => {
+                let asked = self.hold(&who, music.as_deref());
+                self.asked_of(asked, &Whom::One(who))
+            }
+            Action::Resume(who) => {
+                let asked = self.resume(&who);
+                self.asked_of(asked, &Whom::One(who))
+            }
+            Action::Keep(keep) => self.begin_keeping(&keep),
+            Action::EndKeeping => self.end_keeping(clock::now()),
+            Action::PlayBack => self.play_back(),
+            Action::Deliver(url) => {
+                self.deliver(&url);
+                Vec::new()
+            }
             Action::Webhook(url) => {
                 self.ask(url);
                 Vec::new()
@@ -56,8 +74,8 @@ impl Task {
                 };
                 self.talk.tell(clock::now(), Event::Digits(digits))
             }
-            Action::Mute(true) => self.order(Command::Mute),
-            Action::Mute(false) => self.order(Command::Unmute),
+            Action::MuteBot(true) => self.order(Command::Mute),
+            Action::MuteBot(false) => self.order(Command::Unmute),
             Action::Stream(agent) => self.stream(&agent),
             Action::StopStream => {
                 self.stop_stream();
@@ -105,8 +123,12 @@ impl Task {
     }
 
     fn redirect(&mut self, to: &Contact) -> Vec<Action> {
+        if let Contact::Team(team) = to {
+            self.pick(Purpose::Redirect, team);
+            return Vec::new();
+        }
         let redirect = RedirectRequest {
-            targets: Some(vec![invitation(to)]),
+            targets: invitation(to).map(|target| vec![target]),
             callback_uri: Some(self.shared.callback.to_string()),
             ..RedirectRequest::default()
         };
@@ -116,32 +138,55 @@ impl Task {
         }
     }
 
-    fn invite(&mut self, who: &Contact) -> Vec<Action> {
-        let body = InviteRequest {
-            participants: Some(vec![invitation(who)]),
-            ..InviteRequest::default()
+    fn transfer(&mut self, to: &Contact) -> Vec<Action> {
+        if let Contact::Team(team) = to {
+            self.pick(Purpose::Transfer, team);
+            return Vec::new();
+        }
+        let transfer = TransferRequest {
+            transfer_target: invitation(to),
+            ..TransferRequest::default()
         };
-        let request = self.control.id().map(|id| participants::invite(id, &body));
-        let taken = match request {
-            Some(Ok(request)) => self.order_awaited(Command::Operation(request), Awaited::Invite),
-            _ => false,
+        self.order(Command::Transfer(Box::new(transfer)))
+    }
+
+    /// Finds out who of a team takes the call.
+    fn pick(&mut self, purpose: Purpose, team: &str) {
+        let picking = self.shared.pick(Arc::clone(&self.script), team.to_owned());
+        self.picking = Some(Picking {
+            purpose,
+            choice: tokio::spawn(picking),
+        });
+    }
+
+    /// Somebody of a team takes the call, or nobody is there to.
+    pub(super) fn picked(&mut self, now: Instant, who: Option<Contact>) -> Vec<Action> {
+        let Some(picking) = self.picking.take() else {
+            return Vec::new();
         };
-        match taken {
-            true => Vec::new(),
-            false => self.talk.input(clock::now(), Input::Invited(false)),
+        match (picking.purpose, who) {
+            (Purpose::Transfer, Some(who)) => self.transfer(&who),
+            (Purpose::Transfer, None) => self.talk.input(now, Input::TransferFailed),
+            (Purpose::Redirect, Some(who)) => self.redirect(&who),
+            (Purpose::Redirect, None) => self.order(Command::HangUp),
         }
     }
 
-    fn ask(&mut self, url: String) {
-        let guide = self.talk.guide();
-        let facts = self.talk.facts();
-        let question = Question {
+    /// What a web hook learns of the call.
+    pub(super) fn question(&self) -> Question<'_> {
+        let (guide, facts) = (self.talk.guide(), self.talk.facts());
+        Question {
             call: &facts.call,
             node: guide.node(),
             caller: facts.caller.id.as_deref(),
             number: facts.caller.number.as_deref(),
             values: guide.values(),
-        };
+        }
+    }
+
+    fn ask(&mut self, url: String) {
+        let question = self.question();
+        let (guide, facts) = (self.talk.guide(), self.talk.facts());
         let (body, node) = (question.body(), guide.node().to_owned());
         let (hooks, call) = (self.shared.hooks.clone(), facts.call.clone());
         let answer = tokio::spawn(async move {
@@ -150,7 +195,11 @@ impl Task {
                 .inspect_err(|error| tracing::warn!(call, %error, "a web hook failed"))
                 .ok()
         });
-        self.hook = Some(Hook { node, answer });
+        self.hook = Some(Hook {
+            node,
+            answer,
+            delivers: false,
+        });
     }
 
     fn play(&mut self, name: String) -> Vec<Action> {
@@ -202,6 +251,13 @@ impl Task {
     }
 
     pub(super) fn stop_saying(&mut self) {
+        self.hush();
+        self.talk.stopped();
+    }
+
+    /// Silences whatever is being said, or about to be.
+    pub(super) fn hush(&mut self) {
+        self.preparing = None;
         self.hush_words();
         match &mut self.media {
             Media::Application(ours) => {
@@ -211,7 +267,6 @@ impl Task {
             }
             Media::Service(_) => self.stop_files(),
         }
-        self.talk.stopped();
     }
 
     fn hush_words(&mut self) {

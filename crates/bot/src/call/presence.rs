@@ -10,34 +10,38 @@ use switchboard_signaling::types::UserId;
 
 use super::Task;
 
-/// How long callers wait for the presence of those they may be passed on to.
+/// How long callers wait for the presence of those they may be passed on to: they must
+/// be answered within 15 s.
 const PRESENCE_WITHIN: Duration = Duration::from_secs(3);
 
 impl Task {
-    /// The contacts who are available, where the flow asks for it. Who can't be asked
-    /// about in time counts as away: callers wait 15 s at most to be answered.
+    /// The contacts who are available, where the flow asks for it.
     pub(super) async fn present(&mut self) -> BTreeSet<String> {
         let watched = self.script.flow.watched();
         if watched.is_empty() {
             return BTreeSet::new();
         }
-        let available = available(&self.shared.graph, &watched);
-        match tokio::time::timeout(PRESENCE_WITHIN, available).await {
-            Ok(Ok(present)) => present,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "presence can't be read; everybody counts as away");
-                BTreeSet::new()
-            }
-            Err(_) => {
-                tracing::warn!("presence isn't told in time; everybody counts as away");
-                BTreeSet::new()
-            }
+        available(&self.shared.graph, &watched).await
+    }
+}
+
+/// Which of the contacts (by name, with their users) are available. Who can't be asked
+/// about in time counts as away.
+pub(crate) async fn available(graph: &GraphClient, watched: &[(&str, &str)]) -> BTreeSet<String> {
+    match tokio::time::timeout(PRESENCE_WITHIN, ask(graph, watched)).await {
+        Ok(Ok(present)) => present,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "presence can't be read; everybody counts as away");
+            BTreeSet::new()
+        }
+        Err(_) => {
+            tracing::warn!("presence isn't told in time; everybody counts as away");
+            BTreeSet::new()
         }
     }
 }
 
-/// Which of the contacts (by name, with their users) are available.
-async fn available(
+async fn ask(
     graph: &GraphClient,
     watched: &[(&str, &str)],
 ) -> Result<BTreeSet<String>, GraphError> {

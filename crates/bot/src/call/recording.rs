@@ -21,18 +21,22 @@ const PAUSE_SECONDS: i32 = 2;
 const FRAME: usize = 320;
 
 /// A recording on its way from Graph.
-pub(super) struct Fetching(JoinHandle<Option<Sound>>);
+pub(super) struct Fetching {
+    sound: JoinHandle<Option<Sound>>,
+    /// It is kept for the call, not for the engine.
+    pub(super) keep: bool,
+}
 
 impl Drop for Fetching {
     fn drop(&mut self) {
-        self.0.abort();
+        self.sound.abort();
     }
 }
 
 impl Fetching {
     /// Waits for it; `None` if it can't be had. Cancel-safe.
     pub(super) async fn sound(&mut self) -> Option<Sound> {
-        (&mut self.0).await.ok().flatten()
+        (&mut self.sound).await.ok().flatten()
     }
 }
 
@@ -66,23 +70,28 @@ impl Task {
         }
     }
 
-    /// Graph has recorded a response.
-    pub(super) fn fetch(&mut self, operation: &CommsOperation) {
+    /// Graph has recorded a response; whether it is being fetched.
+    pub(super) fn fetch(&mut self, operation: &CommsOperation, keep: bool) -> bool {
         let Ok(base) = Url::parse(&self.shared.graph_base) else {
-            return;
+            return false;
         };
         let (location, token) = match recording_of(operation, &base, &RecordingHosts::default()) {
             Ok((location, token)) => (location, token.clone()),
-            Err(error) => return tracing::warn!(%error, "a response is not fetched"),
+            Err(error) => {
+                tracing::warn!(%error, "a response is not fetched");
+                return false;
+            }
         };
         let hooks = self.shared.hooks.clone();
-        self.fetching = Some(Fetching(tokio::spawn(async move {
+        let sound = tokio::spawn(async move {
             let bytes = hooks.fetch(location, token.expose()).await;
             let bytes = bytes
                 .inspect_err(|error| tracing::warn!(%error, "a response could not be fetched"))
                 .ok()?;
             Sound::from_wav(&bytes).ok()
-        })));
+        });
+        self.fetching = Some(Fetching { sound, keep });
+        true
     }
 }
 

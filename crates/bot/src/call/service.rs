@@ -78,6 +78,13 @@ impl Task {
         };
         let language = self.script.flow.language().to_owned();
         let path = self.shared.speak_into_file(synthesizer, words, language);
+        let saying = self.play_once(Some(path));
+        self.said(saying, None)
+    }
+
+    /// Has Graph play a file that is there until it was played.
+    pub(super) fn play_once(&mut self, path: Option<String>) -> Option<Saying> {
+        let path = path?;
         let saying = self.play_file(&path);
         if let Media::Service(service) = &mut self.media
             && let Some((_, file)) = &mut service.playing
@@ -86,6 +93,6 @@ impl Task {
         } else {
             self.shared.forget(Some(path));
         }
-        self.said(saying, None)
+        saying
     }
 }

@@ -1,6 +1,7 @@
 //! From what is written to what can be run, or to all that is wrong with it.
 
 mod graph;
+mod rooms;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use toml::Spanned;
 use super::model::{ContactModel, FlowModel, HoursModel, Name, NodeModel, PromptModel};
 use super::plan::{Contact, EngineRights, Flow, Hours, Node, NodeId, PromptSource};
 use super::problem::{Problems, Report, did_you_mean};
+use super::text;
 
 pub(super) fn parse(text: &str, exists: &dyn Fn(&str) -> bool) -> Result<Flow, Problems> {
     match toml::from_str(text) {
@@ -108,6 +110,26 @@ impl<'a> Check<'a> {
                 .contacts
                 .iter()
                 .map(|(name, contact)| (name.clone(), self.contact(contact)))
+                .collect(),
+            teams: model
+                .teams
+                .iter()
+                .map(|(name, team)| (name.clone(), self.team(name, team)))
+                .collect(),
+            on_call: model
+                .on_call
+                .iter()
+                .map(|(name, list)| (name.clone(), self.on_call(list)))
+                .collect(),
+            rooms: model
+                .rooms
+                .iter()
+                .map(|(name, room)| (name.clone(), self.room(room)))
+                .collect(),
+            variables: model
+                .variables
+                .iter()
+                .map(|name| self.variable(name))
                 .collect(),
             engine: EngineRights {
                 say: model.engine.say,
@@ -219,7 +241,7 @@ impl<'a> Check<'a> {
                 path: path.clone(),
                 text: text.clone(),
             },
-            (None, Some(text)) if !text.trim().is_empty() => PromptSource::Text(text.clone()),
+            (None, Some(words)) if !words.trim().is_empty() => self.text(prompt, words),
             _ => {
                 self.problem(
                     prompt.span(),
@@ -231,20 +253,44 @@ impl<'a> Check<'a> {
         }
     }
 
+    fn text(&mut self, prompt: &Spanned<PromptModel>, words: &str) -> PromptSource {
+        let names = text::variables(words);
+        let given = self
+            .model
+            .variables
+            .iter()
+            .map(|name| name.get_ref().as_str());
+        let known: Vec<&str> = given.chain(text::OF_CALLS).collect();
+        for name in names.iter().filter(|name| !known.contains(name)) {
+            let suggestion = did_you_mean(name, known.iter().copied())
+                .unwrap_or_else(|| "list it in variables, or write {{ for a brace".to_owned());
+            let message = format!("there is no variable \"{name}\"");
+            self.report.add(prompt.span(), message, Some(suggestion));
+        }
+        match names.is_empty() {
+            true => PromptSource::Text(text::filled(words, |_| String::new())),
+            false => PromptSource::Template(words.to_owned()),
+        }
+    }
+
+    fn variable(&mut self, name: &Name) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let known = text::OF_CALLS.contains(&name.get_ref().as_str());
+        if known || name.get_ref().is_empty() || !name.get_ref().chars().all(plain) {
+            let message = format!("\"{}\" can't be the name of a variable", name.get_ref());
+            let suggestion = "use letters, digits and _; people and count are every call's";
+            self.problem(name.span(), message, Some(suggestion));
+        }
+        name.get_ref().clone()
+    }
+
     fn contact(&mut self, contact: &Spanned<ContactModel>) -> Contact {
-        match contact.get_ref() {
-            ContactModel {
-                user: Some(user),
-                phone: None,
-            } => Contact::User(user.clone()),
-            ContactModel {
-                user: None,
-                phone: Some(phone),
-            } if is_e164(phone) => Contact::Phone(phone.clone()),
-            ContactModel {
-                user: None,
-                phone: Some(_),
-            } => {
+        let ContactModel { user, phone, bot } = contact.get_ref();
+        match (user, phone, bot) {
+            (Some(user), None, None) => Contact::User(user.clone()),
+            (None, Some(phone), None) if is_e164(phone) => Contact::Phone(phone.clone()),
+            (None, None, Some(bot)) => Contact::Bot(bot.clone()),
+            (None, Some(_), None) => {
                 let suggestion = "write + and the whole number, \"+31201234567\"";
                 self.problem(
                     contact.span(),
@@ -256,12 +302,24 @@ impl<'a> Check<'a> {
             _ => {
                 self.problem(
                     contact.span(),
-                    "the contact must have either user or phone",
+                    "the contact must have one of user, phone and bot",
                     None,
                 );
                 Contact::User(String::new())
             }
         }
+    }
+
+    /// The opening hours of a name.
+    fn named_hours(&mut self, name: &Name) -> Option<Hours> {
+        let hours = self.hours.get(name.get_ref().as_str()).cloned();
+        if hours.is_none() && !self.model.hours.contains_key(name.get_ref()) {
+            let known = self.model.hours.keys().map(String::as_str);
+            let suggestion = did_you_mean(name.get_ref(), known);
+            let message = format!("there are no hours \"{}\"", name.get_ref());
+            self.report.add(name.span(), message, suggestion);
+        }
+        hours
     }
 
     fn hours(&mut self, hours: &HoursModel) -> Option<Hours> {

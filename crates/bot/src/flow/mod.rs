@@ -13,14 +13,20 @@ mod plan;
 mod problem;
 mod run;
 mod simulate;
+mod summons;
+mod text;
 mod values;
 
 pub use draw::{dot, mermaid};
+pub(crate) use model::Pick;
 pub use model::{Hosting, Refusal, schema};
-pub use plan::{Contact, Flow, PromptSource};
+pub use plan::{Contact, Entry, Flow, Keep, PromptSource, Whom};
+pub(crate) use plan::{Meeting, Room, Which};
 pub use problem::{Problem, Problems};
-pub use run::{Action, Facts, Input, Run, Wish, Words};
+pub use run::{Action, Facts, Input, People, Run, Wish, Words};
 pub use simulate::Simulator;
+pub(crate) use summons::{Summoning, Summons};
+pub use text::literal;
 pub use values::Values;
 
 #[cfg(test)]

@@ -1,10 +1,18 @@
 //! A flow as it is written: TOML tables with their places in the file.
 
+mod rooms;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
+
+pub(crate) use rooms::Pick;
+pub(super) use rooms::{
+    AttendModel, HoldModel, InviteModel, JoinModel, MeetingModel, MuteModel, OnCallModel,
+    OpenModel, RoomModel, SummonModel, TeamModel,
+};
 
 /// A name with its place in the file.
 pub(super) type Name = Spanned<String>;
@@ -44,6 +52,22 @@ pub(super) struct FlowModel {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, ContactModel>")]
     pub(super) contacts: BTreeMap<String, Spanned<ContactModel>>,
+    /// Contacts of whom one takes a call.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, TeamModel>")]
+    pub(super) teams: BTreeMap<String, Spanned<TeamModel>>,
+    /// Who is called when something has happened.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, OnCallModel>")]
+    pub(super) on_call: BTreeMap<String, Spanned<OnCallModel>>,
+    /// Calls of the bot's own with several people.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, RoomModel>")]
+    pub(super) rooms: BTreeMap<String, Spanned<RoomModel>>,
+    /// What whoever opens a room gives words for: prompts' texts have them as `{name}`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) variables: Vec<Name>,
     /// Opening hours.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, HoursModel>")]
@@ -107,7 +131,7 @@ pub(super) struct PromptModel {
     pub(super) text: Option<String>,
 }
 
-/// Either a user or a phone number.
+/// A user, a phone number, or another bot.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ContactModel {
@@ -115,6 +139,8 @@ pub(super) struct ContactModel {
     pub(super) user: Option<String>,
     /// A phone number (E.164).
     pub(super) phone: Option<String>,
+    /// A bot's application id; bots can be invited.
+    pub(super) bot: Option<String>,
 }
 
 /// When somebody is there.
@@ -172,7 +198,35 @@ pub(super) struct NodeModel {
     /// Bring somebody into the call.
     #[schemars(with = "Option<InviteModel>")]
     pub(super) invite: Option<Spanned<InviteModel>>,
-    /// Hand the caller's next words to the engine.
+    /// Go on in a room.
+    #[schemars(with = "Option<OpenModel>")]
+    pub(super) open: Option<Spanned<OpenModel>>,
+    /// Call people until enough have come.
+    #[schemars(with = "Option<SummonModel>")]
+    pub(super) summon: Option<Spanned<SummonModel>>,
+    /// Join the call that summoned this one.
+    #[schemars(with = "Option<JoinModel>")]
+    pub(super) join: Option<Spanned<JoinModel>>,
+    /// Stay while others talk.
+    #[schemars(with = "Option<AttendModel>")]
+    pub(super) attend: Option<Spanned<AttendModel>>,
+    /// Silence others.
+    #[schemars(with = "Option<MuteModel>")]
+    pub(super) mute: Option<Spanned<MuteModel>>,
+    /// Put one on hold.
+    #[schemars(with = "Option<HoldModel>")]
+    pub(super) hold: Option<Spanned<HoldModel>>,
+    /// Take one back from hold.
+    #[schemars(with = "Option<HoldModel>")]
+    pub(super) resume: Option<Spanned<HoldModel>>,
+    /// Play what `record` kept.
+    #[schemars(with = "Option<PlayBackModel>")]
+    pub(super) play_back: Option<Spanned<PlayBackModel>>,
+    /// Hand what `record` kept to a web service.
+    #[schemars(with = "Option<WebhookModel>")]
+    pub(super) deliver: Option<Spanned<WebhookModel>>,
+    /// Hand the caller's next words to the engine, or keep them for `play_back` and
+    /// `deliver`.
     #[schemars(with = "Option<RecordModel>")]
     pub(super) record: Option<Spanned<RecordModel>>,
     /// Let a voice agent talk with the caller.
@@ -352,9 +406,11 @@ pub(super) struct CaseModel {
     /// One of the opening hours.
     #[schemars(with = "Option<String>")]
     pub(super) hours: Option<Name>,
-    /// A contact who must be available.
+    /// A contact who must be available, or a team of which somebody must be.
     #[schemars(with = "Option<String>")]
     pub(super) present: Option<Name>,
+    /// How many others must be in the call at least.
+    pub(super) people: Option<u16>,
     /// Where it leads.
     #[schemars(with = "String")]
     pub(super) goto: Name,
@@ -401,21 +457,6 @@ pub(super) struct TransferModel {
     pub(super) on_failed: Option<Name>,
 }
 
-/// Bringing somebody in.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct InviteModel {
-    /// A contact.
-    #[schemars(with = "String")]
-    pub(super) who: Name,
-    /// When they are in.
-    #[schemars(with = "String")]
-    pub(super) next: Name,
-    /// When they don't come.
-    #[schemars(with = "Option<String>")]
-    pub(super) on_failed: Option<Name>,
-}
-
 /// A short response in the caller's own words.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -424,7 +465,29 @@ pub(super) struct RecordModel {
     #[serde(default = "ten")]
     #[schemars(with = "f64")]
     pub(super) seconds: Spanned<f64>,
+    /// Keep it, in memory and for this call alone, instead of handing it to the engine.
+    #[serde(default)]
+    pub(super) keep: bool,
+    /// How long a pause ends what is kept, in seconds.
+    #[serde(default = "three")]
+    #[schemars(with = "f64")]
+    pub(super) pause: Spanned<f64>,
+    /// The key that ends what is kept.
+    #[schemars(with = "Option<String>")]
+    pub(super) stop: Option<Name>,
     /// When it is over.
+    #[schemars(with = "String")]
+    pub(super) next: Name,
+    /// When nothing was said that could be kept.
+    #[schemars(with = "Option<String>")]
+    pub(super) on_empty: Option<Name>,
+}
+
+/// Playing what was kept.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlayBackModel {
+    /// When it was played, or a key interrupted it.
     #[schemars(with = "String")]
     pub(super) next: Name,
 }

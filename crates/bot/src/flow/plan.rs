@@ -1,16 +1,22 @@
 //! A flow that has been checked: every name is an index, every way leads somewhere.
 
-use std::collections::BTreeMap;
+mod exits;
+mod rooms;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::civil::{Time, Weekday};
+use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use super::check;
 use super::model::{Hosting, Refusal};
 use super::problem::Problems;
 use super::run::Facts;
+
+pub use rooms::Whom;
+pub(crate) use rooms::{Meeting, OnCall, Room, Team, Tier, Which};
 
 /// A conversation that can be run.
 pub struct Flow {
@@ -21,9 +27,17 @@ pub struct Flow {
     pub(super) media: Hosting,
     pub(super) prompts: BTreeMap<String, PromptSource>,
     pub(super) contacts: BTreeMap<String, Contact>,
+    pub(super) teams: BTreeMap<String, Team>,
+    pub(super) on_call: BTreeMap<String, OnCall>,
+    pub(super) rooms: BTreeMap<String, Room>,
+    pub(super) variables: BTreeSet<String>,
     pub(super) engine: EngineRights,
     pub(super) nodes: Vec<Node>,
 }
+
+/// Where a call begins that doesn't begin at the flow's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry(pub(super) NodeId);
 
 impl Flow {
     /// Reads and checks a flow.
@@ -65,7 +79,7 @@ impl Flow {
                 continue;
             };
             let names = cases.iter().filter_map(|(case, _)| case.present.as_deref());
-            for name in names {
+            for name in names.flat_map(|name| self.members(name)) {
                 if let Some(Contact::User(user)) = self.contact(name)
                     && !watched.contains(&(name, user.as_str()))
                 {
@@ -82,6 +96,63 @@ impl Flow {
             Step::Stream(stream) => Some(stream.to.as_str()),
             _ => None,
         })
+    }
+
+    /// The contacts of a team; a contact is a team of one.
+    fn members<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
+        match self.teams.get(name) {
+            Some(team) => team.of.iter().map(String::as_str).collect(),
+            None => vec![name],
+        }
+    }
+
+    /// The rooms that can be opened, by name.
+    pub fn rooms(&self) -> impl Iterator<Item = &str> {
+        self.rooms.keys().map(String::as_str)
+    }
+
+    /// What whoever opens a room gives words for.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(String::as_str)
+    }
+
+    /// A text with the words of variables.
+    pub(crate) fn filled(text: &str, variables: &BTreeMap<String, String>) -> String {
+        super::text::filled(text, |name| {
+            variables.get(name).cloned().unwrap_or_default()
+        })
+    }
+
+    /// When a room opens by itself the next time after `now`; `None` if never.
+    pub fn opens_after(&self, room: &str, now: Timestamp) -> Option<Timestamp> {
+        self.rooms.get(room)?.opens.as_ref()?.begin_after(now)
+    }
+
+    pub(crate) fn room(&self, name: &str) -> Option<&Room> {
+        self.rooms.get(name)
+    }
+
+    pub(crate) fn on_call(&self, name: &str) -> Option<&OnCall> {
+        self.on_call.get(name)
+    }
+
+    pub(crate) fn team(&self, name: &str) -> Option<&Team> {
+        self.teams.get(name)
+    }
+
+    /// Where a room's call begins.
+    pub(crate) fn entry_of(&self, room: &Room) -> Entry {
+        Entry(room.start)
+    }
+
+    /// The prompts that are heard by those on hold.
+    pub(crate) fn music(&self) -> BTreeSet<&str> {
+        let nodes = self.nodes.iter();
+        let music = nodes.filter_map(|node| match &node.step {
+            Step::Hold { music, .. } => music.as_deref(),
+            _ => None,
+        });
+        music.collect()
     }
 
     /// Who handles the media of its calls.
@@ -118,6 +189,8 @@ pub enum PromptSource {
     },
     /// Text for the synthesiser.
     Text(String),
+    /// Text that is whole in the call only: with the words of variables.
+    Template(String),
 }
 
 impl PromptSource {
@@ -125,7 +198,7 @@ impl PromptSource {
     pub fn words(&self) -> Option<&str> {
         match self {
             Self::File { text, .. } => text.as_deref(),
-            Self::Text(text) => Some(text),
+            Self::Text(text) | Self::Template(text) => Some(text),
         }
     }
 }
@@ -137,6 +210,10 @@ pub enum Contact {
     User(String),
     /// A phone number (E.164).
     Phone(String),
+    /// A bot's application id: can be invited, and nothing else.
+    Bot(String),
+    /// A team of the flow, by name: one of them takes the call.
+    Team(String),
 }
 
 /// What the speech engine may do by itself.
@@ -177,6 +254,37 @@ pub(super) enum Step {
     },
     Reject(Refusal),
     Invite {
+        who: Vec<String>,
+        next: NodeId,
+        failed: NodeId,
+    },
+    Open {
+        room: String,
+        failed: NodeId,
+    },
+    Summon {
+        on_call: String,
+        ask: NodeId,
+        next: NodeId,
+        failed: NodeId,
+    },
+    Join {
+        failed: NodeId,
+    },
+    Attend(Attend),
+    Mute {
+        /// `None` for everybody.
+        who: Option<String>,
+        next: NodeId,
+        failed: NodeId,
+    },
+    Hold {
+        who: String,
+        music: Option<String>,
+        next: NodeId,
+        failed: NodeId,
+    },
+    Resume {
         who: String,
         next: NodeId,
         failed: NodeId,
@@ -186,6 +294,15 @@ pub(super) enum Step {
         next: NodeId,
     },
     Stream(Stream),
+    Keep {
+        keep: Keep,
+        next: NodeId,
+        empty: NodeId,
+    },
+    PlayBack {
+        next: NodeId,
+    },
+    Deliver(Webhook),
     Webhook(Webhook),
     HangUp,
 }
@@ -235,6 +352,27 @@ pub(super) struct Stream {
     pub(super) failed: NodeId,
 }
 
+pub(super) struct Attend {
+    pub(super) greet: Option<String>,
+    pub(super) farewell: Option<String>,
+    /// How many others are waited for, and where it goes on then.
+    pub(super) enough: Option<(usize, NodeId)>,
+    pub(super) timeout: Duration,
+    pub(super) on_alone: NodeId,
+    pub(super) on_timeout: NodeId,
+}
+
+/// How a caller's words are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// How long they may be.
+    pub most: Duration,
+    /// A pause that ends them.
+    pub pause: Duration,
+    /// A key that ends them.
+    pub stop: Option<char>,
+}
+
 pub(super) struct Webhook {
     pub(super) url: String,
     pub(super) timeout: Duration,
@@ -252,10 +390,12 @@ pub(super) struct Condition {
     pub(super) language: Option<String>,
     pub(super) hours: Option<Hours>,
     pub(super) present: Option<String>,
+    pub(super) people: Option<usize>,
 }
 
 impl Condition {
-    pub(super) fn holds(&self, facts: &Facts) -> bool {
+    /// Whether it holds with so many others in the call.
+    pub(super) fn holds(&self, flow: &Flow, facts: &Facts, people: usize) -> bool {
         let given = |patterns: &Option<Vec<String>>, value: Option<&str>| match patterns {
             None => true,
             Some(patterns) => {
@@ -280,10 +420,12 @@ impl Condition {
                 .hours
                 .as_ref()
                 .is_none_or(|hours| hours.contain(facts.time))
-            && self
-                .present
-                .as_ref()
-                .is_none_or(|who| facts.present.contains(who))
+            && self.present.as_ref().is_none_or(|who| {
+                flow.members(who)
+                    .iter()
+                    .any(|who| facts.present.contains(*who))
+            })
+            && self.people.is_none_or(|least| people >= least)
     }
 
     pub(super) fn always(&self) -> bool {
@@ -294,6 +436,7 @@ impl Condition {
             && self.language.is_none()
             && self.hours.is_none()
             && self.present.is_none()
+            && self.people.is_none()
     }
 }
 
@@ -330,84 +473,16 @@ impl Hours {
             && local.time() >= self.from
             && self.to.is_none_or(|to| local.time() < to)
     }
-}
 
-impl Step {
-    /// Where a node may lead, and by what.
-    pub(super) fn exits(&self) -> Vec<(String, NodeId)> {
-        let mut exits = Vec::new();
-        let mut add = |label: &str, to: NodeId| exits.push((label.to_owned(), to));
-        match self {
-            Self::Next(next) => add("", *next),
-            Self::Listen(listen) => {
-                listen
-                    .keys
-                    .iter()
-                    .for_each(|(key, to)| add(&key.to_string(), *to));
-                listen
-                    .intents
-                    .iter()
-                    .for_each(|(intent, to)| add(intent, *to));
-                listen
-                    .keywords
-                    .iter()
-                    .for_each(|(word, to)| add(&format!("\"{word}\""), *to));
-                if let Some((below, to)) = listen.sentiment {
-                    add(&format!("mood below {below}"), to);
-                }
-                add("time-out", listen.on_timeout);
-                add("invalid", listen.on_invalid);
-                if let Some(to) = listen.on_engine_down {
-                    add("engine down", to);
-                }
-            }
-            Self::Collect(collect) => {
-                add(&collect.into, collect.next);
-                add("time-out", collect.on_timeout);
-                add("invalid", collect.on_invalid);
-            }
-            Self::Branch(cases, otherwise) => {
-                cases
-                    .iter()
-                    .enumerate()
-                    .for_each(|(index, (_, to))| add(&format!("case {}", index + 1), *to));
-                add("else", *otherwise);
-            }
-            Self::Transfer { failed, .. } => add("failed", *failed),
-            Self::Invite { next, failed, .. } => {
-                add("joined", *next);
-                add("failed", *failed);
-            }
-            Self::Record { next, .. } => add("said", *next),
-            Self::Stream(stream) => {
-                let keys = stream.keys.iter();
-                keys.for_each(|(key, to)| add(&key.to_string(), *to));
-                add("finished", stream.next);
-                add("failed", stream.failed);
-            }
-            Self::Webhook(webhook) => {
-                webhook
-                    .results
-                    .iter()
-                    .for_each(|(result, to)| add(result, *to));
-                add("else", webhook.next);
-                add("failed", webhook.failed);
-            }
-            Self::HangUp | Self::Reject(_) | Self::Redirect { .. } => {}
-        }
-        exits
-    }
-
-    /// Whether a call may end here.
-    pub(super) fn is_end(&self) -> bool {
-        matches!(
-            self,
-            Self::HangUp | Self::Reject(_) | Self::Redirect { .. } | Self::Transfer { .. }
-        )
-    }
-
-    /// Whether it goes on at once, with nothing to wait for.
-    pub(super) fn is_instant(&self) -> bool {
-        matches!(self, Self::Next(_) | Self::Branch(..))
+    /// When they begin the next time after `now`.
+    fn begin_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let today = now.to_zoned(self.zone.clone()).date();
+        let days = (0..8).filter_map(|days| today.checked_add(days.days()).ok());
+        let days = days.filter(|day| self.days.contains(&day.weekday()));
+        let begin = |day: Date| {
+            let local = day.to_datetime(self.from);
+            Some(local.to_zoned(self.zone.clone()).ok()?.timestamp())
+        };
+        days.filter_map(begin).find(|begin| *begin > now)
     }
 }

@@ -2,22 +2,24 @@
 //! argument.
 
 mod listening;
+mod rooms;
+mod terms;
 mod wishes;
 
-use std::collections::BTreeSet;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use switchboard_media::event::Digit;
 use switchboard_nlp::Collect as Wanted;
 use zeroize::Zeroizing;
 
 pub(super) use listening::words;
+use rooms::Company;
+pub use terms::{Action, Input, People, Wish, Words};
 
 use super::model::Refusal;
-use super::plan::{Contact, Flow, NodeId, Step};
+use super::plan::{Contact, Entry, Flow, NodeId, PromptSource, Step};
 use super::values::Values;
 
 /// What is known of a call when it comes in.
@@ -35,135 +37,8 @@ pub struct Facts {
     pub earlier: Vec<Duration>,
     /// The contacts who are available, by name.
     pub present: BTreeSet<String>,
-}
-
-/// Something that happened in the call.
-#[derive(Clone, Copy)]
-pub enum Input<'a> {
-    /// The call came in, and can still be refused. Skipped for calls the bot makes.
-    Incoming,
-    /// Media flows.
-    Connected,
-    /// A key was pressed.
-    Digit(Digit),
-    /// The caller began to speak.
-    SpeechStart,
-    /// The engine understood what the caller wants.
-    Intent {
-        /// The engine's name for it.
-        name: &'a str,
-        /// 0–1.
-        confidence: f32,
-    },
-    /// The engine heard words, for good.
-    Text(&'a str),
-    /// The engine judged the caller's mood, −1…1.
-    Sentiment(f32),
-    /// The engine asks for something by itself.
-    Wish(Wish<'a>),
-    /// The engine is there (`true`) or not.
-    Engine(bool),
-    /// The prompt that was playing is over; interrupted ones are not reported.
-    PromptFinished,
-    /// Nobody took the transferred call.
-    TransferFailed,
-    /// The invited contact is in the call (`true`) or won't come.
-    Invited(bool),
-    /// The voice agent has finished (`true`), or can't be reached.
-    Streamed(bool),
-    /// A web hook's `result`; `None` when it failed.
-    Webhook(Option<&'a str>),
-    /// [`Run::poll_timeout`] has passed.
-    Timeout,
-    /// The caller is gone.
-    CallerLeft,
-}
-
-/// Not even the kind of input in detail: keys, words and moods are the caller's.
-impl fmt::Debug for Input<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Input(_)")
-    }
-}
-
-/// What an engine asks for; done where the flow's `engine` table allows it.
-#[derive(Clone, Copy)]
-pub enum Wish<'a> {
-    /// Say a text.
-    Text(&'a str),
-    /// Play a prompt.
-    Prompt(&'a str),
-    /// Stop speaking.
-    StopSpeaking,
-    /// Pass the call on to a contact.
-    Transfer(&'a str),
-    /// Invite a contact.
-    Invite(&'a str),
-    /// Collect keys.
-    Collect(Wanted),
-    /// Mute the bot, or take that back.
-    Mute(bool),
-    /// End the call.
-    HangUp,
-}
-
-/// An engine's words: never printed, wiped when dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Words(Zeroizing<String>);
-
-impl Words {
-    pub(crate) fn new(words: &str) -> Self {
-        Self(Zeroizing::new(words.to_owned()))
-    }
-
-    /// The words, for the synthesiser.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Words {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Words(_)")
-    }
-}
-
-/// What the call's owner is to do, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Take the call.
-    Answer,
-    /// Refuse it.
-    Reject(Refusal),
-    /// Pass it on unanswered.
-    Redirect(Contact),
-    /// Play a prompt, in place of what is playing.
-    Play(String),
-    /// Say the engine's words, in place of what is playing.
-    Say(Words),
-    /// Stop playing.
-    StopPlaying,
-    /// A secret follows (`true`) or is over: close or open the engine's gate, and
-    /// show no keys.
-    Secret(bool),
-    /// Hand the caller's words to the engine (`true`), or no more.
-    Record(bool),
-    /// Pass the call on.
-    Transfer(Contact),
-    /// Bring somebody in.
-    Invite(Contact),
-    /// Post [`Run::values`] to this address, and report the answer.
-    Webhook(String),
-    /// Tell the engine the keys it wanted; `None` when they are secret.
-    Keys(Option<Words>),
-    /// Mute the bot, or take that back.
-    Mute(bool),
-    /// Connect the caller with a voice agent.
-    Stream(String),
-    /// No longer.
-    StopStream,
-    /// End the call.
-    HangUp,
+    /// The words of the flow's variables.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// Where in a node a call is.
@@ -171,6 +46,8 @@ pub enum Action {
 enum Stage {
     /// Neither answered nor refused.
     Offered,
+    /// The same, while a web hook is asked which.
+    Deciding,
     /// Answered; media doesn't flow yet.
     Answered,
     /// A prompt is playing.
@@ -179,6 +56,8 @@ enum Stage {
     Apologising,
     /// Waiting for what the node is about.
     Waiting,
+    /// What was kept is playing.
+    PlayingBack,
     /// Passed on at the engine's wish.
     Transferring,
     /// Over.
@@ -201,10 +80,18 @@ pub struct Run {
     /// Keys that the engine has asked for.
     wanted: Option<Wanted>,
     deadline: Option<Instant>,
+    company: Company,
     /// Nodes entered since the caller last did something.
     unheard: u32,
     actions: Vec<Action>,
 }
+
+/// How long after its longest duration a recording's end may be told.
+const KEEPING_GRACE: Duration = Duration::from_secs(15);
+
+/// How long a web hook may take while the caller hears it ring: the call must be
+/// answered within 15 s.
+const LONGEST_VERDICT: Duration = Duration::from_secs(8);
 
 /// How many nodes a call passes without a word or key of its caller before it is
 /// ended: nobody is there.
@@ -227,9 +114,16 @@ impl Run {
             streaming: false,
             wanted: None,
             deadline: None,
+            company: Company::default(),
             unheard: 0,
             actions: Vec::new(),
         }
+    }
+
+    /// A call of the bot's own that begins elsewhere than at the flow's start.
+    pub fn beginning_at(mut self, entry: Entry) -> Self {
+        self.at = entry.0;
+        self
     }
 
     /// When [`Input::Timeout`] is due, if at all.
@@ -288,9 +182,11 @@ impl Run {
         match (self.stage, input) {
             (Stage::Done, _) => {}
             (_, Input::CallerLeft) => self.done(),
-            (Stage::Offered, Input::Incoming) => self.offered(),
+            (Stage::Offered, Input::Incoming) => self.offered(now),
+            (Stage::Deciding, input) => self.told(now, input),
             (Stage::Offered | Stage::Answered, Input::Connected) => self.enter(now, self.at),
             (_, Input::Engine(up)) => self.engine(now, up),
+            (_, Input::People(people)) => self.people(now, &people),
             (Stage::Transferring, Input::TransferFailed) => self.enter(now, self.flow.otherwise),
             (Stage::Transferring, _) => {}
             (Stage::Offered | Stage::Answered, _) => {}
@@ -302,13 +198,19 @@ impl Run {
     }
 
     /// Decides, before answering, whether to answer.
-    fn offered(&mut self) {
-        while self.flow.node(self.at).say.is_none() {
-            match &self.flow.node(self.at).step {
+    fn offered(&mut self, now: Instant) {
+        let flow = Arc::clone(&self.flow);
+        while flow.node(self.at).say.is_none() {
+            match &flow.node(self.at).step {
                 Step::Next(next) => self.at = *next,
                 Step::Branch(cases, otherwise) => self.at = self.decide(cases, *otherwise),
                 Step::Reject(why) => return self.finish(Action::Reject(*why)),
                 Step::Redirect { to } => return self.finish(Action::Redirect(self.contact(to))),
+                Step::Webhook(webhook) => {
+                    self.stage = Stage::Deciding;
+                    self.deadline = Some(now + webhook.timeout.min(LONGEST_VERDICT));
+                    return self.actions.push(Action::Webhook(webhook.url.clone()));
+                }
                 _ => break,
             }
         }
@@ -316,19 +218,41 @@ impl Run {
         self.actions.push(Action::Answer);
     }
 
+    /// A web hook's word on a call that isn't answered yet.
+    fn told(&mut self, now: Instant, input: Input<'_>) {
+        let flow = Arc::clone(&self.flow);
+        let Step::Webhook(webhook) = &flow.node(self.at).step else {
+            return;
+        };
+        self.at = match input {
+            Input::Webhook(Some(result)) => {
+                webhook.results.get(result).copied().unwrap_or(webhook.next)
+            }
+            Input::Webhook(None) => webhook.failed,
+            Input::Timeout if self.deadline.is_some_and(|due| now >= due) => webhook.failed,
+            _ => return,
+        };
+        self.deadline = None;
+        // As often as nodes can be passed, so that hooks that lead to each other end.
+        self.unheard += 1;
+        match self.unheard > MOST_UNHEARD {
+            true => self.finish(Action::Reject(Refusal::None)),
+            false => self.offered(now),
+        }
+    }
+
     fn decide(&self, cases: &[(super::plan::Condition, NodeId)], otherwise: NodeId) -> NodeId {
+        let people = self.company.len();
         let case = cases
             .iter()
-            .find(|(condition, _)| condition.holds(&self.facts));
+            .find(|(condition, _)| condition.holds(&self.flow, &self.facts, people));
         case.map_or(otherwise, |(_, to)| *to)
     }
 
-    /// Names were checked with the flow.
+    /// Names were checked with the flow: what is no contact is a team.
     fn contact(&self, name: &str) -> Contact {
-        self.flow
-            .contact(name)
-            .cloned()
-            .unwrap_or(Contact::User(String::new()))
+        let contact = self.flow.contact(name).cloned();
+        contact.unwrap_or_else(|| Contact::Team(name.to_owned()))
     }
 
     fn finish(&mut self, last: Action) {
@@ -352,6 +276,7 @@ impl Run {
         self.keys.clear();
         self.at = node;
         self.deadline = None;
+        self.company.begin();
         self.unheard += 1;
         if self.unheard > MOST_UNHEARD {
             return self.finish(Action::HangUp);
@@ -380,7 +305,11 @@ impl Run {
     fn play(&mut self, prompt: &str, stage: Stage) {
         self.stage = stage;
         self.deadline = None;
-        self.actions.push(Action::Play(prompt.to_owned()));
+        let flow = Arc::clone(&self.flow);
+        self.actions.push(match flow.prompts.get(prompt) {
+            Some(PromptSource::Template(text)) => Action::Say(self.filled(text)),
+            _ => Action::Play(prompt.to_owned()),
+        });
     }
 
     /// Does what the node is about, once it has said what it says.
@@ -402,7 +331,23 @@ impl Run {
             },
             Step::Collect(collect) => self.deadline = Some(now + collect.timeout),
             Step::Transfer { to, .. } => self.actions.push(Action::Transfer(self.contact(to))),
-            Step::Invite { who, .. } => self.actions.push(Action::Invite(self.contact(who))),
+            Step::Invite { who, .. } => {
+                let who = who.iter().map(|who| self.contact(who)).collect();
+                self.actions.push(Action::Invite(who));
+            }
+            Step::Attend(attend) => self.attend(now, attend),
+            Step::Keep { keep, .. } => {
+                self.actions.push(Action::Keep(*keep));
+                self.deadline = Some(now + keep.most + KEEPING_GRACE);
+            }
+            Step::PlayBack { .. } => {
+                self.stage = Stage::PlayingBack;
+                self.actions.push(Action::PlayBack);
+            }
+            Step::Deliver(webhook) => {
+                self.actions.push(Action::Deliver(webhook.url.clone()));
+                self.deadline = Some(now + webhook.timeout);
+            }
             Step::Record { most, .. } => {
                 self.actions.push(Action::Record(true));
                 self.deadline = Some(now + *most);
@@ -415,6 +360,12 @@ impl Run {
                 self.actions.push(Action::Webhook(webhook.url.clone()));
                 self.deadline = Some(now + webhook.timeout);
             }
+            Step::Open { .. }
+            | Step::Summon { .. }
+            | Step::Join { .. }
+            | Step::Mute { .. }
+            | Step::Hold { .. }
+            | Step::Resume { .. } => self.ask_for(),
             // Reject and redirect don't come after answering, by the flow's check.
             Step::HangUp | Step::Reject(_) | Step::Redirect { .. } => self.finish(Action::HangUp),
         }
@@ -457,7 +408,12 @@ impl Run {
                 self.actions.push(Action::Record(false));
                 self.enter(now, *next);
             }
-            Step::Webhook(webhook) => self.enter(now, webhook.failed),
+            Step::Webhook(webhook) | Step::Deliver(webhook) => self.enter(now, webhook.failed),
+            Step::Keep { empty, .. } => {
+                self.actions.push(Action::EndKeeping);
+                self.enter(now, *empty);
+            }
+            Step::Attend(attend) => self.leave(now, attend.on_timeout),
             _ => self.deadline = None,
         }
     }

@@ -7,7 +7,7 @@ use switchboard_media::event::Digit;
 
 use super::model::Refusal;
 use super::plan::{Contact, Flow, PromptSource};
-use super::run::{Action, Facts, Input, Run, Wish};
+use super::run::{Action, Facts, Input, People, Run, Wish};
 
 /// A caller at a keyboard.
 ///
@@ -18,6 +18,7 @@ pub struct Simulator {
     flow: Arc<Flow>,
     run: Run,
     now: Instant,
+    people: usize,
 }
 
 const HELP: &str = "keys: 0-9 * # A-D; anything else is spoken\n\
@@ -27,6 +28,9 @@ const HELP: &str = "keys: 0-9 * # A-D; anything else is spoken\n\
                     :wait          nothing happens until a time-out\n\
                     :fail          the transfer, invitation, agent or web hook fails\n\
                     :joined        the invited contact is in the call\n\
+                    :done          what was asked for is done\n\
+                    :people NAMES  who else is in the call, with commas\n\
+                    :kept          the caller has said what is kept\n\
                     :result NAME   the web hook answers\n\
                     :finished      the voice agent is done\n\
                     :down, :up     the engine is down, or up again\n\
@@ -36,11 +40,13 @@ impl Simulator {
     /// A call that comes in at `now`; what happens at once is in the lines.
     pub fn new(flow: Arc<Flow>, facts: Facts, now: Instant) -> (Self, Vec<String>) {
         let run = Run::new(Arc::clone(&flow), facts);
-        let mut simulator = Self { flow, run, now };
-        let mut lines = simulator.input(Input::Incoming);
-        if !simulator.run.is_done() {
-            lines.extend(simulator.input(Input::Connected));
-        }
+        let mut simulator = Self {
+            flow,
+            run,
+            now,
+            people: 0,
+        };
+        let lines = simulator.input(Input::Incoming);
         (simulator, lines)
     }
 
@@ -68,6 +74,9 @@ impl Simulator {
             ":wait" => self.wait(),
             ":fail" => self.fail(),
             ":joined" => self.input(Input::Invited(true)),
+            ":done" => self.input(Input::Done(true)),
+            ":kept" => self.input(Input::Kept(true)),
+            ":people" => self.people(rest),
             ":result" => self.input(Input::Webhook(Some(rest))),
             ":finished" => self.input(Input::Streamed(true)),
             ":down" => self.input(Input::Engine(false)),
@@ -103,6 +112,20 @@ impl Simulator {
         }
     }
 
+    fn people(&mut self, names: &str) -> Vec<String> {
+        let names = names.split(',').map(str::trim);
+        let names: Vec<String> = names
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let before = std::mem::replace(&mut self.people, names.len());
+        self.input(Input::People(People {
+            names: &names,
+            joined: names.len() > before,
+            left: names.len() < before,
+        }))
+    }
+
     fn fail(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         for input in [
@@ -110,6 +133,8 @@ impl Simulator {
             Input::Invited(false),
             Input::Streamed(false),
             Input::Webhook(None),
+            Input::Done(false),
+            Input::Kept(false),
         ] {
             if lines.is_empty() {
                 lines = self.input(input);
@@ -123,12 +148,15 @@ impl Simulator {
         let mut actions = self.run.handle(self.now, input);
         while !actions.is_empty() {
             lines.extend(actions.iter().filter_map(|action| self.show(action)));
-            let plays = actions
-                .iter()
-                .any(|action| matches!(action, Action::Play(_) | Action::Say(_)));
-            actions = match plays {
-                true => self.run.handle(self.now, Input::PromptFinished),
-                false => Vec::new(),
+            let speaks = |action: &Action| {
+                matches!(action, Action::Play(_) | Action::Say(_) | Action::PlayBack)
+            };
+            actions = if actions.contains(&Action::Answer) {
+                self.run.handle(self.now, Input::Connected)
+            } else if actions.iter().any(speaks) {
+                self.run.handle(self.now, Input::PromptFinished)
+            } else {
+                Vec::new()
             };
         }
         lines
@@ -138,7 +166,10 @@ impl Simulator {
         let who = |contact: &Contact| match contact {
             Contact::User(user) => user.clone(),
             Contact::Phone(phone) => phone.clone(),
+            Contact::Bot(bot) => bot.clone(),
+            Contact::Team(team) => format!("one of {team}"),
         };
+        let all = |contacts: &[Contact]| contacts.iter().map(who).collect::<Vec<_>>().join(", ");
         Some(match action {
             Action::Answer => "(answers)".to_owned(),
             Action::Reject(Refusal::None) => "(rejects)".to_owned(),
@@ -160,14 +191,27 @@ impl Simulator {
             Action::Record(true) => "(listens)".to_owned(),
             Action::Record(false) => "(has listened)".to_owned(),
             Action::Transfer(contact) => format!("(transfers to {})", who(contact)),
-            Action::Invite(contact) => format!("(invites {})", who(contact)),
+            Action::Invite(contacts) => format!("(invites {})", all(contacts)),
+            Action::Open(room) => format!("(goes on in {room})"),
+            Action::Summon(on_call, _) => format!("(calls {on_call})"),
+            Action::Join => "(joins who summoned it)".to_owned(),
+            Action::Mute(whom) => {
+                let whom = whom.contact().map_or_else(|| "all".to_owned(), who);
+                format!("(mutes {whom})")
+            }
+            Action::Hold(contact, _) => format!("(holds {})", who(contact)),
+            Action::Resume(contact) => format!("(takes {} back)", who(contact)),
+            Action::Keep(_) => "(keeps what is said)".to_owned(),
+            Action::EndKeeping => "(that is enough)".to_owned(),
+            Action::PlayBack => "(plays what was kept)".to_owned(),
+            Action::Deliver(url) => format!("(delivers what was kept to {url})"),
             Action::Webhook(url) => {
                 let names: Vec<&str> = self.run.values().iter().map(|(name, _)| name).collect();
                 format!("(posts {} to {url})", names.join(", "))
             }
             Action::Keys(_) => "(the engine gets the keys)".to_owned(),
-            Action::Mute(true) => "(is muted)".to_owned(),
-            Action::Mute(false) => "(is heard again)".to_owned(),
+            Action::MuteBot(true) => "(is muted)".to_owned(),
+            Action::MuteBot(false) => "(is heard again)".to_owned(),
             Action::Stream(agent) => format!("(the agent {agent} takes over)"),
             Action::StopStream => "(the agent is gone)".to_owned(),
             Action::HangUp => "(hangs up)".to_owned(),

@@ -8,6 +8,7 @@ use switchboard_media::event::Digit;
 use super::*;
 
 mod engine;
+mod rooms;
 mod screening;
 
 const FRONT_DESK: &str = include_str!("../../flows/frontdesk.toml");

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use super::{Answer, Ask, Call, CallError, Caller, Collect, Heard, Keys, MOST_KEYS, Said, What};
@@ -30,6 +30,7 @@ enum Doing {
     Collecting(Collect, Answer<Keys>),
     Listening(Answer<Heard>),
     Transferring(Answer<()>),
+    Asking(Answer<()>),
 }
 
 /// One call's conversation in Rust, as the call's task sees it.
@@ -41,6 +42,7 @@ pub(crate) struct Program {
     /// Pressed and not collected yet.
     keys: Zeroizing<String>,
     secret: bool,
+    people: watch::Sender<Vec<String>>,
 }
 
 impl Program {
@@ -54,11 +56,20 @@ impl Program {
             deadline: None,
             keys: Zeroizing::new(String::with_capacity(MOST_KEYS)),
             secret: false,
+            people: watch::Sender::default(),
         };
         let call = Call {
             asks: sender,
             caller,
+            people: program.people.subscribe(),
         };
+        (program, call)
+    }
+
+    /// The same for a call that the bot places: there is nothing to answer.
+    pub(crate) fn placed(caller: Caller) -> (Self, Call) {
+        let (mut program, call) = Self::new(caller);
+        program.stage = Stage::Answered;
         (program, call)
     }
 
@@ -80,6 +91,7 @@ impl Program {
             (_, Doing::Saying(_)) => "speaking",
             (_, Doing::Collecting(..)) => "waiting for keys",
             (_, Doing::Listening(_)) => "listening",
+            (_, Doing::Asking(_)) => "seeing to the others",
             (_, Doing::Transferring(_)) => "waiting for the other side to pick up",
         }
     }
@@ -101,7 +113,7 @@ impl Program {
                 answer.poll_closed(context).is_ready()
             }
             // A transfer can't be taken back; its outcome still counts.
-            Doing::Transferring(_) | Doing::Waiting(_) => false,
+            Doing::Transferring(_) | Doing::Asking(_) | Doing::Waiting(_) => false,
         };
         if taken_back {
             return Poll::Ready(self.take_back());
@@ -182,6 +194,10 @@ impl Program {
                 self.doing = Doing::Transferring(answer);
                 vec![Action::Transfer(to)]
             }
+            Ask::Do(action, answer) => {
+                self.doing = Doing::Asking(answer);
+                vec![action]
+            }
             Ask::Refuse(_) | Ask::Redirect(_) => self.last(Action::HangUp),
         }
     }
@@ -189,6 +205,10 @@ impl Program {
     pub(crate) fn handle(&mut self, now: Instant, input: Input<'_>) -> Vec<Action> {
         match (self.stage, input) {
             (Stage::Done, _) => Vec::new(),
+            (_, Input::People(people)) => {
+                self.people.send_replace(people.names.to_vec());
+                Vec::new()
+            }
             (_, Input::CallerLeft) => {
                 self.end();
                 Vec::new()
@@ -225,6 +245,10 @@ impl Program {
                 self.listened(Heard::Text(Words::new(text)));
                 Vec::new()
             }
+            Input::Invited(done) | Input::Done(done) => {
+                self.done_with(done);
+                Vec::new()
+            }
             Input::TransferFailed => {
                 if let Doing::Transferring(_) = &self.doing
                     && let Doing::Transferring(answer) =
@@ -235,6 +259,15 @@ impl Program {
                 Vec::new()
             }
             _ => Vec::new(),
+        }
+    }
+
+    fn done_with(&mut self, done: bool) {
+        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Asking(answer) => {
+                let _ = answer.send(done.then_some(()).ok_or(CallError::NotDone));
+            }
+            other => self.doing = other,
         }
     }
 
@@ -502,6 +535,47 @@ mod tests {
             bench.done,
             [Action::Answer, Action::Secret(true), Action::Secret(false)]
         );
+    }
+
+    #[test]
+    fn others_come_and_are_silenced() {
+        let (program, call) = Program::placed(Caller::default());
+        let (mut bench, mut call) = (
+            Bench {
+                program,
+                now: Instant::now(),
+                done: Vec::new(),
+            },
+            call,
+        );
+        let names = ["Ada".to_owned()];
+        let came = Input::People(crate::flow::People {
+            names: &names,
+            joined: true,
+            left: false,
+        });
+        let outcome = talk!(
+            async {
+                assert!(call.people().is_empty());
+                call.mute(crate::flow::Whom::All).await?;
+                call.invite(vec![crate::flow::Contact::User("ben".into())])
+                    .await
+            },
+            bench.poll(),
+            bench.input(Input::Connected),
+            bench.input(came),
+            bench.input(Input::Done(true)),
+            bench.poll(),
+            bench.input(Input::Invited(false)),
+        );
+        assert_eq!(outcome, Poll::Ready(Err(CallError::NotDone)));
+        assert_eq!(call.people(), ["Ada"]);
+        let ben = crate::flow::Contact::User("ben".to_owned());
+        let asked = [
+            Action::Mute(crate::flow::Whom::All),
+            Action::Invite(vec![ben]),
+        ];
+        assert_eq!(bench.done, asked);
     }
 
     #[test]

@@ -22,6 +22,16 @@ impl Cloud {
     /// Adds a phone and welcomes it; its id is also its user's object id.
     pub(crate) fn register_phone(&mut self, name: &str, role: PhoneRole) -> String {
         let id = self.ids.guid();
+        self.register_user(id, name, role)
+    }
+
+    /// The same for a user whose object id is known beforehand. A phone of that user
+    /// that is there already gets another id.
+    pub(crate) fn register_user(&mut self, id: String, name: &str, role: PhoneRole) -> String {
+        let id = match self.phones.contains_key(&id) {
+            true => self.ids.guid(),
+            false => id,
+        };
         let name: String = name
             .chars()
             .filter(|c| !c.is_control())

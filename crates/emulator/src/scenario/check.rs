@@ -6,6 +6,7 @@ use std::time::Duration;
 use switchboard_media::event::Digit;
 use switchboard_media::prompt::Prompt;
 use switchboard_media::tone::{DtmfTone, dial};
+use switchboard_signaling::types::UserId;
 use toml::Spanned;
 
 use super::model::{
@@ -98,12 +99,22 @@ impl Check<'_> {
             role: role
                 .and_then(|role| self.one_of(role, "role", &roles))
                 .unwrap_or(PhoneRole::Caller),
+            id: person.id.as_ref().map(|id| self.user_id(id)),
             steps: person
                 .steps
                 .iter()
                 .filter_map(|step| self.step(name, step))
                 .collect(),
         }
+    }
+
+    fn user_id(&mut self, id: &Text) -> String {
+        if id.get_ref().parse::<UserId>().is_err() {
+            let suggestion = Some("write a GUID".to_owned());
+            let message = "this can't be a user's id";
+            self.findings.add(&id.span(), message, suggestion);
+        }
+        id.get_ref().clone()
     }
 
     fn step(&mut self, person: &str, spanned: &Spanned<StepModel>) -> Option<Step> {

@@ -33,6 +33,8 @@ pub(super) struct ScenarioModel {
 pub(super) struct PersonModel {
     /// `caller` (the default) or `agent`.
     pub(super) role: Option<Text>,
+    /// The user's object id, by which bots can call them; made up if not given.
+    pub(super) id: Option<Text>,
     pub(super) steps: Vec<Spanned<StepModel>>,
 }
 

@@ -28,6 +28,7 @@ pub struct Scenario {
 pub(super) struct Person {
     pub(super) name: String,
     pub(super) role: PhoneRole,
+    pub(super) id: Option<String>,
     pub(super) steps: Vec<Step>,
 }
 

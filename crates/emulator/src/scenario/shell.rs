@@ -215,7 +215,9 @@ impl Body {
     ) -> Self {
         Self {
             who,
-            phone: emulator.phone(&person.name, person.role).await,
+            phone: emulator
+                .phone_of(person.id.as_deref(), &person.name, person.role)
+                .await,
             transport,
             tell,
             offer: None,

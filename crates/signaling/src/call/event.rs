@@ -3,12 +3,14 @@
 use super::command::CommandId;
 use super::roster::RosterChange;
 use crate::error::GraphError;
-use crate::types::{CallState, CommsOperation, ResultInfo, Tone};
+use crate::types::{CallId, CallState, CommsOperation, ResultInfo, Tone};
 
 /// What happened. `Debug` shows no tone.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CallEvent {
+    /// Graph has taken an outgoing call and given it this id.
+    Created(CallId),
     /// The call has moved to another state, `Terminated` excepted.
     StateChanged(CallState),
     /// Graph took an answer, rejection, redirection, transfer or action.

@@ -368,6 +368,7 @@ impl CallMachine {
                 expected: "call",
             });
         };
+        self.events.push_back(CallEvent::Created(id.clone()));
         self.id = Some(id);
         self.keep_alive_at = Some(now + self.config.keep_alive_every);
         self.heard_at = now;

@@ -127,6 +127,7 @@ impl Bench {
 
 pub(super) fn describe(event: &CallEvent) -> String {
     match event {
+        CallEvent::Created(_) => "created".to_owned(),
         CallEvent::StateChanged(state) => state.to_string(),
         CallEvent::Accepted(id) => format!("accepted {}", id.0),
         CallEvent::OperationCompleted { command, .. } => format!("completed {}", command.0),

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::agents::{AgentSetting, AzureSetting};
 use super::reminders::ReminderSettings;
+use super::rooms::RoomSettings;
 use super::service::ServiceSettings;
 use crate::confine::Needs;
 
@@ -100,6 +101,8 @@ pub(crate) struct Settings {
     /// A folder in which the bot keeps which calls run, to end them after a crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) state: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rooms: Option<RoomSettings>,
 }
 
 /// A secret: read, never printed.

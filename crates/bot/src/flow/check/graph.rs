@@ -14,7 +14,7 @@ pub(super) fn check(flow: &Flow, model: &FlowModel, report: &mut Report<'_>) {
             .map_or(0..0, toml::Spanned::span);
         report.add(place, message, Some(suggestion.to_owned()));
     };
-    let reached = reachable(flow, [flow.start, flow.otherwise, flow.fallback]);
+    let reached = reachable(flow, entries(flow));
     let endless = endless(flow);
     let answered = answered(flow);
     for id in (0..flow.nodes.len()).map(NodeId) {
@@ -41,6 +41,14 @@ pub(super) fn check(flow: &Flow, model: &FlowModel, report: &mut Report<'_>) {
             problem(id, message, "use transfer or hang_up");
         }
     }
+}
+
+/// Where calls begin, or go when a node doesn't say where.
+fn entries(flow: &Flow) -> impl Iterator<Item = NodeId> {
+    let rooms = flow.rooms.values().map(|room| room.start);
+    [flow.start, flow.otherwise, flow.fallback]
+        .into_iter()
+        .chain(rooms)
 }
 
 fn reachable(flow: &Flow, from: impl IntoIterator<Item = NodeId>) -> BTreeSet<NodeId> {
@@ -95,8 +103,15 @@ fn answered(flow: &Flow) -> BTreeSet<NodeId> {
         let node = flow.node(*id);
         node.say.is_none()
             && (node.step.is_instant()
-                || matches!(node.step, Step::Redirect { .. } | Step::Reject(_)))
+                || matches!(
+                    node.step,
+                    Step::Redirect { .. } | Step::Reject(_) | Step::Webhook(_)
+                ))
     };
-    let reached = reachable(flow, [flow.start, flow.otherwise, flow.fallback]);
-    reachable(flow, reached.into_iter().filter(|id| !silent(id)))
+    let reached = reachable(flow, entries(flow));
+    let rooms = flow.rooms.values().map(|room| room.start);
+    reachable(
+        flow,
+        reached.into_iter().filter(|id| !silent(id)).chain(rooms),
+    )
 }

@@ -7,20 +7,23 @@ use toml::Spanned;
 
 use super::Check;
 use crate::flow::model::{
-    CaseModel, CollectModel, Hosting, InviteModel, ListenModel, Name, NodeModel, OneOrMany,
-    RecordModel, Refusal, RejectModel, StreamModel, TransferModel, WebhookModel,
+    CaseModel, CollectModel, Hosting, ListenModel, Name, NodeModel, OneOrMany, RecordModel,
+    Refusal, RejectModel, StreamModel, TransferModel, WebhookModel,
 };
-use crate::flow::plan::{Collect, Condition, Listen, NodeId, Step, Stream, Webhook};
+use crate::flow::plan::{Collect, Condition, Keep, Listen, NodeId, Step, Stream, Webhook};
 
 /// The keys of a telephone (ITU-T Q.23).
 const KEYS: &str = "0123456789*#ABCD";
+/// What Graph records at once (call: recordResponse).
+const LONGEST_KEPT: Duration = Duration::from_secs(120);
 
 impl Check<'_> {
     pub(super) fn step(&mut self, name: &str, node: &Spanned<NodeModel>) -> Step {
         let model = node.get_ref();
         let mut steps = self.steps(model);
         let suggestion = "give it one of next, listen, collect, branch, transfer, redirect, reject, invite, \
-                          record, stream, webhook, hang_up";
+                          open, summon, join, attend, mute, hold, resume, record, play_back, \
+                          deliver, stream, webhook, hang_up";
         match steps.len() {
             0 => self.problem(
                 node.span(),
@@ -65,9 +68,12 @@ impl Check<'_> {
                 .as_ref()
                 .map(|transfer| self.transfer(transfer.get_ref())),
         );
-        steps.extend(model.redirect.as_ref().map(|to| Step::Redirect {
-            to: self.contact_name(to),
-        }));
+        steps.extend(
+            model
+                .redirect
+                .as_ref()
+                .map(|to| Step::Redirect { to: self.taker(to) }),
+        );
         steps.extend(model.reject.and_then(|reject| match reject {
             RejectModel::Plain(false) => None,
             RejectModel::Plain(true) => Some(Step::Reject(Refusal::None)),
@@ -79,21 +85,47 @@ impl Check<'_> {
                 .as_ref()
                 .map(|invite| self.invite(invite.get_ref())),
         );
-        steps.extend(
-            model
-                .record
-                .as_ref()
-                .map(|record| self.record(record.get_ref())),
-        );
+        self.kept_steps(model, &mut steps);
+        self.room_steps(model, &mut steps);
         steps.extend(model.stream.as_ref().map(|stream| self.stream(stream)));
         steps.extend(
             model
                 .webhook
                 .as_ref()
-                .map(|webhook| self.webhook(webhook.get_ref())),
+                .map(|webhook| Step::Webhook(self.webhook(webhook.get_ref()))),
         );
         steps.extend((model.hang_up == Some(true)).then_some(Step::HangUp));
         steps
+    }
+
+    fn kept_steps(&mut self, model: &NodeModel, steps: &mut Vec<Step>) {
+        let record = model.record.as_ref();
+        steps.extend(record.map(|record| self.record(record)));
+        let play_back = model.play_back.as_ref().map(Spanned::get_ref);
+        steps.extend(play_back.map(|played| Step::PlayBack {
+            next: self.node(&played.next),
+        }));
+        let deliver = model.deliver.as_ref().map(Spanned::get_ref);
+        steps.extend(deliver.map(|deliver| Step::Deliver(self.webhook(deliver))));
+    }
+
+    fn room_steps(&mut self, model: &NodeModel, steps: &mut Vec<Step>) {
+        let open = model.open.as_ref().map(Spanned::get_ref);
+        steps.extend(open.map(|open| self.open(open)));
+        let summon = model.summon.as_ref().map(Spanned::get_ref);
+        steps.extend(summon.map(|summon| self.summon(summon)));
+        let join = model.join.as_ref().map(Spanned::get_ref);
+        steps.extend(join.map(|join| Step::Join {
+            failed: self.node_or_otherwise(join.on_failed.as_ref()),
+        }));
+        let attend = model.attend.as_ref().map(Spanned::get_ref);
+        steps.extend(attend.map(|attend| self.attend(attend)));
+        let mute = model.mute.as_ref().map(Spanned::get_ref);
+        steps.extend(mute.map(|mute| self.mute(mute)));
+        let hold = model.hold.as_ref().map(Spanned::get_ref);
+        steps.extend(hold.map(|hold| self.hold(hold)));
+        let resume = model.resume.as_ref().map(Spanned::get_ref);
+        steps.extend(resume.map(|resume| self.resume(resume)));
     }
 
     fn listen(&mut self, spanned: &Spanned<ListenModel>) -> Step {
@@ -218,16 +250,8 @@ impl Check<'_> {
     }
 
     fn condition(&mut self, case: &CaseModel) -> Condition {
-        let hours = case.hours.as_ref().and_then(|name| {
-            let hours = self.hours.get(name.get_ref().as_str()).cloned();
-            if hours.is_none() && !self.model.hours.contains_key(name.get_ref()) {
-                let known = self.model.hours.keys().map(String::as_str);
-                let suggestion = super::did_you_mean(name.get_ref(), known);
-                let message = format!("there are no hours \"{}\"", name.get_ref());
-                self.report.add(name.span(), message, suggestion);
-            }
-            hours
-        });
+        let hours = case.hours.as_ref();
+        let hours = hours.and_then(|name| self.named_hours(name));
         let often = case.often.map(|often| {
             if !(2..=50).contains(&often.calls) || !(1..=3600).contains(&often.within) {
                 let place = case.goto.span();
@@ -246,29 +270,40 @@ impl Check<'_> {
             often,
             language: case.language.clone(),
             hours,
-            present: case.present.as_ref().map(|who| self.contact_name(who)),
+            present: case.present.as_ref().map(|who| self.taker(who)),
+            people: case.people.map(usize::from),
         }
     }
 
     fn transfer(&mut self, model: &TransferModel) -> Step {
         Step::Transfer {
-            to: self.contact_name(&model.to),
+            to: self.taker(&model.to),
             failed: self.node_or_otherwise(model.on_failed.as_ref()),
         }
     }
 
-    fn invite(&mut self, model: &InviteModel) -> Step {
-        Step::Invite {
-            who: self.contact_name(&model.who),
-            next: self.node(&model.next),
-            failed: self.node_or_otherwise(model.on_failed.as_ref()),
+    fn record(&mut self, spanned: &Spanned<RecordModel>) -> Step {
+        let model = spanned.get_ref();
+        let (most, next) = (self.seconds(&model.seconds), self.node(&model.next));
+        if !model.keep {
+            if model.stop.is_some() || model.on_empty.is_some() {
+                let message = "stop and on_empty are for what is kept";
+                self.problem(spanned.span(), message, Some("add keep = true"));
+            }
+            return Step::Record { most, next };
         }
-    }
-
-    fn record(&mut self, model: &RecordModel) -> Step {
-        Step::Record {
-            most: self.seconds(&model.seconds),
-            next: self.node(&model.next),
+        if most > LONGEST_KEPT {
+            let message = "at most 120 seconds are kept";
+            self.problem(model.seconds.span(), message, None);
+        }
+        Step::Keep {
+            keep: Keep {
+                most,
+                pause: self.seconds(&model.pause),
+                stop: model.stop.as_ref().map(|key| self.key(key)),
+            },
+            next,
+            empty: self.node_or_otherwise(model.on_empty.as_ref()),
         }
     }
 
@@ -292,7 +327,7 @@ impl Check<'_> {
         })
     }
 
-    fn webhook(&mut self, model: &WebhookModel) -> Step {
+    fn webhook(&mut self, model: &WebhookModel) -> Webhook {
         if !is_safe_url(model.url.get_ref()) {
             let suggestion = "use https://, or http:// on this machine";
             self.problem(
@@ -301,13 +336,13 @@ impl Check<'_> {
                 Some(suggestion),
             );
         }
-        Step::Webhook(Webhook {
+        Webhook {
             url: model.url.get_ref().clone(),
             timeout: self.seconds(&model.timeout),
             results: self.nodes(&model.results),
             next: self.node_or_otherwise(model.next.as_ref()),
             failed: self.node_or_otherwise(model.on_failed.as_ref()),
-        })
+        }
     }
 
     fn seconds(&mut self, seconds: &Spanned<f64>) -> Duration {

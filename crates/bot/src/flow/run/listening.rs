@@ -13,6 +13,9 @@ impl Run {
     pub(super) fn heard(&mut self, now: Instant, stage: Stage, input: Input<'_>) {
         let flow = Arc::clone(&self.flow);
         let node = flow.node(self.at);
+        if stage == Stage::PlayingBack {
+            return self.played_back(now, input);
+        }
         if matches!(
             input,
             Input::Digit(_) | Input::SpeechStart | Input::Intent { .. } | Input::Text(_)
@@ -48,6 +51,11 @@ impl Run {
                     self.enter(now, *to);
                 }
             }
+            (Step::Keep { keep, .. }, Input::Digit(digit))
+                if !speaking && keep.stop == Some(digit.as_char()) =>
+            {
+                self.actions.push(Action::EndKeeping);
+            }
             (_, Input::Digit(_) | Input::SpeechStart) => {}
             (Step::Stream(stream), Input::Streamed(finished)) if !speaking => {
                 let Stream { next, failed, .. } = stream;
@@ -55,6 +63,11 @@ impl Run {
             }
             (Step::Transfer { failed, .. }, Input::TransferFailed) if !speaking => {
                 self.enter(now, *failed);
+            }
+            (_, Input::Done(done)) if !speaking => self.done_with(now, done),
+            (Step::Keep { next, empty, .. }, Input::Kept(kept)) if !speaking => {
+                self.unheard = 0;
+                self.enter(now, if kept { *next } else { *empty });
             }
             (Step::Invite { next, .. }, Input::Invited(true)) if !speaking => {
                 self.enter(now, *next);
@@ -66,13 +79,17 @@ impl Run {
                 self.actions.push(Action::Record(false));
                 self.enter(now, *next);
             }
-            (Step::Webhook(webhook), Input::Webhook(Some(result))) if !speaking => {
+            (Step::Webhook(webhook) | Step::Deliver(webhook), Input::Webhook(Some(result)))
+                if !speaking =>
+            {
                 self.enter(
                     now,
                     webhook.results.get(result).copied().unwrap_or(webhook.next),
                 );
             }
-            (Step::Webhook(webhook), Input::Webhook(None)) if !speaking => {
+            (Step::Webhook(webhook) | Step::Deliver(webhook), Input::Webhook(None))
+                if !speaking =>
+            {
                 self.enter(now, webhook.failed);
             }
             _ => {}

@@ -38,10 +38,10 @@ impl Run {
                 self.deadline = None;
             }
             Wish::Invite(who) if listed(&rights.invite, who) => {
-                self.actions.push(Action::Invite(self.contact(who)));
+                self.actions.push(Action::Invite(vec![self.contact(who)]));
             }
             Wish::Collect(wanted) if rights.collect => self.want_keys(now, wanted, speaking),
-            Wish::Mute(muted) if rights.mute => self.actions.push(Action::Mute(muted)),
+            Wish::Mute(muted) if rights.mute => self.actions.push(Action::MuteBot(muted)),
             Wish::HangUp if rights.hang_up => self.finish(Action::HangUp),
             _ => {}
         }

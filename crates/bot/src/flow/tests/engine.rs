@@ -119,8 +119,8 @@ fn leaving_a_node_ends_collecting_and_its_secrecy() {
 fn an_engine_mutes_the_bot_where_the_flow_allows_it() {
     let (mut run, now) = asked(four());
     let mute = |muted| Input::Wish(Wish::Mute(muted));
-    assert_eq!(run.handle(now, mute(true)), [Action::Mute(true)]);
-    assert_eq!(run.handle(now, mute(false)), [Action::Mute(false)]);
+    assert_eq!(run.handle(now, mute(true)), [Action::MuteBot(true)]);
+    assert_eq!(run.handle(now, mute(false)), [Action::MuteBot(false)]);
     let silent = ASKING.replace("engine =", "# engine =");
     let mut other = Run::new(flow(&silent), Facts::default());
     other.handle(now, Input::Connected);

@@ -54,3 +54,55 @@ fn callers_are_screened_by_lists_and_how_often_they_call() {
     assert_eq!(decide(good, &[10, 70], &["ada"]), [Action::Redirect(ada)]);
     assert_eq!(decide(good, &[10], &[]), [Action::Answer]);
 }
+
+const ASKED: &str = r#"
+    start = "ask"
+    otherwise = "blocked"
+    [contacts]
+    ada = { user = "ada-id" }
+    [nodes.ask]
+    webhook = { url = "https://hook.example/", timeout = 20, results = { spam = "blocked", known = "pass" }, next = "welcome", on_failed = "welcome" }
+    [nodes.blocked]
+    reject = "forbidden"
+    [nodes.pass]
+    redirect = "ada"
+    [nodes.welcome]
+    hang_up = true
+"#;
+
+#[test]
+fn a_web_hook_decides_before_anybody_answers() {
+    let flow = flow(ASKED);
+    let now = Instant::now();
+    let decide = |input: fn(Instant) -> (Instant, Input<'static>)| {
+        let mut run = Run::new(Arc::clone(&flow), Facts::default());
+        let asked = run.handle(now, Input::Incoming);
+        assert_eq!(asked, [Action::Webhook("https://hook.example/".to_owned())]);
+        assert_eq!(run.handle(now, Input::Timeout), [], "it isn't late yet");
+        let (now, input) = input(run.poll_timeout().unwrap());
+        run.handle(now, input)
+    };
+    assert_eq!(
+        decide(|due| (due, Input::Webhook(Some("spam")))),
+        [Action::Reject(Refusal::Forbidden)]
+    );
+    let ada = Contact::User("ada-id".to_owned());
+    assert_eq!(
+        decide(|due| (due, Input::Webhook(Some("known")))),
+        [Action::Redirect(ada)]
+    );
+    assert_eq!(
+        decide(|due| (due, Input::Webhook(Some("else")))),
+        [Action::Answer]
+    );
+    assert_eq!(decide(|due| (due, Input::Webhook(None))), [Action::Answer]);
+    let patience = |due: Instant| (due, Input::Timeout);
+    assert_eq!(decide(patience), [Action::Answer]);
+    let mut run = Run::new(flow, Facts::default());
+    run.handle(now, Input::Incoming);
+    let due = run.poll_timeout().unwrap();
+    assert!(
+        due - now < Duration::from_secs(15),
+        "a call must be answered within 15 s"
+    );
+}

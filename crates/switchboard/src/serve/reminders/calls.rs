@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use switchboard_bot::flow::{Contact, Flow};
+use switchboard_bot::flow::{Contact, Flow, literal};
 use switchboard_bot::speech::Synthesizer;
 use switchboard_bot::{self as bot, CallReport, OutgoingCall, PlacedCall, Script};
 use switchboard_reminders::{Ending, Target, Verdict};
@@ -119,7 +119,7 @@ impl Making {
 fn prompt(flow: &mut String, name: &str, file: Option<&PathBuf>, text: Option<&str>) -> bool {
     let source = match (file, text) {
         (Some(file), _) => format!("file = {}", quoted(&file.display().to_string())),
-        (None, Some(text)) => format!("text = {}", quoted(text)),
+        (None, Some(text)) => format!("text = {}", quoted(&literal(text))),
         (None, None) => return false,
     };
     let _ = write!(flow, "[prompts.{name}]\n{source}\n");
@@ -143,9 +143,10 @@ impl Dialer for BotCalls {
         let script = self.making.script(&order).await?;
         let call = OutgoingCall {
             to: match order.target {
-                Target::Phone(phone) => Contact::Phone(phone),
-                Target::User(user) => Contact::User(user),
+                Target::Phone(phone) => Contact::Phone(phone).into(),
+                Target::User(user) => Contact::User(user).into(),
             },
+            handler: None,
             script: Some(Arc::new(script)),
             ring_seconds: Some(self.making.settings.ring_seconds),
         };

@@ -28,9 +28,10 @@ impl Switch for BotSwitch {
                 state: call.state.to_string(),
                 flow: call.flow,
                 participants: u32::try_from(call.participants).unwrap_or(u32::MAX),
-                peer: call.peer.map(|peer| match peer {
-                    Contact::User(user) => Target::User(user),
-                    Contact::Phone(phone) => Target::Phone(phone),
+                peer: call.peer.and_then(|peer| match peer {
+                    Contact::User(user) => Some(Target::User(user)),
+                    Contact::Phone(phone) => Some(Target::Phone(phone)),
+                    Contact::Bot(_) | Contact::Team(_) => None,
                 }),
             })
             .collect()

@@ -1,0 +1,44 @@
+//! What is heard in a call, on its way to the engine, to a voice agent, or to be kept.
+
+use std::time::Instant;
+
+use super::{LISTEN_EVERY, Media, Task};
+use crate::flow::Action;
+
+impl Task {
+    /// Listens for the engine while it wants to and may.
+    pub(super) fn attend(&mut self, now: Instant) {
+        let Media::Application(ours) = &mut self.media else {
+            return;
+        };
+        let Some(listener) = &mut ours.listener else {
+            ours.listen_at = None;
+            return self.talk.set_analysed(false);
+        };
+        listener.attend(self.talk.wants(), ours.streaming.is_some());
+        self.talk.set_analysed(listener.is_analysing());
+        match listener.is_listening() {
+            true => _ = ours.listen_at.get_or_insert(now + LISTEN_EVERY),
+            false => ours.listen_at = None,
+        }
+    }
+
+    pub(super) fn listen(&mut self, now: Instant) -> Vec<Action> {
+        let Media::Application(ours) = &mut self.media else {
+            return Vec::new();
+        };
+        ours.listen_at = Some(now + LISTEN_EVERY);
+        let (probability, wants) = (self.talk.speech_probability(), self.talk.wants());
+        let streaming = &mut ours.streaming;
+        let mut tap = |samples: &_| {
+            if let Some(streaming) = streaming {
+                streaming.hear(samples);
+            }
+        };
+        let listener = ours.listener.as_mut();
+        let heard = listener.map(|listener| listener.hear(probability, wants, &mut tap));
+        let mut actions = self.tell(now, heard.unwrap_or_default());
+        actions.extend(self.look_after_keeping(now));
+        actions
+    }
+}

@@ -1,0 +1,139 @@
+//! An emulator, `switchboard serve` as the bot, and scripted people: the guides in
+//! `docs/bots`, played.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::post;
+use switchboard_emulator::scenario::{self, Report, Scenario};
+use switchboard_emulator::{Emulator, EmulatorConfig};
+use switchboard_media::engine::{Engine, EngineConfig};
+use switchboard_media::prompt::Prompt;
+use switchboard_media::wav;
+use switchboard_transport::{Transport, TransportConfig};
+use tokio::net::TcpListener;
+use url::Url;
+
+use crate::desk::Desk;
+use crate::service::{Around, Service};
+use crate::{Failure, fixture, workspace};
+
+/// What everybody hears of the bot: somebody speaks for so long.
+const WORDS: Duration = Duration::from_secs(2);
+
+/// Everything a scenario needs.
+pub struct Stage {
+    transport: Transport,
+    /// Graph.
+    pub emulator: Emulator,
+    /// The bot.
+    pub service: Service,
+}
+
+impl Stage {
+    /// Starts an emulator, and a bot with a flow and further settings. Its texts are
+    /// spoken by somebody who always says the same.
+    ///
+    /// # Errors
+    /// One of them does not start.
+    pub async fn start(flow: &str, settings: &str) -> Result<Self, Failure> {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let engine = Engine::start(EngineConfig::default())?;
+        let transport = Transport::new(engine, TransportConfig::default());
+        let config = EmulatorConfig::new(any, transport.clone()).with_app(Desk::app());
+        let emulator = Emulator::start(config.with_seed(Some(1))).await?;
+        let around = Around {
+            settings: settings.to_owned(),
+            voice: Some(voice().await?),
+            ..Around::default()
+        };
+        let service = Service::start(&emulator, flow, &around)?;
+        Ok(Self {
+            transport,
+            emulator,
+            service,
+        })
+    }
+
+    /// Plays a file of `fixtures/scenarios`.
+    ///
+    /// # Errors
+    /// It can't be read or is wrong.
+    pub async fn play(&self, name: &str) -> Result<Report, Failure> {
+        let path = fixture(&format!("scenarios/{name}.toml"));
+        let folder = fixture("scenarios");
+        let text = std::fs::read_to_string(path)?;
+        let scenario = Scenario::parse(&text, &mut |name| {
+            let bytes = std::fs::read(folder.join(name)).map_err(|error| error.to_string())?;
+            Prompt::from_wav(&bytes).map_err(|error| error.to_string())
+        })?;
+        Ok(scenario::run(&self.emulator, &self.transport, &scenario).await)
+    }
+
+    /// The same; everything must come about, and the bot must end well afterwards.
+    ///
+    /// # Errors
+    /// Something did not.
+    pub async fn passes(mut self, name: &str) -> Result<(), Failure> {
+        let report = self.play(name).await?;
+        if !report.passed {
+            return Err(format!("{}\n{}", report.text(), self.service.warnings()?).into());
+        }
+        self.end().await
+    }
+
+    /// Ends bot and emulator.
+    ///
+    /// # Errors
+    /// The bot did not end well.
+    pub async fn end(&mut self) -> Result<(), Failure> {
+        match self.service.end()? {
+            true => Ok(()),
+            false => Err(self.service.warnings()?.into()),
+        }
+    }
+}
+
+/// The flow of a guide in `docs/bots`: its first block of TOML.
+///
+/// # Errors
+/// There is none.
+pub fn guide(name: &str) -> Result<String, Failure> {
+    let path = workspace().join("docs/bots").join(format!("{name}.md"));
+    let text = std::fs::read_to_string(&path)?;
+    let flow = blocks(&text).next().ok_or("the guide has no flow")?;
+    Ok(flow.to_owned())
+}
+
+/// The blocks of TOML in a guide.
+pub fn blocks(guide: &str) -> impl Iterator<Item = &str> {
+    let blocks = guide.split("```toml\n").skip(1);
+    blocks.filter_map(|rest| rest.split("```").next())
+}
+
+/// A service with OpenAI's `/audio/speech` that says the same whatever the text.
+async fn voice() -> Result<Url, Failure> {
+    let speech = wav::read(&std::fs::read(fixture("speech/command-en.wav"))?)?;
+    let most = (WORDS.as_secs() as usize) * speech.rate as usize;
+    let samples = speech.mono();
+    let words = wav::write(speech.rate, &samples[..most.min(samples.len())]);
+    let say = move || {
+        let words = words.clone();
+        async move { ([(CONTENT_TYPE, "audio/wav")], words) }
+    };
+    let address = serve(Router::new().route("/audio/speech", post(say))).await?;
+    Ok(Url::parse(&format!("http://{address}/audio/speech"))?)
+}
+
+/// Serves something on this machine for as long as the test lasts.
+///
+/// # Errors
+/// No port can be had.
+pub async fn serve(router: Router) -> Result<SocketAddr, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(address)
+}
