@@ -17,6 +17,7 @@ pub mod engine;
 pub mod event;
 pub mod features;
 pub mod jitter;
+mod lanes;
 pub mod level;
 pub mod mixer;
 pub mod pcap;

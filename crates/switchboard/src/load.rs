@@ -20,6 +20,7 @@ use switchboard_transport::whip::{Reservation, WhipEndpoint};
 use switchboard_transport::{Session, SessionEvent, Transport, TransportConfig};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::Failure;
@@ -71,7 +72,6 @@ pub(crate) async fn run(args: &LoadArgs) -> Result<(), Failure> {
 async fn measure(args: &LoadArgs) -> Result<(), Failure> {
     let bot = Bot::start(args.workers).await?;
     let prompt = caller::prompt()?;
-    let parts = Parts::measure(&prompt)?;
     let (reports, mut heard) = mpsc::unbounded_channel();
     let mut processes = Vec::new();
     let mut closers = Vec::new();
@@ -91,7 +91,8 @@ async fn measure(args: &LoadArgs) -> Result<(), Failure> {
     let rounds = args.seconds.div_ceil(caller::ROUND.as_secs());
     tokio::time::sleep(SETTLE).await;
     for process in &mut processes {
-        process.go(rounds)?;
+        // One more than is measured, beside which the parts are.
+        process.go(rounds + 1)?;
     }
     let before = Cpu::now()?;
     let network_before = bot.transport.network_stats();
@@ -100,7 +101,10 @@ async fn measure(args: &LoadArgs) -> Result<(), Failure> {
     let cpu = Cpu::now()?.since(&before);
     let network = bot.transport.network_stats();
     let punctual = bot.engine.punctuality().since(&punctual_before);
-    tokio::time::sleep(LINGER).await;
+    let over = Instant::now() + caller::ROUND + LINGER;
+    let parts = tokio::task::spawn_blocking(move || Parts::measure(&prompt));
+    let parts = parts.await?.map_err(|error| error.to_string())?;
+    tokio::time::sleep_until(over).await;
     for closer in closers {
         closer.close();
     }
@@ -108,7 +112,7 @@ async fn measure(args: &LoadArgs) -> Result<(), Failure> {
     while let Some(one) = heard.recv().await {
         total.add(one);
     }
-    let sent = rounds * DIGITS_A_ROUND * args.calls as u64;
+    let sent = (rounds + 1) * DIGITS_A_ROUND * args.calls as u64;
     print_table(args.calls, sent, &cpu, &total, &network_before, &network)?;
     print_punctuality(&punctual)?;
     print_parts(args.calls, &cpu, &parts)

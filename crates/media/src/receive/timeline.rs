@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use crate::codec::RATE;
+use crate::lanes::energy;
 
 /// Silence guessed wrongly that is worth repaying: half a second, the jitter
 /// buffer's longest wait. A longer guess was a pause of the sender's clock.
@@ -83,7 +84,7 @@ impl Timeline {
         if self.ahead < audio.len() || audio.is_empty() {
             return false;
         }
-        let power = audio.iter().map(|x| x * x).sum::<f32>() / audio.len() as f32;
+        let power = energy(audio) / audio.len() as f32;
         let skip = power < QUIET;
         if skip {
             self.ahead -= audio.len();

@@ -7,6 +7,7 @@ use std::f32::consts::PI;
 use zeroize::Zeroize;
 
 use super::SLICE;
+use crate::lanes::{dot, energy, least};
 
 /// Slices over which the quietest is the floor: some 2.5 s.
 const REMEMBERED: usize = 40_000 / SLICE;
@@ -57,12 +58,11 @@ impl Ear {
     }
 
     pub(super) fn slice(&mut self, slice: &[f32; SLICE]) -> Cues {
-        let power = slice.iter().map(|x| x * x).sum::<f32>() / SLICE as f32;
+        let power = energy(slice) / SLICE as f32;
         let level = 10.0 * (power + 1e-13).log10();
         self.levels[self.at] = level.max(MIN_FLOOR);
         self.at = (self.at + 1) % REMEMBERED;
-        let less = |a: f32, b: &f32| if *b < a { *b } else { a };
-        let floor = self.levels.iter().fold(f32::INFINITY, less);
+        let floor = least(&self.levels[..]);
         self.decimate(slice);
         Cues {
             level,
@@ -79,17 +79,6 @@ impl Ear {
             *slow = dot(&self.audio[end - TAPS..end], &self.taps);
         }
     }
-}
-
-/// Sum of products over `TAPS` samples, in eight lanes for vector units.
-fn dot(audio: &[f32], taps: &[f32; TAPS]) -> f32 {
-    let mut sums = [0.0f32; 8];
-    for (audio, taps) in audio.chunks_exact(8).zip(taps.chunks_exact(8)) {
-        for lane in 0..8 {
-            sums[lane] += audio[lane] * taps[lane];
-        }
-    }
-    sums.iter().sum()
 }
 
 impl Drop for Ear {
@@ -120,13 +109,7 @@ fn leftover(signal: &[f32; WINDOW + ORDER]) -> f32 {
     for (i, row) in products.iter_mut().enumerate() {
         for (j, product) in row.iter_mut().enumerate().skip(i) {
             let (a, b) = (&signal[ORDER - i..], &signal[ORDER - j..]);
-            let mut sums = [0.0f32; 8];
-            for (a, b) in a[..WINDOW].chunks_exact(8).zip(b.chunks_exact(8)) {
-                for lane in 0..8 {
-                    sums[lane] += a[lane] * b[lane];
-                }
-            }
-            *product = sums.iter().copied().map(f64::from).sum();
+            *product = f64::from(dot(&a[..WINDOW], b));
         }
     }
     let power = products[0][0];

@@ -1,5 +1,5 @@
-//! What a call can't do without, one part after the other on a core that does
-//! nothing else: the limit the whole is held against.
+//! What a call can't do without, one part after the other beside the same calls, from
+//! caches that hold all of it: the limit the whole is held against.
 
 use std::time::Duration;
 

@@ -1,0 +1,65 @@
+//! Sums in eight lanes: in one, each addition would wait for the one before, and no
+//! vector unit could be used.
+
+const LANES: usize = 8;
+
+/// Sum of products; what one is longer than the other is left out.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let len = a.len().min(b.len());
+    let (a, a_rest) = a[..len].as_chunks::<LANES>();
+    let (b, b_rest) = b[..len].as_chunks::<LANES>();
+    let mut sums = [0.0f32; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>();
+    sums.iter().sum::<f32>() + rest
+}
+
+/// Sum of squares.
+pub(crate) fn energy(samples: &[f32]) -> f32 {
+    dot(samples, samples)
+}
+
+/// The least value, infinity if there is none.
+pub(crate) fn least(values: &[f32]) -> f32 {
+    let less = |a: f32, b: f32| if b < a { b } else { a };
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut least = [f32::INFINITY; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            least[lane] = less(least[lane], chunk[lane]);
+        }
+    }
+    let all = least.iter().chain(rest).copied();
+    all.fold(f32::INFINITY, less)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_and_rest_are_counted_once() {
+        for len in 0..40 {
+            let values: Vec<f32> = (1..=len).map(|n| n as f32).collect();
+            let squares = (1..=len).map(|n| n * n).sum::<i32>() as f32;
+            assert_eq!(energy(&values), squares);
+            assert_eq!(dot(&values, &[2.0; 64]), values.iter().sum::<f32>() * 2.0);
+        }
+    }
+
+    #[test]
+    fn the_least_is_found_anywhere() {
+        assert_eq!(least(&[]), f32::INFINITY);
+        for len in 1..20 {
+            for at in 0..len {
+                let mut values = vec![3.0; len];
+                values[at] = -1.0;
+                assert_eq!(least(&values), -1.0);
+            }
+        }
+    }
+}
