@@ -7,6 +7,7 @@
 //! media plane is what fills a machine.
 
 mod caller;
+mod churn;
 mod measure;
 mod parts;
 
@@ -53,6 +54,10 @@ pub(crate) struct LoadArgs {
     /// Media worker threads of the measured side; 0 is one per core.
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// Calls that come and go instead: each caller calls anew once a round is over. Fails
+    /// if a call fails, a key is missed, or descriptors or legs are left behind.
+    #[arg(long)]
+    churn: bool,
     /// Be a caller process: not for people.
     #[arg(long, hide = true)]
     caller: bool,
@@ -66,7 +71,10 @@ pub(crate) async fn run(args: &LoadArgs) -> Result<(), Failure> {
     if args.calls == 0 || args.seconds == 0 {
         return Err("--calls and --seconds must be at least 1".into());
     }
-    Box::pin(measure(args)).await
+    match args.churn {
+        true => Box::pin(churn::run(args.calls, args.seconds, args.workers)).await,
+        false => Box::pin(measure(args)).await,
+    }
 }
 
 async fn measure(args: &LoadArgs) -> Result<(), Failure> {
@@ -201,6 +209,16 @@ impl CallerProcess {
 
     fn call(&mut self, reservation: &Reservation) -> Result<(), Failure> {
         Ok(writeln!(self.orders, "{}", reservation.blob().to_wire())?)
+    }
+
+    /// Has it call, speak one round, and hang up.
+    fn call_once(&mut self, reservation: &Reservation) -> Result<(), Failure> {
+        Ok(writeln!(
+            self.orders,
+            "{}{}",
+            caller::ONCE,
+            reservation.blob().to_wire()
+        )?)
     }
 
     fn go(&mut self, rounds: u64) -> Result<(), Failure> {

@@ -19,8 +19,12 @@ use crate::Failure;
 pub(super) const ROUND: Duration = Duration::from_secs(10);
 /// Keys pressed in a round.
 pub(super) const DIGITS_A_ROUND: u64 = 12;
+/// What stands before the address of a call that is to last one round.
+pub(super) const ONCE: &str = "once ";
 const KEYS: &str = "1234567890*#";
 const RATE: u32 = 16_000;
+/// How long a caller stays after the last word.
+const LAST: Duration = Duration::from_millis(500);
 
 /// What callers say between keys: read speech (`fixtures/README.md`).
 const SPEECH: &[u8] = include_bytes!("../../../../fixtures/speech/read-en.wav");
@@ -68,13 +72,32 @@ pub(super) async fn run() -> Result<(), Failure> {
             go.send_replace(rounds);
             continue;
         }
-        let blob = MediaBlob::parse(&order)?;
+        let once = order.strip_prefix(ONCE);
+        let blob = MediaBlob::parse(once.unwrap_or(&order))?;
         let (offer, sdp) = transport.offer().await?;
         let answer = client.offer(&blob, &sdp).await?;
         let session = offer.accept(&answer.sdp).await?;
-        tokio::spawn(talk(session, Arc::clone(&prompt), rounds.clone()));
+        match once {
+            Some(_) => tokio::spawn(talk_once(session, Arc::clone(&prompt))),
+            None => tokio::spawn(talk(session, Arc::clone(&prompt), rounds.clone())),
+        };
     }
     Ok(())
+}
+
+/// Speaks one round and hangs up.
+async fn talk_once(mut session: Session, prompt: Arc<Prompt>) {
+    while let Some(event) = session.event().await {
+        match event {
+            SessionEvent::Connected => _ = session.play(Arc::clone(&prompt)),
+            SessionEvent::Media(MediaEvent::PlayFinished { .. }) => {
+                // Until the last packets are heard.
+                tokio::time::sleep(LAST).await;
+                return session.close();
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Speaks as often as it is told and stays on the line.

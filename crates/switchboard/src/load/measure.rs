@@ -1,6 +1,7 @@
 //! Figures: CPU time by thread, lateness of events, counts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -90,8 +91,60 @@ impl Heard {
         self.stats.append(&mut other.stats);
     }
 
+    /// Keys heard.
+    pub(super) fn digits(&self) -> u64 {
+        self.digits
+    }
+
+    /// What became of the packets.
+    pub(super) fn packets(&self) -> Packets {
+        Packets {
+            heard: self.sum(|s| s.received),
+            lost: self.sum(|s| s.lost),
+            late: self.sum(|s| s.late),
+            dropped: self.sum(|s| s.dropped_full + s.overflow + s.send_dropped),
+            events_dropped: self.sum(|s| s.events_dropped),
+        }
+    }
+
     fn sum(&self, field: impl Fn(&LegStats) -> u64) -> u64 {
         self.stats.iter().map(field).sum()
+    }
+}
+
+/// What became of packets, and of events.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Packets {
+    heard: u64,
+    lost: u64,
+    late: u64,
+    dropped: u64,
+    events_dropped: u64,
+}
+
+impl Packets {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.heard += other.heard;
+        self.lost += other.lost;
+        self.late += other.late;
+        self.dropped += other.dropped;
+        self.events_dropped += other.events_dropped;
+    }
+}
+
+impl fmt::Display for Packets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            heard,
+            lost,
+            late,
+            dropped,
+            events_dropped,
+        } = self;
+        write!(
+            f,
+            "{heard} heard, {lost} lost, {late} late, {dropped} dropped by full rings, {events_dropped} events dropped"
+        )
     }
 }
 
@@ -184,15 +237,7 @@ pub(super) fn print_table(
         "digits                {} of {digits_sent}, stretches of speech {}",
         heard.digits, heard.speech
     )?;
-    writeln!(
-        out,
-        "packets               {} heard, {} lost, {} late, {} dropped by full rings, {} events dropped",
-        heard.sum(|s| s.received),
-        heard.sum(|s| s.lost),
-        heard.sum(|s| s.late),
-        heard.sum(|s| s.dropped_full + s.overflow + s.send_dropped),
-        heard.sum(|s| s.events_dropped),
-    )?;
+    writeln!(out, "packets               {}", heard.packets())?;
     writeln!(
         out,
         "datagrams             {} in, {} out, {} not sent, {} refused",
