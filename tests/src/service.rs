@@ -35,6 +35,8 @@ pub struct Around {
     pub arguments: Vec<String>,
     /// Further tables of the settings.
     pub settings: String,
+    /// A folder that outlasts it, for the calls it has.
+    pub state: Option<PathBuf>,
     /// Who speaks texts; nobody if not given.
     pub voice: Option<Url>,
 }
@@ -115,6 +117,16 @@ impl Service {
         Ok(self.child.wait()?.success())
     }
 
+    /// Kills it as by `kill -9`.
+    ///
+    /// # Errors
+    /// It can't be signalled.
+    pub fn kill(&mut self) -> Result<(), Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Lets it die as by a fault of its own, where a core would be written.
     ///
     /// # Errors
@@ -185,9 +197,14 @@ fn settings(emulator: &Emulator, around: &Around) -> String {
         Some(url) => format!("url = \"{url}\"\nmodel = \"test\"\nvoice = \"test\""),
         None => "command = []".to_owned(),
     };
+    let state = match &around.state {
+        Some(folder) => format!("state = \"{}\"", folder.display()),
+        None => String::new(),
+    };
     format!(
         r#"
 flow = "flow.toml"
+{state}
 [graph]
 tenant = "{TENANT}"
 client_id = "{CLIENT}"
