@@ -2,7 +2,7 @@
 //!
 //! One thread, tokio's clock stopped, all chance from one seed: callers, faults, latencies,
 //! outages, a bot that is killed and comes back. What is said between the two is logged; the
-//! same seed gives the same log, byte for byte. Between them are [`wire`]s in the network's
+//! same seed gives the same log, byte for byte. Between them are `wire`s in the network's
 //! place; what must hold whatever happens is checked there and at the end.
 
 mod chance;

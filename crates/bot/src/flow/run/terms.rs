@@ -53,7 +53,7 @@ pub enum Input<'a> {
     Streamed(bool),
     /// A web hook's `result`; `None` when it failed.
     Webhook(Option<&'a str>),
-    /// [`Run::poll_timeout`] has passed.
+    /// [`Run::poll_timeout`](super::Run::poll_timeout) has passed.
     Timeout,
     /// The caller is gone.
     CallerLeft,
@@ -163,7 +163,7 @@ pub enum Action {
     PlayBack,
     /// Post what was kept to this address, and report the answer.
     Deliver(String),
-    /// Post [`Run::values`] to this address, and report the answer.
+    /// Post [`Run::values`](super::Run::values) to this address, and report the answer.
     Webhook(String),
     /// Tell the engine the keys it wanted; `None` when they are secret.
     Keys(Option<Words>),
