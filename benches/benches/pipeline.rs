@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use switchboard_media::analysis::{Analyzer, AnalyzerConfig};
-use switchboard_media::codec::{Decoder, ENCODER_FRAME, Encoder, MAX_FRAME, MAX_PACKET};
+use switchboard_media::codec::{Codec, Decoder, ENCODER_FRAME, Encoder, MAX_FRAME, MAX_PACKET};
 use switchboard_media::event::PlayId;
 use switchboard_media::jitter::JitterBuffer;
 use switchboard_media::playout::{Playout, PlayoutConfig};
@@ -130,6 +130,7 @@ fn playout(c: &mut Criterion, prompt: &Arc<Prompt>) {
     let mut group = c.benchmark_group("send 20 ms");
     let mut playout = Playout::new(PlayoutConfig {
         payload_type: OPUS,
+        codec: Codec::Opus,
         ssrc: 1,
         comfort_silence: true,
         telephone_event: None,

@@ -3,9 +3,11 @@
 
 mod g711;
 mod g722;
+mod speech;
 
 pub use g711::{alaw, mulaw, to_alaw, to_mulaw};
 pub use g722::{G722Decoder, G722Encoder, SAMPLES_PER_BYTE as G722_SAMPLES_PER_BYTE};
+pub use speech::{Codec, EncoderError, SPEECH_FRAME, SpeechEncoder};
 use switchboard_opus::Redundancy;
 
 /// libopus' verdict on a packet or a call.

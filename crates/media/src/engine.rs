@@ -32,6 +32,7 @@ pub use punctuality::{Lateness, Punctuality};
 pub use slot::MAX_PAYLOAD;
 pub use stats::LegStats;
 
+use crate::codec::{Codec, EncoderError};
 use crate::receive::{FormatError, ReceiverError, TelephoneEventFormat};
 use worker::Workers;
 
@@ -61,8 +62,10 @@ impl Default for EngineConfig {
 /// One leg's formats and wishes.
 #[derive(Debug, Clone, Copy)]
 pub struct LegConfig {
-    /// Payload type of Opus in both directions, as negotiated (RFC 7587).
-    pub opus_payload_type: u8,
+    /// Payload type of the audio in both directions, as negotiated.
+    pub payload_type: u8,
+    /// What that audio is coded with.
+    pub codec: Codec,
     /// Payload types of telephone events, as negotiated: browsers offer one at
     /// 48 kHz and one at 8 kHz.
     pub telephone_events: [Option<TelephoneEventFormat>; 2],
@@ -71,14 +74,14 @@ pub struct LegConfig {
     /// Send a [`MediaEvent::Vad`](crate::event::MediaEvent::Vad) per analysis
     /// frame.
     pub vad_frames: bool,
-    /// Send Opus silence while no prompt plays: browsers keep their jitter
+    /// Send silence while no prompt plays: browsers keep their jitter
     /// buffer warm and middleboxes their bindings. `false` sends nothing.
     pub comfort_silence: bool,
     /// Give the application the leg's audio and take live audio from it
     /// ([`Leg::live`]): costs 100 kB a leg.
     pub live: bool,
     /// What comes is [`Format::L16`](crate::receive::Format::L16) of this payload type, in
-    /// place of Opus; what is sent is Opus all the same.
+    /// place of [`codec`](Self::codec), which is what is sent all the same.
     pub linear_payload_type: Option<u8>,
     /// Decode and analyse what comes. `false` for a leg that only speaks, such as
     /// a caller's in a load test: packets are counted and forgotten.
@@ -86,11 +89,12 @@ pub struct LegConfig {
 }
 
 impl LegConfig {
-    /// Opus at `opus_payload_type`, sent as `ssrc`; no telephone events, no
+    /// Opus at `payload_type`, sent as `ssrc`; no telephone events, no
     /// frame-by-frame voice activity, silence sent between prompts.
-    pub fn new(opus_payload_type: u8, ssrc: u32) -> Self {
+    pub fn new(payload_type: u8, ssrc: u32) -> Self {
         Self {
-            opus_payload_type,
+            payload_type,
+            codec: Codec::Opus,
             telephone_events: [None; 2],
             ssrc,
             vad_frames: false,
@@ -124,8 +128,8 @@ pub enum EngineError {
     #[error(transparent)]
     Codec(#[from] ReceiverError),
     /// The encoder of live audio could not be made.
-    #[error("Opus encoder could not be made: {0}")]
-    Encoder(#[from] crate::codec::OpusError),
+    #[error("live audio cannot be encoded: {0}")]
+    Encoder(#[from] EncoderError),
 }
 
 /// The worker threads. Clones share them; when the last clone is dropped they

@@ -6,14 +6,14 @@
 
 use std::sync::Arc;
 
-use crate::codec::{OPUS_CLOCK, OPUS_SILENCE};
+use crate::codec::Codec;
 use crate::event::{Digit, MediaEvent, PlayId};
 use crate::prompt::Prompt;
 use crate::receive::TelephoneEventFormat;
 use crate::rtp::RtpHeader;
 
-/// Timestamp ticks of one frame: 20 ms.
-pub const FRAME_TICKS: u32 = OPUS_CLOCK / 50;
+/// Duration of a frame in ms.
+const FRAME_MS: u32 = 20;
 /// An event's end is told three times (RFC 4733 §2.5.1.4).
 const END_REPORTS: u8 = 3;
 /// −10 dBm0, as a telephone sends keys (RFC 4733 §2.3: the negated level).
@@ -24,8 +24,10 @@ const LONGEST_PRESS_MS: u32 = 1_300;
 /// How a leg sends.
 #[derive(Debug, Clone, Copy)]
 pub struct PlayoutConfig {
-    /// Payload type of Opus, 0–127.
+    /// Payload type of the audio, 0–127.
     pub payload_type: u8,
+    /// What prompts, live audio and silence are coded with.
+    pub codec: Codec,
     /// Source of our packets. The first sequence number and timestamp are
     /// derived from it, so it should be random (RFC 3550 §5.1).
     pub ssrc: u32,
@@ -47,7 +49,7 @@ struct Pressing {
     format: TelephoneEventFormat,
     /// When it was pressed, on the stream's clock.
     timestamp: u32,
-    /// For how long, in ticks of the stream.
+    /// For how long, in ms.
     total: u32,
     elapsed: u32,
     ends_told: u8,
@@ -57,8 +59,8 @@ impl Pressing {
     /// One report (§2.3): event, end and volume, duration in the format's ticks.
     fn report(&self) -> [u8; 4] {
         let ended = self.elapsed >= self.total;
-        let duration = u64::from(self.elapsed) * u64::from(self.format.clock_rate);
-        let [high, low] = ((duration / u64::from(OPUS_CLOCK)) as u16).to_be_bytes();
+        let duration = self.elapsed * self.format.clock_rate / 1000;
+        let [high, low] = (duration as u16).to_be_bytes();
         let end = if ended { 0x80 } else { 0 };
         [self.digit.event_code(), end | VOLUME, high, low]
     }
@@ -67,6 +69,7 @@ impl Pressing {
 /// One leg's sender.
 pub struct Playout {
     config: PlayoutConfig,
+    silence: Box<[u8]>,
     sequence: u16,
     timestamp: u32,
     playing: Option<Playing>,
@@ -82,6 +85,7 @@ impl Playout {
         let seed = scramble(config.ssrc);
         Self {
             config,
+            silence: config.codec.silence(),
             sequence: seed as u16,
             timestamp: (seed >> 32) as u32,
             playing: None,
@@ -117,7 +121,7 @@ impl Playout {
             digit,
             format,
             timestamp: self.timestamp,
-            total: ms.clamp(20, LONGEST_PRESS_MS).div_ceil(20) * FRAME_TICKS,
+            total: ms.clamp(20, LONGEST_PRESS_MS).next_multiple_of(FRAME_MS),
             elapsed: 0,
             ends_told: 0,
         });
@@ -129,7 +133,7 @@ impl Playout {
     }
 
     /// Moves time on by 20 ms and hands out the packet for it, if there is one:
-    /// a prompt's, else `live` (20 ms of Opus), else silence.
+    /// a prompt's, else `live` (20 ms of the codec), else silence.
     pub fn frame(
         &mut self,
         live: Option<&[u8]>,
@@ -151,17 +155,17 @@ impl Playout {
             timestamp: self.timestamp,
             ssrc: self.config.ssrc,
         };
-        self.timestamp = self.timestamp.wrapping_add(FRAME_TICKS);
+        self.timestamp = self.timestamp.wrapping_add(self.config.codec.frame_ticks());
         self.talking = talking;
         let Some(playing) = &mut self.playing else {
-            let silence = self.config.comfort_silence.then_some(&OPUS_SILENCE[..]);
+            let silence = self.config.comfort_silence.then_some(&*self.silence);
             if let Some(packet) = live.or(silence) {
                 self.sequence = self.sequence.wrapping_add(1);
                 send(&header, packet);
             }
             return;
         };
-        if let Some(packet) = playing.prompt.packet(playing.next) {
+        if let Some(packet) = playing.prompt.packet_as(self.config.codec, playing.next) {
             self.sequence = self.sequence.wrapping_add(1);
             send(&header, packet);
         }
@@ -177,7 +181,7 @@ impl Playout {
             return;
         };
         let marker = pressing.elapsed == 0;
-        pressing.elapsed = (pressing.elapsed + FRAME_TICKS).min(pressing.total);
+        pressing.elapsed = (pressing.elapsed + FRAME_MS).min(pressing.total);
         let header = RtpHeader {
             payload_type: pressing.format.payload_type,
             marker,
@@ -186,7 +190,7 @@ impl Playout {
             ssrc: self.config.ssrc,
         };
         self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(FRAME_TICKS);
+        self.timestamp = self.timestamp.wrapping_add(self.config.codec.frame_ticks());
         self.talking = false;
         send(&header, &pressing.report());
         pressing.ends_told += u8::from(pressing.elapsed >= pressing.total);
@@ -222,12 +226,15 @@ fn scramble(ssrc: u32) -> u64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::codec::OPUS_SILENCE;
 
+    const FRAME_TICKS: u32 = 960;
     const ID: PlayId = PlayId(1);
 
     fn playout(comfort_silence: bool) -> Playout {
         Playout::new(PlayoutConfig {
             payload_type: 111,
+            codec: Codec::Opus,
             ssrc: 7,
             comfort_silence,
             telephone_event: Some(TelephoneEventFormat {

@@ -1,13 +1,16 @@
-//! Prompts: audio encoded once as Opus packets and shared by every call that
-//! plays it.
+//! Prompts: audio encoded once as Opus packets and shared by every call that plays it;
+//! for calls of another codec encoded once more, from those.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::codec::{Encoder, MAX_PACKET, OPUS_CLOCK, OpusError, RATE};
+use crate::codec::{
+    Codec, Decoder, Encoder, EncoderError, MAX_FRAME, MAX_PACKET, OPUS_CLOCK, OpusError, RATE,
+    SPEECH_FRAME, SpeechEncoder,
+};
 use crate::resample::{self, ResampleError};
 use crate::wav::{self, WavError};
 
@@ -34,9 +37,17 @@ pub enum PromptError {
     Encode(#[from] OpusError),
 }
 
-/// Audio as 20 ms mono Opus packets, encoded once and shared by all calls.
+/// Audio as 20 ms mono packets, encoded once and shared by all calls.
 /// Wiped when the last holder lets go of it.
 pub struct Prompt {
+    opus: Packets,
+    g722: OnceLock<Packets>,
+    pcmu: OnceLock<Packets>,
+    pcma: OnceLock<Packets>,
+}
+
+/// A prompt in one codec.
+struct Packets {
     /// All packets, one after the other.
     bytes: Box<[u8]>,
     /// Where each packet ends.
@@ -73,21 +84,78 @@ impl Prompt {
             false => (OPUS_CLOCK, Encoder::new()?),
         };
         let signal = resample::convert(rate, rate_out, mono)?;
-        Ok(Arc::new(encode(encoder, rate_out, &signal)?))
+        Ok(Arc::new(Self {
+            opus: encode(encoder, rate_out, &signal)?,
+            g722: OnceLock::new(),
+            pcmu: OnceLock::new(),
+            pcma: OnceLock::new(),
+        }))
     }
 
     /// How long it plays, a multiple of 20 ms.
     pub fn duration(&self) -> Duration {
-        Duration::from_millis(20 * self.ends.len() as u64)
+        Duration::from_millis(20 * self.packets() as u64)
     }
 
     /// Number of 20 ms packets.
     pub fn packets(&self) -> usize {
-        self.ends.len()
+        self.opus.ends.len()
     }
 
-    /// The packet at `index`, `None` past the end.
+    /// The Opus packet at `index`, `None` past the end.
     pub fn packet(&self, index: usize) -> Option<&[u8]> {
+        self.opus.get(index)
+    }
+
+    /// The packet at `index` in `codec`; `None` past the end, or when the prompt was not
+    /// [prepared](Self::prepare) for it.
+    pub fn packet_as(&self, codec: Codec, index: usize) -> Option<&[u8]> {
+        match self.place(codec) {
+            None => self.opus.get(index),
+            Some(place) => place.get()?.get(index),
+        }
+    }
+
+    /// Encodes the prompt for `codec` unless that was done before: once for all calls, in
+    /// some 10 µs a packet. Opus needs nothing.
+    ///
+    /// # Errors
+    /// [`EncoderError`] when a codec can't be made.
+    pub fn prepare(&self, codec: Codec) -> Result<(), EncoderError> {
+        if let Some(place) = self.place(codec)
+            && place.get().is_none()
+        {
+            // Who comes second lets go of its own.
+            let _ = place.set(self.transcode(codec)?);
+        }
+        Ok(())
+    }
+
+    fn place(&self, codec: Codec) -> Option<&OnceLock<Packets>> {
+        match codec {
+            Codec::Opus => None,
+            Codec::G722 => Some(&self.g722),
+            Codec::Pcmu => Some(&self.pcmu),
+            Codec::Pcma => Some(&self.pcma),
+        }
+    }
+
+    fn transcode(&self, codec: Codec) -> Result<Packets, EncoderError> {
+        let (mut decoder, mut encoder) = (Decoder::new()?, SpeechEncoder::new(codec)?);
+        let mut heard = Zeroizing::new(vec![0.0; MAX_FRAME]);
+        let mut made = Recording::of(self.packets());
+        for packet in (0..self.packets()).filter_map(|index| self.packet(index)) {
+            decoder.decode(packet, &mut heard)?;
+            if let Some(frame) = heard.first_chunk::<SPEECH_FRAME>() {
+                made.add(|out| encoder.encode(frame, out))?;
+            }
+        }
+        Ok(made.done())
+    }
+}
+
+impl Packets {
+    fn get(&self, index: usize) -> Option<&[u8]> {
         let end = *self.ends.get(index)? as usize;
         let start = match index {
             0 => 0,
@@ -97,7 +165,7 @@ impl Prompt {
     }
 }
 
-impl Drop for Prompt {
+impl Drop for Packets {
     fn drop(&mut self) {
         self.bytes.zeroize();
     }
@@ -112,34 +180,62 @@ impl std::fmt::Debug for Prompt {
 
 /// Encodes samples of the encoder's rate, with enough silence after them that the
 /// codec's delay cuts nothing off.
-fn encode(mut encoder: Encoder, rate: u32, signal: &[f32]) -> Result<Prompt, OpusError> {
+fn encode(mut encoder: Encoder, rate: u32, signal: &[f32]) -> Result<Packets, OpusError> {
     let frame_len = rate as usize / 50;
     let frames = (signal.len() + encoder.lookahead()?).div_ceil(frame_len);
-    // Reserved for the most it can be, so that no unwiped copy is left behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(frames * MAX_PACKET.min(256)));
-    let mut ends = Vec::with_capacity(frames);
+    let mut made = Recording::of(frames);
     let mut frame = Zeroizing::new(vec![0.0; frame_len]);
-    let mut packet = Zeroizing::new([0; MAX_PACKET]);
     for index in 0..frames {
         let rest = signal.get(index * frame_len..).unwrap_or(&[]);
         let now = &rest[..rest.len().min(frame_len)];
         frame[..now.len()].copy_from_slice(now);
         frame[now.len()..].fill(0.0);
-        let len = encoder.encode(&frame[..], &mut packet[..])?;
-        bytes.extend_from_slice(&packet[..len]);
-        ends.push(bytes.len() as u32);
+        made.add(|out| encoder.encode(&frame[..], out))?;
     }
-    Ok(Prompt {
-        bytes: bytes.as_slice().into(),
-        ends: ends.into(),
-    })
+    Ok(made.done())
+}
+
+/// Packets that are being made.
+struct Recording {
+    bytes: Zeroizing<Vec<u8>>,
+    ends: Vec<u32>,
+    packet: Zeroizing<[u8; MAX_PACKET]>,
+}
+
+impl Recording {
+    fn of(packets: usize) -> Self {
+        Self {
+            // Reserved for the most it can be, so that no unwiped copy is left behind.
+            bytes: Zeroizing::new(Vec::with_capacity(packets * MAX_PACKET.min(256))),
+            ends: Vec::with_capacity(packets),
+            packet: Zeroizing::new([0; MAX_PACKET]),
+        }
+    }
+
+    /// Adds what `encode` writes.
+    fn add(
+        &mut self,
+        encode: impl FnOnce(&mut [u8]) -> Result<usize, OpusError>,
+    ) -> Result<(), OpusError> {
+        let len = encode(&mut self.packet[..])?;
+        self.bytes.extend_from_slice(&self.packet[..len]);
+        self.ends.push(self.bytes.len() as u32);
+        Ok(())
+    }
+
+    fn done(self) -> Packets {
+        Packets {
+            bytes: self.bytes.as_slice().into(),
+            ends: self.ends.into(),
+        }
+    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::codec::{Decoder, MAX_FRAME};
+    use crate::codec::{alaw, mulaw};
 
     #[test]
     fn a_prompt_plays_back_as_it_was() {
@@ -163,6 +259,27 @@ mod tests {
             let rms = (energy / 16_000.0).sqrt();
             assert!((0.32..0.38).contains(&rms), "{rate}: {rms}");
             assert!(prompt.packet(51).is_none());
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_encoded_once_for_each_codec_that_is_asked_for() {
+        let tone: Vec<f32> = (0..16_000)
+            .map(|n| 0.5 * (n as f32 * 697.0 * std::f32::consts::TAU / 16_000.0).sin())
+            .collect();
+        let prompt = Prompt::from_samples(16_000, &tone).unwrap();
+        assert_eq!(prompt.packet_as(Codec::Opus, 3), prompt.packet(3));
+        for (codec, decode) in [(Codec::Pcmu, mulaw as fn(u8) -> f32), (Codec::Pcma, alaw)] {
+            assert_eq!(prompt.packet_as(codec, 0), None);
+            prompt.prepare(codec).unwrap();
+            let first = prompt.packet_as(codec, 0).unwrap().as_ptr();
+            prompt.prepare(codec).unwrap();
+            assert_eq!(prompt.packet_as(codec, 0).unwrap().as_ptr(), first);
+            let packets = (0..prompt.packets()).map(|n| prompt.packet_as(codec, n).unwrap());
+            let heard: Vec<f32> = packets.flatten().map(|byte| decode(*byte)).collect();
+            assert_eq!(heard.len(), 51 * 160);
+            let rms = (heard.iter().map(|x| x * x).sum::<f32>() / 8_000.0).sqrt();
+            assert!((0.32..0.38).contains(&rms), "{rms}");
         }
     }
 

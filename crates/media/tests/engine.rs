@@ -285,7 +285,7 @@ fn wrong_configurations_are_refused() {
         Err(EngineError::Format(_))
     ));
     let mut twice = config(1);
-    twice.opus_payload_type = 126;
+    twice.payload_type = 126;
     assert!(matches!(engine.open(twice), Err(EngineError::Format(_))));
     assert_eq!(engine.legs(), 0);
 }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use switchboard_media::analysis::AnalyzerConfig;
-use switchboard_media::codec::{G722Decoder, G722Encoder};
+use switchboard_media::codec::{Codec, G722Decoder, G722Encoder};
 use switchboard_media::engine::{Engine, EngineConfig, LIVE_FRAME, LegConfig};
 use switchboard_media::event::{Digit, MediaEvent, PlayId};
 use switchboard_media::features::{Fbank, FbankConfig, LogMel, PitchTracker, WhisperBins};
@@ -152,6 +152,7 @@ fn receiver_allocates_nothing(prompt: &Prompt) {
 fn playout_allocates_nothing(prompt: &Arc<Prompt>) {
     let mut playout = Playout::new(PlayoutConfig {
         payload_type: 111,
+        codec: Codec::Opus,
         ssrc: 1,
         comfort_silence: true,
         telephone_event: Some(TelephoneEventFormat {

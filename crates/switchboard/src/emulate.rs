@@ -11,6 +11,7 @@ use clap::Args;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use switchboard_emulator::{App, Emulator, EmulatorConfig};
+use switchboard_media::codec::Codec;
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_transport::{Transport, TransportConfig};
 use url::Url;
@@ -178,6 +179,8 @@ pub(crate) async fn run(args: &EmulateArgs) -> Result<ExitCode, Failure> {
         TransportConfig {
             bind: settings.media.ip(),
             port: settings.media.port(),
+            // Phones that talk to each other, and their bots, must have one in common.
+            codecs: &[Codec::Opus],
             ..TransportConfig::default()
         },
     );

@@ -2,6 +2,7 @@
 //! each way, allocated when the bridge is made.
 
 use rtrb::{Consumer, Producer, RingBuffer};
+use switchboard_media::codec::Codec;
 use switchboard_media::engine::MAX_PAYLOAD;
 use zeroize::Zeroize;
 
@@ -13,7 +14,7 @@ const DEPTH: usize = 32;
 /// A packet's meaning, where payload types may differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Opus,
+    Audio(Codec),
     TelephoneEvent(u32),
 }
 
@@ -84,7 +85,7 @@ fn lane() -> Lane {
     for _ in 0..DEPTH {
         // The ring has exactly this much room.
         let _ = done.push(Box::new(Bridged {
-            kind: Kind::Opus,
+            kind: Kind::Audio(Codec::Opus),
             marker: false,
             timestamp: 0,
             len: 0,
@@ -128,8 +129,8 @@ impl BridgeEnd {
 
 impl Negotiated {
     pub(crate) fn kind(&self, payload_type: u8) -> Option<Kind> {
-        if payload_type == self.opus {
-            return Some(Kind::Opus);
+        if payload_type == self.payload_type {
+            return Some(Kind::Audio(self.codec));
         }
         let mut events = self.telephone_events.iter();
         let (_, rate) = events.find(|(candidate, _)| *candidate == payload_type)?;
@@ -138,7 +139,7 @@ impl Negotiated {
 
     pub(crate) fn payload_type(&self, kind: Kind) -> Option<u8> {
         match kind {
-            Kind::Opus => Some(self.opus),
+            Kind::Audio(codec) => (codec == self.codec).then_some(self.payload_type),
             Kind::TelephoneEvent(rate) => {
                 let mut events = self.telephone_events.iter();
                 events
@@ -158,7 +159,7 @@ mod tests {
     fn packets_cross_in_order_and_a_slow_side_loses_the_newest() {
         let (mut a, mut b) = bridge_ends();
         for n in 0..40 {
-            a.send(Kind::Opus, n == 0, n, &n.to_be_bytes());
+            a.send(Kind::Audio(Codec::Opus), n == 0, n, &n.to_be_bytes());
         }
         let heard: Vec<_> = std::iter::from_fn(|| {
             b.receive(|packet| (packet.timestamp, packet.payload().to_vec()))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use switchboard_media::codec::{Decoder, MAX_FRAME, RATE};
+use switchboard_media::codec::{Codec, Decoder, MAX_FRAME, RATE};
 use switchboard_media::engine::{Engine, LegConfig, NetworkSide};
 use switchboard_media::event::Digit;
 use switchboard_media::receive::TelephoneEventFormat;
@@ -63,12 +63,15 @@ pub(crate) fn open(
         })
         .map_err(TransportError::Engine)?;
     let decoder = Decoder::new().map_err(|error| {
-        TransportError::Engine(switchboard_media::engine::EngineError::Encoder(error))
+        TransportError::Engine(switchboard_media::engine::EngineError::Encoder(
+            error.into(),
+        ))
     })?;
     let (state, states) = watch::channel(State::Connecting);
     let (events, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let end = End::Carrier(Arc::clone(&stop));
-    let session = Session::new(leg.app, leg.live, Arc::clone(&events), end, states);
+    let codec = Codec::Opus;
+    let session = Session::new(leg.app, leg.live, codec, Arc::clone(&events), end, states);
     let carrier = Carrier {
         network: leg.network,
         decoder,

@@ -27,6 +27,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
+use switchboard_media::codec::Codec;
 use switchboard_media::engine::{Engine, LegConfig};
 use tokio::sync::{Notify, watch};
 
@@ -58,10 +59,13 @@ pub struct TransportConfig {
     pub live: bool,
     /// Whether sessions hear. `false` for callers that only speak.
     pub hear: bool,
+    /// Codecs that are taken, the best first: an answer names the first of them that was
+    /// offered, an offer the first of all. None twice.
+    pub codecs: &'static [Codec],
 }
 
 impl Default for TransportConfig {
-    /// Loopback, any free port, no per-frame events.
+    /// Loopback, any free port, no per-frame events, every codec there is.
     fn default() -> Self {
         Self {
             bind: Ipv4Addr::LOCALHOST.into(),
@@ -69,7 +73,14 @@ impl Default for TransportConfig {
             vad_frames: false,
             live: false,
             hear: true,
+            codecs: &sdp::CODECS,
         }
+    }
+}
+
+impl TransportConfig {
+    fn offered(&self) -> Codec {
+        self.codecs.first().copied().unwrap_or_default()
     }
 }
 
@@ -121,14 +132,14 @@ impl Transport {
         Ok(self.mux()?.address())
     }
 
-    /// Answers an SDP offer (sendrecv audio, Opus).
+    /// Answers an SDP offer (one section of audio).
     ///
     /// # Errors
     /// The offer is not acceptable ([`TransportError::Sdp`]), or no socket or leg
     /// could be had.
     pub async fn answer(&self, offer: &str) -> Result<(Session, String), TransportError> {
         sdp::check_description(offer)?;
-        let remote = Remote::parse(offer)?;
+        let remote = Remote::parse(offer, self.config.codecs)?;
         let ours = Ours::new(self.mux()?.address())?;
         let answer = ours.answer(&remote);
         let negotiated = sdp::negotiated(&answer)?;
@@ -157,7 +168,7 @@ impl Transport {
             source,
         })?;
         let ours = Ours::new(address)?;
-        let offer = ours.offer();
+        let offer = ours.offer(self.config.offered());
         let pending = Offer {
             transport: self.clone(),
             ours,
@@ -198,6 +209,7 @@ impl Transport {
             hear,
             ..negotiated.leg_config(ours.ssrc)
         };
+        let codec = negotiated.codec;
         let bell = mux.doorbell();
         let leg = self
             .engine
@@ -216,7 +228,7 @@ impl Transport {
         };
         mux.order(Order::Open(Box::new(opening)));
         let end = End::Mux(mux, id);
-        Ok(Session::new(leg.app, leg.live, events, end, states))
+        Ok(Session::new(leg.app, leg.live, codec, events, end, states))
     }
 }
 
@@ -234,8 +246,9 @@ impl Offer {
     /// The answer is not acceptable or no leg could be had.
     pub async fn accept(self, answer: &str) -> Result<Session, TransportError> {
         sdp::check_description(answer)?;
-        let remote = Remote::parse(answer)?;
-        let negotiated = sdp::negotiated(answer)?;
+        let offered = [self.transport.config.offered()];
+        let remote = Remote::parse(answer, &offered)?;
+        let negotiated = sdp::settled(answer, &offered)?;
         let Self {
             transport,
             ours,

@@ -4,6 +4,7 @@
 pub(crate) mod local;
 pub(crate) mod remote;
 
+use switchboard_media::codec::Codec;
 use switchboard_media::engine::LegConfig;
 use switchboard_media::receive::TelephoneEventFormat;
 
@@ -11,6 +12,9 @@ use switchboard_media::receive::TelephoneEventFormat;
 pub const MAX_BYTES: usize = 64 * 1024;
 /// The most ICE candidates accepted in one description.
 pub const MAX_CANDIDATES: usize = 64;
+
+/// All that can be agreed on, the best first.
+pub const CODECS: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
 
 /// Why a description is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,9 +41,9 @@ pub enum SdpError {
     /// Something WebRTC needs is missing, or not as it has to be.
     #[error("{0} is missing or unusable")]
     Missing(&'static str),
-    /// The audio section was rejected or has no Opus.
-    #[error("no Opus (rtpmap opus/48000) was agreed on")]
-    NoOpus,
+    /// The audio section was rejected or has no codec that is taken.
+    #[error("no audio codec was agreed on: Opus, G722, PCMU and PCMA are those there are")]
+    NoCodec,
 }
 
 /// Checks an untrusted offer or answer before it is read any further.
@@ -73,8 +77,10 @@ pub fn check_description(sdp: &str) -> Result<(), SdpError> {
 /// What an answer settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Negotiated {
-    /// Payload type of Opus.
-    pub opus: u8,
+    /// What the audio is coded with, both ways.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: u8,
     /// Payload types of telephone events with their clock rates (RFC 4733 §7.1.1).
     pub telephone_events: Vec<(u8, u32)>,
 }
@@ -92,7 +98,8 @@ impl Negotiated {
         };
         LegConfig {
             telephone_events: [format(), format()],
-            ..LegConfig::new(self.opus, ssrc)
+            codec: self.codec,
+            ..LegConfig::new(self.payload_type, ssrc)
         }
     }
 }
@@ -100,29 +107,75 @@ impl Negotiated {
 /// Reads the payload types from an answer.
 ///
 /// # Errors
-/// [`SdpError::NoOpus`] when the audio section was rejected or has no Opus.
+/// [`SdpError::NoCodec`] when the audio section was rejected or has no codec we know.
 pub fn negotiated(answer: &str) -> Result<Negotiated, SdpError> {
+    settled(answer, &CODECS)
+}
+
+/// As [`negotiated`], where only `codecs` were offered.
+pub(crate) fn settled(answer: &str, codecs: &[Codec]) -> Result<Negotiated, SdpError> {
     let rejected = answer.lines().any(|line| line.starts_with("m=audio 0 "));
-    let mut encodings = answer.lines().filter_map(rtpmap);
-    let opus = encodings.find_map(|(payload_type, encoding)| {
-        encoding.starts_with("opus/48000").then_some(payload_type)
-    });
     let mut telephone_events: Vec<_> = telephone_events(answer).collect();
     telephone_events.dedup();
     telephone_events.truncate(2);
-    match opus {
-        Some(opus) if !rejected => Ok(Negotiated {
-            opus,
+    match codec(answer, codecs) {
+        Some((codec, payload_type)) if !rejected => Ok(Negotiated {
+            codec,
+            payload_type,
             telephone_events,
         }),
-        _ => Err(SdpError::NoOpus),
+        _ => Err(SdpError::NoCodec),
     }
 }
 
-/// The telephone events an offer is best answered with: on Opus's clock if
-/// there are such, else at 8 kHz.
-pub(crate) fn telephone_event(offer: &str) -> Option<(u8, u32)> {
-    telephone_events(offer).max_by_key(|(_, clock_rate)| *clock_rate)
+/// The first of `wanted` that a description has, and its payload type.
+pub(crate) fn codec(sdp: &str, wanted: &[Codec]) -> Option<(Codec, u8)> {
+    let mapped: Vec<_> = sdp.lines().filter_map(rtpmap).collect();
+    let payload_type = |wanted: Codec| {
+        let name = encoding(wanted).to_ascii_lowercase();
+        // Name and clock; the number of channels may be left out.
+        let named =
+            |(_, encoding): &&(u8, String)| encoding.split('/').take(2).eq(name.split('/').take(2));
+        let mapped_to = mapped.iter().find(named).map(|(number, _)| *number);
+        mapped_to.or_else(|| unmapped(sdp, &mapped, wanted))
+    };
+    wanted
+        .iter()
+        .find_map(|codec| Some((*codec, payload_type(*codec)?)))
+}
+
+/// A static payload type (RFC 3551 §6), which needs no `rtpmap`.
+fn unmapped(sdp: &str, mapped: &[(u8, String)], wanted: Codec) -> Option<u8> {
+    let number = static_type(wanted)?;
+    let media = sdp.lines().find_map(|line| line.strip_prefix("m=audio "))?;
+    let mut listed = media.split(' ').skip(2);
+    let is_listed = listed.any(|format| format.parse() == Ok(number));
+    (is_listed && mapped.iter().all(|(other, _)| *other != number)).then_some(number)
+}
+
+fn static_type(codec: Codec) -> Option<u8> {
+    match codec {
+        Codec::Opus => None,
+        Codec::Pcmu => Some(0),
+        Codec::Pcma => Some(8),
+        Codec::G722 => Some(9),
+    }
+}
+
+/// A codec as `rtpmap` names it.
+fn encoding(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Opus => "opus/48000/2",
+        Codec::G722 => "G722/8000",
+        Codec::Pcmu => "PCMU/8000",
+        Codec::Pcma => "PCMA/8000",
+    }
+}
+
+/// The telephone events an offer is best answered with: on the audio's clock if there
+/// are such (RFC 4733 §7.1.1), else on another.
+pub(crate) fn telephone_event(offer: &str, codec: Codec) -> Option<(u8, u32)> {
+    telephone_events(offer).min_by_key(|(_, clock_rate)| *clock_rate != codec.clock_rate())
 }
 
 fn telephone_events(sdp: &str) -> impl Iterator<Item = (u8, u32)> {
@@ -155,7 +208,10 @@ mod tests {
     #[test]
     fn reads_the_payload_types() {
         let negotiated = negotiated(ANSWER).unwrap();
-        assert_eq!(negotiated.opus, 111);
+        assert_eq!(
+            (negotiated.codec, negotiated.payload_type),
+            (Codec::Opus, 111)
+        );
         assert_eq!(
             negotiated.telephone_events,
             vec![(110, 48_000), (126, 8_000)]
@@ -164,21 +220,47 @@ mod tests {
     }
 
     #[test]
-    fn telephone_events_prefer_opus_clock() {
-        assert_eq!(telephone_event(ANSWER), Some((110, 48_000)));
+    fn telephone_events_prefer_the_audios_clock() {
+        assert_eq!(telephone_event(ANSWER, Codec::Pcmu), Some((126, 8_000)));
+        assert_eq!(telephone_event(ANSWER, Codec::Opus), Some((110, 48_000)));
         let firefox = ANSWER.replace("a=rtpmap:110 telephone-event/48000\r\n", "");
-        assert_eq!(telephone_event(&firefox), Some((126, 8_000)));
+        assert_eq!(telephone_event(&firefox, Codec::Opus), Some((126, 8_000)));
         assert_eq!(
-            telephone_event("v=0\r\na=rtpmap:9 telephone-event/x\r\n"),
+            telephone_event("v=0\r\na=rtpmap:9 telephone-event/x\r\n", Codec::Opus),
             None
         );
     }
 
     #[test]
-    fn a_rejected_section_has_no_opus() {
+    fn a_rejected_section_has_no_codec() {
         let rejected = ANSWER.replace("m=audio 9 ", "m=audio 0 ");
-        assert_eq!(negotiated(&rejected), Err(SdpError::NoOpus));
-        assert_eq!(negotiated("v=0\r\n"), Err(SdpError::NoOpus));
+        assert_eq!(negotiated(&rejected), Err(SdpError::NoCodec));
+        assert_eq!(negotiated("v=0\r\n"), Err(SdpError::NoCodec));
+    }
+
+    #[test]
+    fn the_best_codec_there_is_is_taken_named_or_by_its_static_number() {
+        let offer = |formats: &str, maps: &str| format!("m=audio 9 P {formats}\r\n{maps}");
+        let table = [
+            (offer("0 8", ""), Some((Codec::Pcmu, 0))),
+            (offer("8 13", ""), Some((Codec::Pcma, 8))),
+            (offer("0 9", ""), Some((Codec::G722, 9))),
+            (
+                offer("96", "a=rtpmap:96 pcma/8000/1\r\n"),
+                Some((Codec::Pcma, 96)),
+            ),
+            (offer("0", "a=rtpmap:0 speex/8000\r\n"), None),
+            (
+                offer("0 96", "a=rtpmap:96 OPUS/48000/2\r\n"),
+                Some((Codec::Opus, 96)),
+            ),
+            (offer("18", ""), None),
+            ("a=rtpmap:x opus/48000/2\r\n".to_owned(), None),
+        ];
+        for (sdp, expected) in table {
+            assert_eq!(codec(&sdp, &CODECS), expected, "{sdp}");
+        }
+        assert_eq!(codec(&offer("0 8", ""), &[Codec::Opus]), None);
     }
 
     #[test]

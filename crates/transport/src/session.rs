@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use switchboard_media::codec::Codec;
 use switchboard_media::engine::{AppSide, LegStats, LiveAudio, PlayError};
 use switchboard_media::event::{Digit, MediaEvent, PlayId};
 use switchboard_media::prompt::Prompt;
@@ -37,6 +38,7 @@ pub enum CloseReason {
 pub struct Session {
     app: AppSide,
     live: Option<LiveAudio>,
+    codec: Codec,
     /// Notified when the leg has events.
     events: Arc<Notify>,
     state: watch::Receiver<State>,
@@ -83,6 +85,7 @@ impl Session {
     pub(crate) fn new(
         app: AppSide,
         live: Option<LiveAudio>,
+        codec: Codec,
         events: Arc<Notify>,
         end: End,
         state: watch::Receiver<State>,
@@ -90,6 +93,7 @@ impl Session {
         Self {
             app,
             live,
+            codec,
             events,
             state: state.clone(),
             reported: State::Connecting,
@@ -101,6 +105,11 @@ impl Session {
     /// [`TransportConfig::live`](crate::TransportConfig::live) asked for it.
     pub fn take_live(&mut self) -> Option<LiveAudio> {
         self.live.take()
+    }
+
+    /// What its audio is coded with.
+    pub fn codec(&self) -> Codec {
+        self.codec
     }
 
     /// Plays a prompt to the other side, in place of what is playing.
@@ -186,8 +195,12 @@ impl Drop for Session {
 
 /// Lets two sessions hear each other: each one's audio becomes what the other
 /// sends, and their prompts fall silent. The bridge ends with either session. Sessions
-/// that a [`Carrier`](crate::Carrier) carries can't be bridged: nothing happens.
+/// that a [`Carrier`](crate::Carrier) carries, and sessions of different codecs, can't be
+/// bridged: nothing happens.
 pub fn bridge(a: &Session, b: &Session) {
+    if a.codec != b.codec {
+        return;
+    }
     let (End::Mux(mux_a, a), End::Mux(mux_b, b)) = (&a.closer.end, &b.closer.end) else {
         return;
     };

@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime};
 use rtc::crypto::{RTCCryptoProvider, default_provider};
 use rtc::dtls::crypto::Certificate;
 use rtc::shared::error::Error;
+use switchboard_media::codec::Codec;
 use switchboard_media::engine::NetworkSide;
 use uuid::Uuid;
 
@@ -76,8 +77,8 @@ impl Ours {
         }
     }
 
-    pub(crate) fn offer(&self) -> String {
-        self.local().offer()
+    pub(crate) fn offer(&self, codec: Codec) -> String {
+        self.local().offer(codec)
     }
 
     pub(crate) fn answer(&self, offer: &Remote) -> String {

@@ -14,6 +14,7 @@ use super::pipeline::{Pipeline, Rings};
 use super::slot::{Refused, SlotReceiver, SlotSender, slots};
 use super::stats::{LegCounters, count};
 use super::{EngineError, LegConfig, LegStats};
+use crate::codec::{Codec, EncoderError};
 use crate::event::{Digit, MediaEvent, PlayId};
 use crate::prompt::Prompt;
 use crate::rtp::RtpHeader;
@@ -53,6 +54,7 @@ pub struct AppSide {
     events: Consumer<MediaEvent>,
     shared: Arc<Shared>,
     counters: Arc<LegCounters>,
+    codec: Codec,
     /// A reference per prompt the worker may hold, so that the worker's own
     /// is never the last one and it never frees memory.
     held: VecDeque<(PlayId, Arc<Prompt>)>,
@@ -118,6 +120,9 @@ pub enum PlayError {
     /// The leg is closed.
     #[error("the leg is closed")]
     Closed,
+    /// The prompt could not be encoded for the leg's codec.
+    #[error("the prompt cannot be encoded: {0}")]
+    Encode(#[from] EncoderError),
 }
 
 /// Both handles and the worker's half.
@@ -140,7 +145,7 @@ pub(super) fn build(
         called: AtomicBool::new(false),
     });
     let (live, live_ends) = match config.live {
-        true => live(&shared).map(|(live, ends)| (Some(live), Some(ends)))?,
+        true => live(config.codec, &shared).map(|(live, ends)| (Some(live), Some(ends)))?,
         false => (None, None),
     };
     let pipeline = Pipeline::new(
@@ -168,6 +173,7 @@ pub(super) fn build(
         events,
         shared,
         counters,
+        codec: config.codec,
         held: VecDeque::with_capacity(COMMANDS + 2),
         next: 1,
     };
@@ -234,15 +240,18 @@ impl NetworkSide {
 
 impl AppSide {
     /// Plays `prompt` from its start at the next frame. A prompt that is still
-    /// playing is replaced and finishes as interrupted.
+    /// playing is replaced and finishes as interrupted. The first leg of a codec other
+    /// than Opus encodes the prompt here, for all that follow.
     ///
     /// # Errors
-    /// [`PlayError`] when too many orders wait or the leg is closed.
+    /// [`PlayError`] when too many orders wait, the leg is closed or the prompt can't be
+    /// encoded.
     pub fn play(&mut self, prompt: Arc<Prompt>) -> Result<PlayId, PlayError> {
         let id = PlayId(self.next);
         if self.held.len() >= COMMANDS {
             return Err(PlayError::Busy);
         }
+        prompt.prepare(self.codec)?;
         self.order(Command::Play(id, Arc::clone(&prompt)))?;
         self.held.push_back((id, prompt));
         self.next += 1;

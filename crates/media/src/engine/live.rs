@@ -14,11 +14,11 @@ use zeroize::{Zeroize, Zeroizing};
 use super::leg::Shared;
 use super::slot::{SlotReceiver, SlotSender, slots};
 use super::stats::{LegCounters, count};
-use crate::codec::{Encoder, MAX_PACKET, OpusError, RATE};
+use crate::codec::{Codec, EncoderError, MAX_PACKET, OpusError, RATE, SPEECH_FRAME, SpeechEncoder};
 use crate::rtp::RtpHeader;
 
 /// Samples of a piece of audio, either way: 20 ms at 16 kHz.
-pub const LIVE_FRAME: usize = RATE as usize / 50;
+pub const LIVE_FRAME: usize = SPEECH_FRAME;
 /// Pieces that wait for a listener: 640 ms, then what comes is dropped.
 const HEARD: usize = 32;
 /// Packets that wait to be sent: 640 ms, then [`Voice::say`] refuses.
@@ -46,7 +46,7 @@ pub struct Ears {
 /// Encodes on the thread that calls. One owner; may move between threads.
 pub struct Voice {
     packets: SlotSender,
-    encoder: Encoder,
+    encoder: SpeechEncoder,
     packet: Zeroizing<Vec<u8>>,
     shared: Arc<Shared>,
 }
@@ -94,7 +94,10 @@ struct Heard {
 }
 
 /// Both sides of a leg's live audio.
-pub(super) fn live(shared: &Arc<Shared>) -> Result<(LiveAudio, Box<LiveEnds>), OpusError> {
+pub(super) fn live(
+    codec: Codec,
+    shared: &Arc<Shared>,
+) -> Result<(LiveAudio, Box<LiveEnds>), EncoderError> {
     let (full, full_out) = RingBuffer::new(HEARD);
     let (mut empty, empty_out) = RingBuffer::new(HEARD);
     for _ in 0..HEARD {
@@ -113,7 +116,7 @@ pub(super) fn live(shared: &Arc<Shared>) -> Result<(LiveAudio, Box<LiveEnds>), O
         },
         voice: Voice {
             packets,
-            encoder: Encoder::wideband()?,
+            encoder: SpeechEncoder::new(codec)?,
             packet: Zeroizing::new(vec![0; MAX_PACKET]),
             shared: Arc::clone(shared),
         },

@@ -102,11 +102,13 @@ impl Pipeline {
         let events = config.telephone_events.iter().copied().flatten();
         receiver.leave_frames();
         let playout = Playout::new(PlayoutConfig {
-            payload_type: config.opus_payload_type,
+            payload_type: config.payload_type,
+            codec: config.codec,
             ssrc: config.ssrc,
             comfort_silence: config.comfort_silence,
-            // The finest clock: durations are told exactly.
-            telephone_event: events.max_by_key(|format| format.clock_rate),
+            // The audio's own clock, where there is such (RFC 4733 §7.1.1).
+            telephone_event: events
+                .min_by_key(|format| format.clock_rate != config.codec.clock_rate()),
         });
         Ok(Box::new(Self {
             rings,
@@ -310,7 +312,7 @@ impl Pipeline {
 fn formats(config: &LegConfig) -> Result<Formats, EngineError> {
     let (payload_type, format) = match config.linear_payload_type {
         Some(linear) => (linear, Format::L16),
-        None => (config.opus_payload_type, Format::Opus),
+        None => (config.payload_type, config.codec.into()),
     };
     let mut formats = Formats::new().with(payload_type, format)?;
     for event in config.telephone_events.iter().flatten() {

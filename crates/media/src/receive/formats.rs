@@ -2,11 +2,7 @@
 
 use thiserror::Error;
 
-use crate::codec::{OPUS_CLOCK, RATE, opus_duration};
-
-/// RTP clock of G.711 in Hz (RFC 3551 §4.5.14), and of G.722, although its audio
-/// has 16 kHz: an error kept for compatibility (§4.5.2).
-const G711_CLOCK: u32 = 8_000;
+use crate::codec::{Codec, OPUS_CLOCK, RATE, opus_duration};
 
 /// A negotiated telephone-event format (RFC 4733 §2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +34,23 @@ pub enum Format {
     },
 }
 
+impl From<Codec> for Format {
+    fn from(codec: Codec) -> Self {
+        match codec {
+            Codec::Opus => Self::Opus,
+            Codec::G722 => Self::G722,
+            Codec::Pcmu => Self::Pcmu,
+            Codec::Pcma => Self::Pcma,
+        }
+    }
+}
+
 impl Format {
     /// The RTP clock in Hz.
     pub fn clock_rate(self) -> u32 {
         match self {
-            Self::Opus => OPUS_CLOCK,
-            Self::Pcmu | Self::Pcma | Self::G722 => G711_CLOCK,
+            Self::Opus => Codec::Opus.clock_rate(),
+            Self::Pcmu | Self::Pcma | Self::G722 => Codec::Pcmu.clock_rate(),
             Self::L16 => RATE,
             Self::TelephoneEvent { clock_rate } => clock_rate,
         }
@@ -137,7 +144,7 @@ impl Formats {
         } else if self.has(Format::L16) {
             RATE
         } else {
-            G711_CLOCK
+            Codec::Pcmu.clock_rate()
         }
     }
 }

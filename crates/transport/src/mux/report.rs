@@ -9,8 +9,6 @@ use switchboard_media::rtp::RtpHeader;
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Seconds from NTP's era to Unix's (RFC 5905 §6).
 const NTP_OFFSET: u64 = 2_208_988_800;
-/// Opus's RTP clock (RFC 7587 §4.1).
-const CLOCK: u64 = 48_000;
 const SENDER_REPORT: u8 = 200;
 const SOURCE_DESCRIPTION: u8 = 202;
 /// The canonical name: of the endpoint, not of anybody (RFC 7022).
@@ -20,6 +18,8 @@ const VERSION: u8 = 2 << 6;
 /// Both streams' figures.
 pub(crate) struct Report {
     ssrc: u32,
+    /// The RTP clock in Hz.
+    clock_rate: u32,
     /// An instant and its NTP time, to tell others.
     epoch: (Instant, u64),
     due: Instant,
@@ -44,10 +44,11 @@ struct Remote {
 }
 
 impl Report {
-    pub(crate) fn new(ssrc: u32, now: Instant, wall: SystemTime) -> Self {
+    pub(crate) fn new(ssrc: u32, clock_rate: u32, now: Instant, wall: SystemTime) -> Self {
         let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             ssrc,
+            clock_rate,
             epoch: (now, ntp(since + Duration::from_secs(NTP_OFFSET))),
             due: now + INTERVAL / 2,
             packets: 0,
@@ -79,7 +80,7 @@ impl Report {
 
     fn ticks(&self, now: Instant) -> u32 {
         let since = now.saturating_duration_since(self.epoch.0);
-        (since.as_micros() as u64 * CLOCK / 1_000_000) as u32
+        (since.as_micros() as u64 * u64::from(self.clock_rate) / 1_000_000) as u32
     }
 
     /// Notes when the other side's sender report came, for its round-trip time.
@@ -95,7 +96,8 @@ impl Report {
         let block = self.remote.as_mut().map(Remote::block);
         let (sent_at, timestamp) = self.last_sent?;
         let elapsed = now.saturating_duration_since(sent_at).as_micros() as u64;
-        let timestamp = timestamp.wrapping_add((elapsed * CLOCK / 1_000_000) as u32);
+        let timestamp =
+            timestamp.wrapping_add((elapsed * u64::from(self.clock_rate) / 1_000_000) as u32);
         let wall = self.epoch.1.wrapping_add(ntp(now - self.epoch.0));
         let mut writer = Writer { out, len: 0 };
         let words = 6 + if block.is_some() { 6 } else { 0 };
@@ -220,7 +222,7 @@ mod tests {
     fn says_what_was_sent_and_heard() {
         let start = Instant::now();
         let wall = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let mut report = Report::new(7, start, wall);
+        let mut report = Report::new(7, 48_000, start, wall);
         let mut out = [0; 200];
         assert_eq!(report.write(start, &mut out), None);
         let at = |n: u64| start + Duration::from_millis(20 * n);

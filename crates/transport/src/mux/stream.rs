@@ -32,16 +32,22 @@ pub(crate) struct Stream {
 
 /// Keeps one outgoing stream's time continuous when its source changes from
 /// our own playout to a bridged session.
-#[derive(Default)]
 struct Clock {
+    /// Ticks of 20 ms.
+    frame: u32,
     timestamp: u32,
     /// Source time to stream time, once bridged packets flow.
     offset: Option<u32>,
 }
 
 impl Clock {
-    /// One 20 ms Opus frame at 48 kHz (RFC 7587 §4.2).
-    const FRAME: u32 = 960;
+    fn new(frame: u32) -> Self {
+        Self {
+            frame,
+            timestamp: 0,
+            offset: None,
+        }
+    }
 
     fn own(&mut self, timestamp: u32) -> u32 {
         self.timestamp = timestamp;
@@ -50,7 +56,7 @@ impl Clock {
     }
 
     fn bridged(&mut self, source: u32) -> u32 {
-        let (next, previous) = (self.timestamp.wrapping_add(Self::FRAME), self.timestamp);
+        let (next, previous) = (self.timestamp.wrapping_add(self.frame), self.timestamp);
         let offset = *self.offset.get_or_insert(next.wrapping_sub(source));
         let timestamp = source.wrapping_add(offset);
         // Telephone events repeat their start time (RFC 4733 §2.3.1), so time may
@@ -72,11 +78,11 @@ impl Stream {
     ) -> Self {
         Self {
             network,
-            negotiated,
             ssrc,
             keys: None,
-            clock: Clock::default(),
-            report: Report::new(ssrc, now, wall),
+            clock: Clock::new(negotiated.codec.frame_ticks()),
+            report: Report::new(ssrc, negotiated.codec.clock_rate(), now, wall),
+            negotiated,
             bridge: None,
         }
     }
@@ -214,7 +220,7 @@ impl Stream {
             out: &mut out,
         };
         let header = RtpHeader {
-            payload_type: self.negotiated.opus,
+            payload_type: self.negotiated.payload_type,
             ssrc: self.ssrc,
             ..RtpHeader::default()
         };
@@ -272,7 +278,7 @@ mod tests {
 
     #[test]
     fn time_stays_continuous_across_a_bridge() {
-        let mut clock = Clock::default();
+        let mut clock = Clock::new(960);
         assert_eq!(clock.own(5_000), 5_000);
         assert_eq!(clock.bridged(900_000), 5_960);
         assert_eq!(clock.bridged(900_960), 6_920);

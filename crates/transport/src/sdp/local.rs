@@ -3,14 +3,17 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use switchboard_media::codec::Codec;
+
 use super::remote::{Direction, Remote, Setup};
+use super::{encoding, static_type};
 use crate::mux::dtls::Fingerprint;
 use crate::mux::ice::Credentials;
 
 /// What Chromium uses too, so that dumps look familiar.
 const OPUS: u8 = 111;
-/// The telephone events of our own offers: on Opus's clock (RFC 4733 §7.1.1).
-const TELEPHONE_EVENT: (u8, u32) = (110, 48_000);
+/// The telephone events of our own offers, on the audio's clock (RFC 4733 §7.1.1).
+const TELEPHONE_EVENT: u8 = 110;
 
 /// What one of our descriptions says.
 pub(crate) struct Local<'a> {
@@ -29,21 +32,23 @@ struct Section<'a> {
     profile: &'a str,
     direction: Direction,
     setup: &'a str,
-    opus: u8,
+    codec: Codec,
+    payload_type: u8,
     telephone_event: Option<(u8, u32)>,
 }
 
 impl Local<'_> {
-    /// An offer.
-    pub(crate) fn offer(&self) -> String {
+    /// An offer of one codec.
+    pub(crate) fn offer(&self, codec: Codec) -> String {
         self.write(&Section {
             mid: Some("0"),
             bundled: true,
             profile: "UDP/TLS/RTP/SAVPF",
             direction: Direction::SendRecv,
             setup: "actpass",
-            opus: OPUS,
-            telephone_event: Some(TELEPHONE_EVENT),
+            codec,
+            payload_type: static_type(codec).unwrap_or(OPUS),
+            telephone_event: Some((TELEPHONE_EVENT, codec.clock_rate())),
         })
     }
 
@@ -58,7 +63,8 @@ impl Local<'_> {
                 Setup::Active => "passive",
                 Setup::ActPass | Setup::Passive => "active",
             },
-            opus: offer.opus,
+            codec: offer.codec,
+            payload_type: offer.payload_type,
             telephone_event: offer.telephone_event,
         })
     }
@@ -74,10 +80,10 @@ impl Local<'_> {
         if let (true, Some(mid)) = (section.bundled, section.mid) {
             lines.add(format_args!("a=group:BUNDLE {mid}"));
         }
-        let Section { profile, opus, .. } = section;
+        let (profile, audio) = (section.profile, section.payload_type);
         match section.telephone_event {
-            Some((event, _)) => lines.add(format_args!("m=audio {port} {profile} {opus} {event}")),
-            None => lines.add(format_args!("m=audio {port} {profile} {opus}")),
+            Some((event, _)) => lines.add(format_args!("m=audio {port} {profile} {audio} {event}")),
+            None => lines.add(format_args!("m=audio {port} {profile} {audio}")),
         }
         lines.add(format_args!("c=IN {family} {ip}"));
         if let Some(mid) = section.mid {
@@ -110,9 +116,11 @@ impl Local<'_> {
     }
 
     fn write_formats(&self, lines: &mut Lines, section: &Section<'_>) {
-        let opus = section.opus;
-        lines.add(format_args!("a=rtpmap:{opus} opus/48000/2"));
-        lines.add(format_args!("a=fmtp:{opus} minptime=10;useinbandfec=1"));
+        let audio = section.payload_type;
+        lines.add(format_args!("a=rtpmap:{audio} {}", encoding(section.codec)));
+        if section.codec == Codec::Opus {
+            lines.add(format_args!("a=fmtp:{audio} minptime=10;useinbandfec=1"));
+        }
         if let Some((event, rate)) = section.telephone_event {
             lines.add(format_args!("a=rtpmap:{event} telephone-event/{rate}"));
             lines.add(format_args!("a=fmtp:{event} 0-15"));
@@ -137,7 +145,7 @@ impl Lines {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::sdp::{check_description, negotiated};
+    use crate::sdp::{CODECS, check_description, negotiated};
 
     fn local(write: impl FnOnce(&Local<'_>) -> String) -> String {
         write(&Local {
@@ -154,25 +162,42 @@ mod tests {
 
     #[test]
     fn our_offer_is_one_we_would_take() {
-        let offer = local(|local| local.offer());
+        let offer = local(|local| local.offer(Codec::Opus));
         assert_eq!(check_description(&offer), Ok(()));
-        let remote = Remote::parse(&offer).unwrap();
+        let remote = Remote::parse(&offer, &CODECS).unwrap();
         assert_eq!(remote.setup, Setup::ActPass);
         assert_eq!(remote.candidates.len(), 1);
         insta::assert_snapshot!(offer.replace("\r\n", "\n"));
     }
 
     #[test]
+    fn a_gateway_without_opus_is_answered_in_its_own_codec() {
+        for codec in CODECS {
+            let offer = local(|local| local.offer(codec));
+            assert_eq!(check_description(&offer), Ok(()));
+            let answer = local(|local| local.answer(&Remote::parse(&offer, &CODECS).unwrap()));
+            let negotiated = negotiated(&answer).unwrap();
+            assert_eq!(negotiated.codec, codec);
+            assert_eq!(negotiated.telephone_events, [(110, codec.clock_rate())]);
+        }
+        let offer = local(|local| local.offer(Codec::Pcma));
+        insta::assert_snapshot!(offer.replace("\r\n", "\n"));
+    }
+
+    #[test]
     fn the_answer_follows_the_offer() {
-        let offer = local(|local| local.offer())
+        let offer = local(|local| local.offer(Codec::Opus))
             .replace("a=mid:0", "a=mid:audio")
             .replace("111", "96")
             .replace("110", "97")
             .replace("sendrecv", "recvonly")
             .replace("actpass", "active");
-        let answer = local(|local| local.answer(&Remote::parse(&offer).unwrap()));
+        let answer = local(|local| local.answer(&Remote::parse(&offer, &CODECS).unwrap()));
         let negotiated = negotiated(&answer).unwrap();
-        assert_eq!(negotiated.opus, 96);
+        assert_eq!(
+            (negotiated.codec, negotiated.payload_type),
+            (Codec::Opus, 96)
+        );
         assert_eq!(negotiated.telephone_events, vec![(97, 48_000)]);
         insta::assert_snapshot!(answer.replace("\r\n", "\n"));
     }

@@ -2,8 +2,9 @@
 
 use rtc::ice::candidate::{Candidate, unmarshal_candidate};
 use rtc::shared::TransportProtocol;
+use switchboard_media::codec::Codec;
 
-use super::{SdpError, rtpmap, telephone_event};
+use super::{SdpError, codec, telephone_event};
 use crate::mux::dtls::Fingerprint;
 use crate::mux::ice::Credentials;
 
@@ -59,13 +60,16 @@ pub(crate) struct Remote {
     pub(crate) bundled: bool,
     pub(crate) profile: String,
     pub(crate) direction: Direction,
-    pub(crate) opus: u8,
+    pub(crate) codec: Codec,
+    pub(crate) payload_type: u8,
     pub(crate) telephone_event: Option<(u8, u32)>,
 }
 
 impl Remote {
     /// Reads a description that passed [`check_description`](super::check_description).
-    pub(crate) fn parse(sdp: &str) -> Result<Self, SdpError> {
+    /// The codec is the first of `codecs` that it has.
+    pub(crate) fn parse(sdp: &str, codecs: &[Codec]) -> Result<Self, SdpError> {
+        let (codec, payload_type) = codec(sdp, codecs).ok_or(SdpError::NoCodec)?;
         // Later is nearer: the media section's value wins over the session's.
         let last = |prefix: &str| sdp.lines().rev().find_map(|line| line.strip_prefix(prefix));
         let has = |line: &str| sdp.lines().any(|candidate| candidate == line);
@@ -93,8 +97,9 @@ impl Remote {
             bundled: last("a=group:BUNDLE").is_some(),
             profile: profile(sdp)?,
             direction: direction(sdp),
-            opus: opus(sdp)?,
-            telephone_event: telephone_event(sdp),
+            codec,
+            payload_type,
+            telephone_event: telephone_event(sdp, codec),
         })
     }
 }
@@ -158,13 +163,6 @@ fn direction(sdp: &str) -> Direction {
     directions.unwrap_or(Direction::SendRecv)
 }
 
-fn opus(sdp: &str) -> Result<u8, SdpError> {
-    let mut maps = sdp.lines().filter_map(rtpmap);
-    let opus = maps.find(|(_, encoding)| encoding.starts_with("opus/48000"));
-    opus.map(|(payload_type, _)| payload_type)
-        .ok_or(SdpError::NoOpus)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -173,6 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sdp::CODECS;
 
     /// What Chromium offers for a microphone, shortened.
     const CHROMIUM: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
@@ -190,7 +189,7 @@ mod tests {
 
     #[test]
     fn reads_a_browsers_offer() {
-        let remote = Remote::parse(CHROMIUM).unwrap();
+        let remote = Remote::parse(CHROMIUM, &CODECS).unwrap();
         assert_eq!(remote.credentials.fragment, "abcd");
         assert_eq!(remote.fingerprints, [std::array::from_fn(|n| n as u8)]);
         assert_eq!(remote.setup, Setup::ActPass);
@@ -198,7 +197,7 @@ mod tests {
         assert_eq!(addresses, [SocketAddr::from(([192, 0, 2, 7], 50_000))]);
         assert_eq!((remote.mid.as_deref(), remote.bundled), (Some("0"), true));
         assert_eq!(
-            (remote.opus, remote.telephone_event),
+            (remote.payload_type, remote.telephone_event),
             (111, Some((110, 48_000)))
         );
         assert_eq!(remote.direction.reversed(), Direction::SendRecv);
@@ -206,7 +205,8 @@ mod tests {
 
     #[test]
     fn refuses_what_could_not_be_secured() {
-        let refused = |from: &str, to: &str| Remote::parse(&CHROMIUM.replace(from, to)).err();
+        let refused =
+            |from: &str, to: &str| Remote::parse(&CHROMIUM.replace(from, to), &[Codec::Opus]).err();
         assert_eq!(
             refused("sha-256", "sha-1"),
             Some(SdpError::Missing("a=fingerprint:sha-256"))
@@ -223,14 +223,14 @@ mod tests {
             refused("0123456789abcdef01234567", "short"),
             Some(SdpError::Missing("a=ice-pwd:"))
         );
-        assert_eq!(refused("opus", "speex"), Some(SdpError::NoOpus));
+        assert_eq!(refused("opus", "speex"), Some(SdpError::NoCodec));
     }
 
     proptest! {
         #[test]
         fn any_text_is_answered(cut in any::<prop::sample::Index>(), junk in "\\PC{0,40}") {
             let at = cut.index(CHROMIUM.len());
-            let _ = Remote::parse(&format!("{}{junk}{}", &CHROMIUM[..at], &CHROMIUM[at..]));
+            let _ = Remote::parse(&format!("{}{junk}{}", &CHROMIUM[..at], &CHROMIUM[at..]), &CODECS);
         }
     }
 }

@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use switchboard_media::codec::Codec;
 use switchboard_media::engine::{AppSide, Engine, EngineConfig, LegConfig};
 
 use super::*;
 use crate::mux::demux::{Kind, classify};
 use crate::sdp::remote::Remote;
-use crate::sdp::{Negotiated, negotiated};
+use crate::sdp::{CODECS, Negotiated, negotiated};
 use crate::setup::{Ours, Role};
 
 const BOT: &str = "192.0.2.1:5000";
@@ -44,10 +45,12 @@ fn address(text: &str) -> SocketAddr {
 }
 
 fn end(engine: &Engine, ours: Ours, role: Role, theirs: &str, answer: &str) -> End {
-    let Negotiated { opus, .. } = negotiated(answer).unwrap();
-    let leg = engine.open(LegConfig::new(opus, ours.ssrc)).unwrap();
+    let Negotiated { payload_type, .. } = negotiated(answer).unwrap();
+    let leg = engine
+        .open(LegConfig::new(payload_type, ours.ssrc))
+        .unwrap();
     let address = ours.address;
-    let remote = Remote::parse(theirs).unwrap();
+    let remote = Remote::parse(theirs, &CODECS).unwrap();
     let link = ours
         .link(remote, role, leg.network, negotiated(answer).unwrap())
         .unwrap();
@@ -64,8 +67,8 @@ impl Call {
         let engine = engine();
         let caller = Ours::new(address(CALLER)).unwrap();
         let bot = Ours::new(address(BOT)).unwrap();
-        let offer = caller.offer();
-        let answer = bot.answer(&Remote::parse(&offer).unwrap());
+        let offer = caller.offer(Codec::Opus);
+        let answer = bot.answer(&Remote::parse(&offer, &CODECS).unwrap());
         let (offer, answer) = tamper(offer, answer);
         Self {
             caller: end(&engine, caller, Role::Offerer, &answer, &answer),
