@@ -17,6 +17,7 @@ mod pipeline;
 mod punctuality;
 mod slot;
 mod stats;
+mod stepper;
 mod worker;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use live::{Ears, LIVE_FRAME, LiveAudio, Voice, VoiceError};
 pub use punctuality::{Lateness, Punctuality};
 pub use slot::MAX_PAYLOAD;
 pub use stats::LegStats;
+pub use stepper::Stepper;
 
 use crate::codec::{Codec, EncoderError};
 use crate::receive::{FormatError, ReceiverError, TelephoneEventFormat};
@@ -56,6 +58,18 @@ impl Default for EngineConfig {
             legs_per_worker: 1000,
             tick: Duration::from_micros(2500),
         }
+    }
+}
+
+impl EngineConfig {
+    fn check(&self) -> Result<(), EngineError> {
+        if !(1..=20).contains(&self.tick.as_millis()) {
+            return Err(EngineError::Config("tick must be 1-20 ms"));
+        }
+        if self.legs_per_worker == 0 {
+            return Err(EngineError::Config("legs_per_worker must be at least 1"));
+        }
+        Ok(())
     }
 }
 
@@ -147,16 +161,26 @@ impl Engine {
     /// [`EngineError`] when the configuration is out of range or a thread
     /// cannot be made.
     pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
-        if !(1..=20).contains(&config.tick.as_millis()) {
-            return Err(EngineError::Config("tick must be 1-20 ms"));
-        }
-        if config.legs_per_worker == 0 {
-            return Err(EngineError::Config("legs_per_worker must be at least 1"));
-        }
+        config.check()?;
         Ok(Self {
             workers: Arc::new(Workers::start(&config)?),
             alive: Arc::new(AtomicUsize::new(0)),
         })
+    }
+
+    /// An engine without threads: its one worker does what is due when the [`Stepper`] is
+    /// told what time it is, be that the time of a clock or not.
+    ///
+    /// # Errors
+    /// [`EngineError::Config`] when the configuration is out of range.
+    pub fn stepped(config: EngineConfig) -> Result<(Self, Stepper), EngineError> {
+        config.check()?;
+        let (workers, stepper) = Workers::stepped(&config);
+        let engine = Self {
+            workers: Arc::new(workers),
+            alive: Arc::new(AtomicUsize::new(0)),
+        };
+        Ok((engine, stepper))
     }
 
     /// Opens a leg: allocates its pipeline here, on the caller's thread, and

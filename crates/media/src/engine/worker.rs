@@ -11,6 +11,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use super::leg::Shared;
 use super::pipeline::Pipeline;
 use super::punctuality::Counters;
+use super::stepper::Stepper;
 use super::{EngineConfig, EngineError};
 use crate::silero::{Silero, TOGETHER};
 
@@ -60,7 +61,7 @@ impl Workers {
             counters,
         };
         for (index, outlet) in outlets.into_iter().enumerate() {
-            let reaper = reaper.thread().clone();
+            let reaper = Some(reaper.thread().clone());
             let outlet = Outlet { outlet, reaper };
             let shared = (&workers.stop, &workers.counters);
             let handle = Handle::start(index, config, shared, outlet)?;
@@ -68,6 +69,25 @@ impl Workers {
         }
         workers.reaper = Some(reaper);
         Ok(workers)
+    }
+
+    /// One worker that takes its time from its holder.
+    pub(super) fn stepped(config: &EngineConfig) -> (Self, Stepper) {
+        let counters = Arc::new(Counters::default());
+        let (outlet, trash) = RingBuffer::new(config.legs_per_worker);
+        let outlet = Outlet {
+            outlet,
+            reaper: None,
+        };
+        let (handle, worker) = Handle::of(config, &counters, outlet);
+        let workers = Self {
+            workers: vec![handle],
+            reaper: None,
+            stop: Arc::new(AtomicBool::new(false)),
+            legs_per_worker: config.legs_per_worker,
+            counters,
+        };
+        (workers, Stepper::new(worker, trash))
     }
 
     /// How late the workers were.
@@ -112,6 +132,15 @@ impl Handle {
         (stop, counters): (&Arc<AtomicBool>, &Arc<Counters>),
         outlet: Outlet,
     ) -> Result<Self, EngineError> {
+        let (mut handle, worker) = Self::of(config, counters, outlet);
+        let stop = Arc::clone(stop);
+        let thread = spawn(format!("media-{index}"), move || worker.run(&stop))?;
+        handle.thread = Some(thread);
+        Ok(handle)
+    }
+
+    /// A worker that has yet to be run.
+    fn of(config: &EngineConfig, counters: &Arc<Counters>, outlet: Outlet) -> (Self, Worker) {
         let (inbox, worker_inbox) = RingBuffer::new(config.legs_per_worker);
         let legs = Arc::new(AtomicUsize::new(0));
         let worker = Worker {
@@ -123,13 +152,12 @@ impl Handle {
             tick: config.tick,
             begun: 0,
         };
-        let stop = Arc::clone(stop);
-        let thread = spawn(format!("media-{index}"), move || worker.run(&stop))?;
-        Ok(Self {
+        let handle = Self {
             inbox: Mutex::new(inbox),
             legs,
-            thread: Some(thread),
-        })
+            thread: None,
+        };
+        (handle, worker)
     }
 
     fn assign(&self, pipeline: Box<Pipeline>, limit: usize) -> Result<(), Box<Pipeline>> {
@@ -152,7 +180,8 @@ impl Handle {
 /// Where a worker leaves closed legs.
 struct Outlet {
     outlet: Producer<Box<Pipeline>>,
-    reaper: Thread,
+    /// Frees what is left there, unless the worker's holder does.
+    reaper: Option<Thread>,
 }
 
 /// A leg, and what tells without touching its memory whether it is to tick.
@@ -164,7 +193,7 @@ struct Seat {
     leg: Box<Pipeline>,
 }
 
-struct Worker {
+pub(super) struct Worker {
     inbox: Consumer<Box<Pipeline>>,
     /// Never grows beyond the capacity it was made with.
     seats: Vec<Seat>,
@@ -198,7 +227,8 @@ impl Worker {
         }
     }
 
-    fn adopt(&mut self, now: Instant) {
+    /// Takes the legs that were opened.
+    pub(super) fn adopt(&mut self, now: Instant) {
         while let Ok(mut leg) = self.inbox.pop() {
             leg.begin(now + Duration::from_millis(20) / PHASES * (self.begun % PHASES));
             self.begun = self.begun.wrapping_add(1);
@@ -212,7 +242,7 @@ impl Worker {
     }
 
     /// Lets all legs tick that were called or are due.
-    fn serve(&mut self, now: Instant) {
+    pub(super) fn serve(&mut self, now: Instant) {
         let mut index = 0;
         while let Some(seat) = self.seats.get_mut(index) {
             if !seat.shared.take_call() && seat.due > now {
@@ -264,7 +294,9 @@ impl Worker {
         self.count.fetch_sub(1, Ordering::AcqRel);
         // Should the reaper be that far behind, the leg is freed here.
         let _ = self.outlet.outlet.push(leg);
-        self.outlet.reaper.unpark();
+        if let Some(reaper) = &self.outlet.reaper {
+            reaper.unpark();
+        }
     }
 }
 
