@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_media::codec::OPUS_SILENCE;
+use switchboard_media::codec::{Codec, OPUS_SILENCE};
 use switchboard_media::engine::{Engine, EngineConfig, Leg, LegConfig, Stepper};
 use switchboard_media::event::{Digit, MediaEvent, PlayId};
 use switchboard_media::playout::{Playout, PlayoutConfig};
@@ -115,6 +115,7 @@ impl Caller {
         Self {
             playout: Playout::new(PlayoutConfig {
                 payload_type: OPUS,
+                codec: Codec::Opus,
                 ssrc: seed as u32 + 1,
                 comfort_silence: true,
                 telephone_event: Some(EVENTS),
