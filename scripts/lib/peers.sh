@@ -41,7 +41,8 @@ find_peers() {
     if found=$(python_peer pipecat fixtures/workers/pipecat-requirements.txt); then
         export SWITCHBOARD_PIPECAT=$found
     fi
-    if found=$(node_peer @azure/communication-call-automation@1.6.0 && node_peer ws@8.18.3 >/dev/null); then
+    if found=$(node_peer @azure/communication-call-automation@1.6.0 && node_peer ws@8.18.3 >/dev/null &&
+        node_peer @microsoft/microsoft-graph-client@3.0.7 >/dev/null); then
         export NODE_PATH=$found
     fi
     say "   peers: Python ${SWITCHBOARD_PYTHON:-none}, pipecat ${SWITCHBOARD_PIPECAT:-none}, node ${NODE_PATH:-none}"

@@ -98,7 +98,7 @@ async def in_a_meeting(graph):
     meetings = graph.users.by_user_id(SETTINGS["ORGANIZER"]).online_meetings
     meeting = await meetings.post(
         OnlineMeeting(
-            subject="From Python",
+            subject="From python",
             join_meeting_id_settings=JoinMeetingIdSettings(is_passcode_required=True),
         )
     )

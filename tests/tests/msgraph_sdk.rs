@@ -1,7 +1,8 @@
-//! An independent client drives the emulator: Microsoft's own Python SDK.
+//! Independent clients drive the emulator: Microsoft's own SDKs for Python and JavaScript.
 //!
-//! Runs where Python and the packages of `tests/python/requirements.txt` are there
-//! (`scripts/test` sees to it where it can), and says so where they are not.
+//! Run where Python with the packages of `tests/python/requirements.txt`, or node with
+//! `@microsoft/microsoft-graph-client`, are there (`scripts/lib/peers.sh` sees to it where
+//! it can), and say so where they are not.
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,25 +27,52 @@ const TENANT: &str = "7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10";
 const CLIENT: &str = "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70";
 const SECRET: &str = "not-a-secret";
 
-/// The interpreter to use: `SWITCHBOARD_PYTHON`, else what is in PATH.
-fn python() -> PathBuf {
-    env::var_os("SWITCHBOARD_PYTHON").map_or_else(|| "python3".into(), PathBuf::from)
+/// A program with one of Microsoft's SDKs.
+struct Sdk {
+    interpreter: PathBuf,
+    /// Fails if the SDK is not there.
+    probe: [&'static str; 2],
+    missing: &'static str,
+    script: &'static str,
+    /// What the script calls itself in its requests.
+    name: &'static str,
 }
 
-/// Whether the SDK can be imported; says what is missing if not.
-#[allow(clippy::print_stderr)]
-async fn sdk_is_there() -> bool {
-    let import = Command::new(python())
-        .args(["-c", "import msgraph"])
-        .output()
-        .await;
-    let there = import.is_ok_and(|output| output.status.success());
-    if !there {
-        eprintln!(
-            "skipped: pip install -r tests/python/requirements.txt, and name the interpreter in SWITCHBOARD_PYTHON"
-        );
+impl Sdk {
+    fn python() -> Self {
+        Self {
+            interpreter: env::var_os("SWITCHBOARD_PYTHON")
+                .map_or_else(|| "python3".into(), PathBuf::from),
+            probe: ["-c", "import msgraph"],
+            missing: "pip install -r tests/python/requirements.txt, and name the interpreter in SWITCHBOARD_PYTHON",
+            script: "../tests/python/msgraph_client.py",
+            name: "python",
+        }
     }
-    there
+
+    fn javascript() -> Self {
+        Self {
+            interpreter: "node".into(),
+            probe: ["-e", "require('@microsoft/microsoft-graph-client'); fetch"],
+            missing: "npm install @microsoft/microsoft-graph-client, and name its node_modules in NODE_PATH",
+            script: "../tests/node/graph_client.js",
+            name: "node",
+        }
+    }
+
+    /// Whether it can run here; says what is missing if not.
+    #[allow(clippy::print_stderr)]
+    async fn is_there(&self) -> bool {
+        let probe = Command::new(&self.interpreter)
+            .args(self.probe)
+            .output()
+            .await;
+        let there = probe.is_ok_and(|output| output.status.success());
+        if !there {
+            eprintln!("skipped: {}", self.missing);
+        }
+        there
+    }
 }
 
 /// A bot's origin: a webhook that takes everything, and a prompt.
@@ -93,17 +121,17 @@ async fn registered(phone: &mut Phone) -> Result<String, Failure> {
     }
 }
 
-/// Lets Python talk to `user` and, in a meeting, to `guest`.
+/// Lets the client talk to `user` and, in a meeting, to `guest`.
 async fn run_client(
+    sdk: &Sdk,
     emulator: &Emulator,
     origin: &Url,
     user: &str,
     guest: &str,
 ) -> Result<Output, Failure> {
-    let script = fixture("../tests/python/msgraph_client.py");
     let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
-    let client = Command::new(python())
-        .arg(script)
+    let client = Command::new(&sdk.interpreter)
+        .arg(fixture(sdk.script))
         .env("GRAPH", text(emulator.graph_url()))
         .env("TOKEN_URL", text(emulator.token_url()))
         .env("TENANT", TENANT)
@@ -120,9 +148,44 @@ async fn run_client(
     Ok(client.await?)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn microsofts_own_client_places_a_call_and_holds_a_meeting() -> Result<(), Failure> {
-    if !sdk_is_there().await {
+/// Each step the client told of.
+struct Steps(Vec<Value>);
+
+impl Steps {
+    fn read(output: &Output) -> Result<Self, Failure> {
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        let lines = std::str::from_utf8(&output.stdout)?.lines();
+        Ok(Self(
+            lines.map(serde_json::from_str).collect::<Result<_, _>>()?,
+        ))
+    }
+
+    fn step(&self, name: &str) -> &Value {
+        let step = self.0.iter().find(|step| step["step"] == name);
+        step.unwrap_or(&Value::Null)
+    }
+
+    fn hold_a_call_and_a_meeting(&self, by: &str) {
+        let Self(steps) = self;
+        assert_eq!(self.step("created")["state"], "establishing");
+        assert_eq!(self.step("established")["direction"], "outgoing");
+        assert_eq!(self.step("played")["context"], format!("from-{by}"));
+        assert!(self.step("muted")["status"].is_string(), "{steps:?}");
+        assert_eq!(self.step("unknown")["status"], 404, "{steps:?}");
+        assert_eq!(self.step("deleted")["step"], "deleted", "{steps:?}");
+        assert_eq!(self.step("meeting")["subject"], format!("From {by}"));
+        assert_eq!(self.step("meeting")["same"], true);
+        assert_eq!(self.step("joined")["me"], true);
+        assert_eq!(self.step("invited")["guest"], "Lee", "{steps:?}");
+        assert_eq!(self.step("guest-muted")["is_muted"], true, "{steps:?}");
+        assert_eq!(self.step("left")["step"], "left", "{steps:?}");
+    }
+}
+
+/// The client places a call and holds a meeting, against an emulator with two phones.
+async fn drives_the_emulator(sdk: Sdk) -> Result<(), Failure> {
+    if !sdk.is_there().await {
         return Ok(());
     }
     let transport = Transport::new(
@@ -147,35 +210,21 @@ async fn microsofts_own_client_places_a_call_and_holds_a_meeting() -> Result<(),
         callees.push(tokio::spawn(answer(phone, transport.clone())));
     }
 
-    let output = run_client(&emulator, &origin, &ids[0], &ids[1]).await?;
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{told}");
-    let steps: Vec<Value> = std::str::from_utf8(&output.stdout)?
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>()?;
-    let step = |name: &str| {
-        steps
-            .iter()
-            .find(|step| step["step"] == name)
-            .cloned()
-            .unwrap_or_default()
-    };
-    assert_eq!(step("created")["state"], "establishing");
-    assert_eq!(step("established")["direction"], "outgoing");
-    assert_eq!(step("played")["context"], "from-python");
-    assert!(step("muted")["status"].is_string(), "{steps:?}");
-    assert_eq!(step("unknown")["status"], 404, "{steps:?}");
-    assert_eq!(step("deleted")["step"], "deleted", "{steps:?}");
-    assert_eq!(step("meeting")["subject"], "From Python");
-    assert_eq!(step("meeting")["same"], true);
-    assert_eq!(step("joined")["me"], true);
-    assert_eq!(step("invited")["guest"], "Lee", "{steps:?}");
-    assert_eq!(step("guest-muted")["is_muted"], true, "{steps:?}");
-    assert_eq!(step("left")["step"], "left", "{steps:?}");
+    let output = run_client(&sdk, &emulator, &origin, &ids[0], &ids[1]).await?;
+    Steps::read(&output)?.hold_a_call_and_a_meeting(sdk.name);
     for callee in callees {
         callee.await??;
     }
     emulator.stop().await;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn microsofts_python_client_places_a_call_and_holds_a_meeting() -> Result<(), Failure> {
+    drives_the_emulator(Sdk::python()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn microsofts_javascript_client_places_a_call_and_holds_a_meeting() -> Result<(), Failure> {
+    drives_the_emulator(Sdk::javascript()).await
 }
