@@ -9,6 +9,7 @@ mod chance;
 mod people;
 mod plan;
 mod record;
+mod strangers;
 mod wire;
 mod world;
 
@@ -21,7 +22,10 @@ use switchboard_transport::{Transport, TransportConfig};
 
 use crate::Failure;
 
+pub use plan::{Act, Agent, CallerPlan, Plan, Span};
 pub use record::Tally;
+
+use chance::Chance;
 
 /// The bot's flow: Graph handles its media, so that there are no packets.
 const FLOW: &str = include_str!("simulation/flow.toml");
@@ -69,11 +73,25 @@ impl Stage {
     /// # Errors
     /// It can't be set up; what went wrong in it is in the [`Outcome`].
     pub fn run(&self, seed: u64) -> Result<Outcome, Failure> {
+        let chance = Chance::new(seed);
+        let plan = Plan::new(seed, &chance);
+        self.live(seed, chance, plan)
+    }
+
+    /// Runs a simulation in which nothing is left to chance but the network's milliseconds.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn play(&self, plan: Plan) -> Result<Outcome, Failure> {
+        self.live(0, Chance::new(0), plan)
+    }
+
+    fn live(&self, seed: u64, chance: Chance, plan: Plan) -> Result<Outcome, Failure> {
         // No IO driver: whatever opened a socket would panic.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()?;
-        runtime.block_on(world::run(self, seed))
+        runtime.block_on(world::run(self, seed, chance, plan))
     }
 }

@@ -6,14 +6,22 @@ use serde_json::{Value, json};
 
 use super::chance::Chance;
 
-/// A span of virtual time.
+/// A span of virtual time, from the simulation's beginning.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
+pub struct Span {
     pub(super) from: Duration,
     pub(super) to: Duration,
 }
 
 impl Span {
+    /// In seconds.
+    pub fn seconds(from: u64, to: u64) -> Self {
+        Self {
+            from: Duration::from_secs(from),
+            to: Duration::from_secs(to),
+        }
+    }
+
     fn random(chance: &Chance, latest_ms: u64, longest_ms: u64) -> Self {
         let from = chance.ms(0, latest_ms);
         let to = from + chance.ms(500, longest_ms);
@@ -27,44 +35,61 @@ impl Span {
 
 /// What a caller does when the call stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Act {
+pub enum Act {
+    /// A key.
     Press(char),
+    /// The end.
     HangUp,
 }
 
+/// A caller's doings.
 #[derive(Debug)]
-pub(super) struct CallerPlan {
-    pub(super) at: Duration,
+pub struct CallerPlan {
+    /// When they dial.
+    pub at: Duration,
     /// Each with the pause before it.
-    pub(super) acts: Vec<(Duration, Act)>,
+    pub acts: Vec<(Duration, Act)>,
     /// When the caller loses patience, from dialling on.
-    pub(super) patience: Duration,
+    pub patience: Duration,
 }
 
 /// What the agent does when a call rings.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Agent {
+pub enum Agent {
+    /// Takes it after a while.
     Accepts(Duration),
+    /// Turns it down after a while.
     Declines(Duration),
+    /// Lets it ring.
     Ignores,
 }
 
+/// What is to happen in a simulation.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) callers: Vec<CallerPlan>,
-    pub(super) agent: Agent,
+pub struct Plan {
+    /// Who calls.
+    pub callers: Vec<CallerPlan>,
+    /// Who is there for transfers.
+    pub agent: Agent,
     /// Rules for the emulator's own faults.
-    pub(super) faults: Vec<Value>,
+    pub faults: Vec<Value>,
     /// How likely a request finds nobody.
     pub(super) refused: f64,
     /// How likely an exchange takes seconds.
     pub(super) slow: f64,
-    /// While the identity service is down.
-    pub(super) identity_down: Option<Span>,
+    /// While the identity service, tokens and keys, is down.
+    pub identity_down: Option<Span>,
     /// While the bot can't be reached by notifications.
-    pub(super) bot_unreachable: Option<Span>,
+    pub bot_unreachable: Option<Span>,
     /// From the bot's being killed to its return.
-    pub(super) dead: Option<Span>,
+    pub dead: Option<Span>,
+    /// How far the cloud's clock is ahead of the bot's.
+    pub cloud_ahead: Duration,
+    /// Notifications with keys that nobody knows, each another one, twenty a second.
+    pub strangers: u32,
+    /// Whether each notification comes for a call that nobody knows, and of a thing that
+    /// nobody knows, as well.
+    pub misaddressed: bool,
 }
 
 const NOTIFICATIONS: [&str; 6] = [
@@ -86,6 +111,23 @@ const REQUESTS: [&str; 7] = [
 ];
 
 impl Plan {
+    /// Nothing goes wrong yet.
+    pub fn calm(callers: Vec<CallerPlan>) -> Self {
+        Self {
+            callers,
+            agent: Agent::Accepts(Duration::from_secs(2)),
+            faults: Vec::new(),
+            refused: 0.0,
+            slow: 0.0,
+            identity_down: None,
+            bot_unreachable: None,
+            dead: None,
+            cloud_ahead: Duration::ZERO,
+            strangers: 0,
+            misaddressed: false,
+        }
+    }
+
     /// Every fifth simulation has no faults: nothing at all may be wrong with it.
     pub(super) fn new(seed: u64, chance: &Chance) -> Self {
         let callers = (0..chance.between(1, 4)).map(|_| caller(chance)).collect();
@@ -95,14 +137,8 @@ impl Plan {
             _ => Agent::Accepts(chance.ms(100, 8000)),
         };
         let mut plan = Self {
-            callers,
             agent,
-            faults: Vec::new(),
-            refused: 0.0,
-            slow: 0.0,
-            identity_down: None,
-            bot_unreachable: None,
-            dead: None,
+            ..Self::calm(callers)
         };
         if !seed.is_multiple_of(5) {
             plan.add_faults(chance);
@@ -111,7 +147,11 @@ impl Plan {
     }
 
     pub(super) fn is_faultless(&self) -> bool {
-        self.faults.is_empty() && self.refused == 0.0
+        let spans = [self.identity_down, self.bot_unreachable, self.dead];
+        self.faults.is_empty()
+            && self.refused == 0.0
+            && self.cloud_ahead.is_zero()
+            && spans.iter().all(Option::is_none)
     }
 
     fn add_faults(&mut self, chance: &Chance) {

@@ -15,9 +15,13 @@ use tower::ServiceExt as _;
 use super::chance::Chance;
 use super::plan::Plan;
 use super::record::{Asked, Record, short};
+use super::strangers;
 
 /// More than any body there is.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// The bot that lives now, with its number.
+pub(super) type Living = Arc<Mutex<Option<(u32, Router)>>>;
 
 /// What both directions share.
 pub(super) struct Between {
@@ -48,8 +52,7 @@ pub(super) struct ToCloud {
 /// From the cloud to the bot that lives now.
 pub(super) struct ToBot {
     pub(super) between: Arc<Between>,
-    /// With its number.
-    pub(super) bot: Arc<Mutex<Option<(u32, Router)>>>,
+    pub(super) bot: Living,
 }
 
 impl fmt::Debug for ToCloud {
@@ -77,7 +80,7 @@ impl ToCloud {
             record,
             plan,
         } = &*self.between;
-        let down = plan.identity_down.filter(|_| path.ends_with("/token"));
+        let down = plan.identity_down.filter(|_| !path.starts_with("/v1.0/"));
         down.is_some_and(|down| down.holds(record.elapsed())) || chance.happens(plan.refused)
     }
 }
@@ -141,6 +144,9 @@ impl Carrier for ToBot {
             record.count("notification to nobody");
             return Err(CarryError::Unreachable);
         };
+        if self.between.plan.misaddressed {
+            strangers::misaddress(record, &bot, &request).await?;
+        }
         let (status, headers, body) = answer(bot, request).await?;
         record.say(&format!("cloud tells bot{life} {}: {status}", told.words));
         record.count(&format!("notification {status}"));
@@ -218,7 +224,7 @@ fn retry_after(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// What a router answers; no body if it breaks.
-async fn answer(
+pub(super) async fn answer(
     router: Router,
     request: reqwest::Request,
 ) -> Result<(u16, HeaderMap, Option<Vec<u8>>), CarryError> {

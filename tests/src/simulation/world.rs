@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use secrecy::SecretString;
@@ -22,15 +21,15 @@ use url::Url;
 use super::chance::Chance;
 use super::plan::{CallerPlan, Plan};
 use super::record::Record;
-use super::wire::{Between, ToBot, ToCloud};
-use super::{Outcome, Stage, people};
+use super::wire::{Between, Living, ToBot, ToCloud};
+use super::{Outcome, Stage, people, strangers};
 use crate::Failure;
 
 const TENANT: &str = "aa11bb22-0000-4000-8000-000000000001";
-const CLIENT: &str = "cc33dd44-0000-4000-8000-000000000002";
+pub(super) const CLIENT: &str = "cc33dd44-0000-4000-8000-000000000002";
 const SECRET: &str = "simulated-secret";
 const CLOUD: &str = "https://cloud.example/";
-const BOT: &str = "https://bot.example/";
+pub(super) const BOT: &str = "https://bot.example/";
 /// By when every call is over, whatever went wrong: Graph ends calls that nobody keeps alive
 /// after 45 minutes.
 const LAST: Duration = Duration::from_secs(60 * 60);
@@ -76,7 +75,7 @@ struct World<'s> {
     stage: &'s Stage,
     between: Arc<Between>,
     cloud: Arc<Simulation>,
-    to_bot: Arc<Mutex<Option<(u32, Router)>>>,
+    to_bot: Living,
     kept: Arc<Kept>,
     lives: u32,
 }
@@ -87,14 +86,19 @@ struct Life {
     alive: Arc<AtomicBool>,
 }
 
-pub(super) async fn run(stage: &Stage, seed: u64) -> Result<Outcome, Failure> {
-    let chance = Chance::new(seed);
-    let plan = Plan::new(seed, &chance);
+pub(super) async fn run(
+    stage: &Stage,
+    seed: u64,
+    chance: Chance,
+    plan: Plan,
+) -> Result<Outcome, Failure> {
     let mut world = World::new(stage, seed, chance, plan)?;
     world.say_plan();
     world.set_faults().await?;
     let people = world.people();
     let mut life = world.bear()?;
+    let (between, to_bot) = (Arc::clone(&world.between), Arc::clone(&world.to_bot));
+    tokio::spawn(strangers::knock(between, to_bot));
     let mut lives = Vec::new();
     if let Some(dead) = world.between.plan.dead {
         tokio::time::sleep(dead.from).await;
@@ -163,6 +167,9 @@ impl<'s> World<'s> {
                 return Err(format!("the rule {rule} is refused: {status}").into());
             }
         }
+        let ahead = self.between.plan.cloud_ahead.as_millis();
+        let body = format!(r#"{{"advanceMs": {ahead}}}"#);
+        self.admin("POST", "clock", body).await?;
         Ok(())
     }
 
