@@ -16,6 +16,7 @@ pub mod dtmf;
 pub mod engine;
 pub mod event;
 pub mod features;
+pub mod flag;
 pub mod jitter;
 mod lanes;
 pub mod level;
@@ -27,6 +28,10 @@ pub mod receive;
 pub mod resample;
 pub mod rtp;
 pub mod silero;
+/// What [`flag`] is made of; its test has it of other stuff.
+mod sync {
+    pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+}
 pub mod telephone_event;
 pub mod tone;
 pub mod vad;

@@ -16,6 +16,7 @@ use super::stats::{LegCounters, count};
 use super::{EngineError, LegConfig, LegStats};
 use crate::codec::{Codec, EncoderError};
 use crate::event::{Digit, MediaEvent, PlayId};
+use crate::flag::Flag;
 use crate::prompt::Prompt;
 use crate::rtp::RtpHeader;
 
@@ -74,26 +75,25 @@ pub(super) struct Shared {
     /// never refused for lack of room.
     pub(super) stop_before: AtomicU64,
     /// Whether the application has events to take, for whoever wakes it.
-    pub(super) events_waiting: AtomicBool,
+    pub(super) events_waiting: Flag,
     /// Whether the application listens to the leg's audio.
     pub(super) listening: AtomicBool,
     /// Whether live audio that waits was taken back.
-    pub(super) hush: AtomicBool,
+    pub(super) hush: Flag,
     /// Whether the worker has something to take before the leg's next frame is due.
-    called: AtomicBool,
+    called: Flag,
 }
 
 impl Shared {
     /// Has the worker look at the leg in its next tick; after what it is to find is in
     /// its ring.
     fn call(&self) {
-        self.called.store(true, Ordering::Release);
+        self.called.raise();
     }
 
-    /// Whether the worker was called since this was last asked: one read of one cache
-    /// line while it was not.
+    /// Whether the worker was called since this was last asked.
     pub(super) fn take_call(&self) -> bool {
-        self.called.load(Ordering::Relaxed) && self.called.swap(false, Ordering::Acquire)
+        self.called.take()
     }
 }
 
@@ -139,10 +139,10 @@ pub(super) fn build(
     let counters = Arc::new(LegCounters::default());
     let shared = Arc::new(Shared {
         stop_before: AtomicU64::new(0),
-        events_waiting: AtomicBool::new(false),
+        events_waiting: Flag::default(),
         listening: AtomicBool::new(false),
-        hush: AtomicBool::new(false),
-        called: AtomicBool::new(false),
+        hush: Flag::default(),
+        called: Flag::default(),
     });
     let (live, live_ends) = match config.live {
         true => live(config.codec, &shared).map(|(live, ends)| (Some(live), Some(ends)))?,
@@ -228,8 +228,7 @@ impl NetworkSide {
     /// Whether the application has had events to take since this was last
     /// asked; whoever asks should wake it.
     pub fn take_events_waiting(&self) -> bool {
-        let waiting = &self.shared.events_waiting;
-        waiting.load(Ordering::Relaxed) && waiting.swap(false, Ordering::Acquire)
+        self.shared.events_waiting.take()
     }
 
     /// Whether the other side or the engine is gone.

@@ -183,7 +183,7 @@ impl Voice {
             return Err(VoiceError::Closed);
         }
         // What is said before the worker has obeyed would be taken back with the rest.
-        if !self.packets.has_room() || self.shared.hush.load(Ordering::Relaxed) {
+        if !self.packets.has_room() || self.shared.hush.is_up() {
             return Err(VoiceError::Full);
         }
         let len = self.encoder.encode(frame, &mut self.packet[..])?;
@@ -195,7 +195,7 @@ impl Voice {
 
     /// Takes back what was said but not sent yet, by the next frame (20 ms).
     pub fn hush(&mut self) {
-        self.shared.hush.store(true, Ordering::Release);
+        self.shared.hush.raise();
         self.encoder.reset();
     }
 
@@ -227,7 +227,7 @@ impl LiveEnds {
 
     /// Forgets what waits if it was taken back.
     pub(super) fn obey(&mut self, shared: &Shared) {
-        if shared.hush.load(Ordering::Relaxed) && shared.hush.swap(false, Ordering::Acquire) {
+        if shared.hush.take() {
             // As many as there were slots, at most.
             for _ in 0..SPOKEN {
                 if self.spoken.receive(|_| ()).is_none() {

@@ -188,7 +188,7 @@ impl Pipeline {
     fn announce(&self) {
         let events = self.rings.events.slots() < EVENTS;
         if events {
-            self.shared.events_waiting.store(true, Ordering::Release);
+            self.shared.events_waiting.raise();
         }
         if events || self.rings.outgoing.has_waiting() {
             self.waker.wake_by_ref();
