@@ -8,6 +8,7 @@
 
 mod caller;
 mod churn;
+mod extraction;
 mod measure;
 mod parts;
 
@@ -26,6 +27,7 @@ use url::Url;
 
 use crate::Failure;
 use caller::DIGITS_A_ROUND;
+use extraction::Extraction;
 use measure::{Cpu, Heard, Listener, print_parts, print_punctuality, print_table};
 use parts::Parts;
 
@@ -54,6 +56,10 @@ pub(crate) struct LoadArgs {
     /// Media worker threads of the measured side; 0 is one per core.
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// Make features of all that is heard, as an engine behind the hook gets them: Whisper's
+    /// log-mel vectors, and pitch.
+    #[arg(long, conflicts_with = "churn")]
+    features: bool,
     /// Calls that come and go instead: each caller calls anew once a round is over. Fails
     /// if a call fails, a key is missed, or descriptors or legs are left behind.
     #[arg(long)]
@@ -78,7 +84,7 @@ pub(crate) async fn run(args: &LoadArgs) -> Result<(), Failure> {
 }
 
 async fn measure(args: &LoadArgs) -> Result<(), Failure> {
-    let bot = Bot::start(args.workers).await?;
+    let bot = Bot::start(args.workers, args.features).await?;
     let prompt = caller::prompt()?;
     let (reports, mut heard) = mpsc::unbounded_channel();
     let mut processes = Vec::new();
@@ -134,12 +140,18 @@ struct Bot {
 }
 
 impl Bot {
-    async fn start(workers: usize) -> Result<Self, Failure> {
+    async fn start(workers: usize, live: bool) -> Result<Self, Failure> {
         let engine = Engine::start(EngineConfig {
             workers,
             ..EngineConfig::default()
         })?;
-        let transport = Transport::new(engine.clone(), TransportConfig::default());
+        let transport = Transport::new(
+            engine.clone(),
+            TransportConfig {
+                live,
+                ..TransportConfig::default()
+            },
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = Url::parse(&format!("http://{}", listener.local_addr()?))?;
         let endpoint = WhipEndpoint::new(transport.clone(), base);
@@ -179,7 +191,11 @@ async fn listen(
     report: mpsc::UnboundedSender<Heard>,
 ) {
     let mut listener = Listener::default();
+    let mut extraction = session.take_live().map(|live| Extraction::new(live.ears));
     while let Some(event) = session.event().await {
+        if let Some(extraction) = &mut extraction {
+            extraction.catch_up();
+        }
         if let SessionEvent::Media(event) = event
             && listener.hear(event)
         {

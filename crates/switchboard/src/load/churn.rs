@@ -39,7 +39,7 @@ struct Tally {
 
 /// Lets `lines` callers call again and again for `seconds`.
 pub(super) async fn run(lines: usize, seconds: u64, workers: usize) -> Result<(), Failure> {
-    let bot = Arc::new(Bot::start(workers).await?);
+    let bot = Arc::new(Bot::start(workers, false).await?);
     let prompt = caller::prompt()?;
     // The first call opens what all share.
     let tally = Arc::new(Mutex::new(Tally::default()));
