@@ -6,9 +6,12 @@
 //! is preferred a little (so that a tone's multiples don't win) and one near the
 //! last frame's (so that a voice does not jump by octaves).
 
+use fearless_simd::{Level, Simd, dispatch};
 use zeroize::Zeroize;
 
+use super::HOP;
 use super::framer::Framer;
+use crate::lanes;
 
 const RATE: f32 = super::RATE as f32;
 /// Lowest F0 in Hz.
@@ -26,6 +29,9 @@ const COARSE: usize = 160;
 const TAPS: usize = 16;
 const COARSE_FRAME: usize = (COARSE + MAX_LAG).next_multiple_of(8);
 const FRAME: usize = COARSE_FRAME * STEP + TAPS;
+/// Lanes of long sums: several vectors' worth, so that additions need not wait for each
+/// other.
+const WIDE: usize = 32;
 /// Lags around the coarse one that are looked at again.
 const NEAR: usize = STEP + 1;
 /// What an octave of lag costs a peak.
@@ -63,7 +69,17 @@ impl Pitch {
 /// verdicts voiced or not agree (`scripts/compare-features pitch`).
 pub struct PitchTracker {
     framer: Framer,
+    level: Level,
+    search: Search,
+}
+
+struct Search {
     window: [f32; TAPS],
+    /// The frame at 4 kHz, most of which the next one shares.
+    narrow: Box<[f32]>,
+    /// Whether there is one.
+    begun: bool,
+    /// The same without its mean.
     coarse: Box<[f32]>,
     scores: Box<[f32]>,
     /// Lag of the last frame, if voiced, in coarse samples.
@@ -86,42 +102,34 @@ impl PitchTracker {
         }
         Self {
             framer: Framer::new(FRAME),
-            window,
-            coarse: vec![0.0; COARSE_FRAME].into(),
-            scores: vec![0.0; MAX_LAG + 1].into(),
-            last: None,
+            level: Level::new(),
+            search: Search {
+                window,
+                narrow: vec![0.0; COARSE_FRAME].into(),
+                begun: false,
+                coarse: vec![0.0; COARSE_FRAME].into(),
+                scores: vec![0.0; MAX_LAG + 1].into(),
+                last: None,
+            },
         }
     }
 
     /// Takes samples and hands out a verdict per frame.
     pub fn push(&mut self, samples: &[f32], sink: &mut impl FnMut(Pitch)) {
-        let Self {
-            framer,
-            window,
-            coarse,
-            scores,
-            last,
-        } = self;
-        framer.push(samples, &mut |audio| {
-            decimate(audio, window, coarse);
-            correlate(coarse, scores);
-            let pitch = match best_lag(coarse, scores, *last) {
-                Some(lag) => refine(audio, lag),
-                None => Pitch::default(),
-            };
-            *last = pitch
-                .is_voiced()
-                .then(|| RATE / STEP as f32 / pitch.hz.max(MIN_HZ));
-            sink(pitch);
+        let (level, search) = (self.level, &mut self.search);
+        self.framer.push(samples, &mut |audio| {
+            sink(dispatch!(level, simd => search.frame(simd, audio)));
         });
     }
 
     /// Forgets the stream.
     pub fn reset(&mut self) {
         self.framer.reset();
-        self.coarse.zeroize();
-        self.scores.zeroize();
-        self.last = None;
+        self.search.narrow.zeroize();
+        self.search.coarse.zeroize();
+        self.search.scores.zeroize();
+        self.search.begun = false;
+        self.search.last = None;
     }
 }
 
@@ -131,32 +139,62 @@ impl Drop for PitchTracker {
     }
 }
 
-/// The frame at 4 kHz, its mean removed.
-fn decimate(audio: &[f32], window: &[f32; TAPS], out: &mut [f32]) {
-    for (n, place) in out.iter_mut().enumerate() {
-        *place = dot(&audio[n * STEP..][..TAPS], window);
+impl Search {
+    /// Compiled once for each set of vector instructions: what is called must be inlined.
+    #[inline(always)]
+    fn frame<S: Simd>(&mut self, _: S, audio: &[f32]) -> Pitch {
+        self.decimate(audio);
+        correlate(&self.coarse, &mut self.scores);
+        let pitch = match best_lag(&self.coarse, &self.scores, self.last) {
+            Some(lag) => refine(audio, lag),
+            None => Pitch::default(),
+        };
+        self.last = pitch
+            .is_voiced()
+            .then(|| RATE / STEP as f32 / pitch.hz.max(MIN_HZ));
+        pitch
     }
-    let mean = out.iter().sum::<f32>() / out.len() as f32;
-    out.iter_mut().for_each(|x| *x -= mean);
+
+    /// The frame at 4 kHz, its mean removed.
+    #[inline(always)]
+    fn decimate(&mut self, audio: &[f32]) {
+        let known = match std::mem::replace(&mut self.begun, true) {
+            true => COARSE_FRAME - HOP / STEP,
+            false => 0,
+        };
+        self.narrow.copy_within(COARSE_FRAME - known.., 0);
+        for (place, taps) in self.narrow[known..]
+            .iter_mut()
+            .zip(audio[known * STEP..].windows(TAPS).step_by(STEP))
+        {
+            *place = dot::<TAPS>(taps, &self.window);
+        }
+        let mean = self.narrow.iter().sum::<f32>() / COARSE_FRAME as f32;
+        for (place, x) in self.coarse.iter_mut().zip(&self.narrow) {
+            *place = x - mean;
+        }
+    }
 }
 
 /// The normalised square difference function of all lags, −1…1.
+#[inline(always)]
 fn correlate(signal: &[f32], scores: &mut [f32]) {
-    let head = dot(&signal[..COARSE], &signal[..COARSE]);
+    let head = dot::<WIDE>(&signal[..COARSE], &signal[..COARSE]);
     let mut shifted = head;
     for lag in 1..=MAX_LAG {
         let (out, new) = (signal[lag - 1], signal[lag + COARSE - 1]);
         shifted += new * new - out * out;
         if lag >= MIN_LAG {
-            let product = dot(&signal[..COARSE], &signal[lag..lag + COARSE]);
+            let product = dot::<WIDE>(&signal[..COARSE], &signal[lag..lag + COARSE]);
             scores[lag] = 2.0 * product / (head + shifted).max(f32::MIN_POSITIVE);
         }
     }
 }
 
 /// The best peak's lag; `None` when the frame is too quiet or has none.
+#[inline(always)]
 fn best_lag(signal: &[f32], scores: &[f32], last: Option<f32>) -> Option<f32> {
-    if dot(signal, signal) < QUIET * signal.len() as f32 {
+    if lanes::energy(signal) < QUIET * signal.len() as f32 {
         return None;
     }
     let peaks = (MIN_LAG + 1..MAX_LAG).filter(|&lag| {
@@ -177,19 +215,23 @@ fn best_lag(signal: &[f32], scores: &[f32], last: Option<f32>) -> Option<f32> {
 }
 
 /// Looks again at full rate around a coarse lag.
+#[inline(always)]
 fn refine(audio: &[f32], lag: f32) -> Pitch {
     const LENGTH: usize = COARSE * STEP;
     let middle = (lag * STEP as f32).round() as usize;
     let first = middle - NEAR;
     let mut near = [0.0; 2 * NEAR + 1];
     let mean = audio.iter().sum::<f32>() / audio.len() as f32;
-    let head = dot(&audio[..LENGTH], &audio[..LENGTH]);
+    let head = dot::<WIDE>(&audio[..LENGTH], &audio[..LENGTH]);
+    let mut power = dot::<WIDE>(&audio[first..][..LENGTH], &audio[first..][..LENGTH]);
     // Sums of x and x² over windows whose mean is not exactly zero.
     let offset = LENGTH as f32 * mean * mean;
     for (n, score) in near.iter_mut().enumerate() {
         let shifted = &audio[first + n..first + n + LENGTH];
-        let (product, power) = dot2(&audio[..LENGTH], shifted);
+        let product = dot::<WIDE>(&audio[..LENGTH], shifted);
         *score = 2.0 * (product - offset) / (head + power - 2.0 * offset).max(f32::MIN_POSITIVE);
+        let (out, new) = (audio[first + n], audio[first + n + LENGTH]);
+        power += new * new - out * out;
     }
     let peak = (1..2 * NEAR)
         .max_by(|a, b| near[*a].total_cmp(&near[*b]))
@@ -211,25 +253,26 @@ fn parabola(before: f32, peak: f32, after: f32) -> (f32, f32) {
     (offset, peak - 0.25 * (before - after) * offset)
 }
 
-/// Sum of products; lengths are multiples of 8.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 8];
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for lane in 0..8 {
+/// Sum of products in so many lanes; lengths are multiples of it.
+#[inline(always)]
+fn dot<const LANES: usize>(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; LANES];
+    for (a, b) in a
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(b.as_chunks::<LANES>().0)
+    {
+        for lane in 0..LANES {
             sums[lane] += a[lane] * b[lane];
         }
     }
-    sums.iter().sum()
-}
-
-/// Sums of a·b and b·b; lengths are multiples of 8.
-fn dot2(a: &[f32], b: &[f32]) -> (f32, f32) {
-    let (mut products, mut powers) = ([0.0f32; 8], [0.0f32; 8]);
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for lane in 0..8 {
-            products[lane] += a[lane] * b[lane];
-            powers[lane] += b[lane] * b[lane];
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
         }
     }
-    (products.iter().sum(), powers.iter().sum())
+    sums[0]
 }
