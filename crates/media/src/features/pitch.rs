@@ -6,7 +6,8 @@
 //! is preferred a little (so that a tone's multiples don't win) and one near the
 //! last frame's (so that a voice does not jump by octaves).
 
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f32x16};
 use zeroize::Zeroize;
 
 use super::HOP;
@@ -29,9 +30,12 @@ const COARSE: usize = 160;
 const TAPS: usize = 16;
 const COARSE_FRAME: usize = (COARSE + MAX_LAG).next_multiple_of(8);
 const FRAME: usize = COARSE_FRAME * STEP + TAPS;
-/// Lanes of long sums: several vectors' worth, so that additions need not wait for each
-/// other.
-const WIDE: usize = 32;
+/// Lags looked at together, each in a lane of its own.
+const LANES: usize = 16;
+/// Vectors of lags in the coarse search.
+const BLOCKS: usize = (MAX_LAG + 1 - MIN_LAG).div_ceil(LANES);
+/// Sums of a lag, so that an addition need not wait for the one before.
+const CHAINS: usize = 4;
 /// Lags around the coarse one that are looked at again.
 const NEAR: usize = STEP + 1;
 /// What an octave of lag costs a peak.
@@ -142,11 +146,11 @@ impl Drop for PitchTracker {
 impl Search {
     /// Compiled once for each set of vector instructions: what is called must be inlined.
     #[inline(always)]
-    fn frame<S: Simd>(&mut self, _: S, audio: &[f32]) -> Pitch {
+    fn frame<S: Simd>(&mut self, simd: S, audio: &[f32]) -> Pitch {
         self.decimate(audio);
-        correlate(&self.coarse, &mut self.scores);
+        correlate(simd, &self.coarse, &mut self.scores);
         let pitch = match best_lag(&self.coarse, &self.scores, self.last) {
-            Some(lag) => refine(audio, lag),
+            Some(lag) => refine(simd, audio, lag),
             None => Pitch::default(),
         };
         self.last = pitch
@@ -167,9 +171,9 @@ impl Search {
             .iter_mut()
             .zip(audio[known * STEP..].windows(TAPS).step_by(STEP))
         {
-            *place = dot::<TAPS>(taps, &self.window);
+            *place = lanes::dot(taps, &self.window);
         }
-        let mean = self.narrow.iter().sum::<f32>() / COARSE_FRAME as f32;
+        let mean = lanes::sum(&self.narrow) / COARSE_FRAME as f32;
         for (place, x) in self.coarse.iter_mut().zip(&self.narrow) {
             *place = x - mean;
         }
@@ -178,17 +182,37 @@ impl Search {
 
 /// The normalised square difference function of all lags, −1…1.
 #[inline(always)]
-fn correlate(signal: &[f32], scores: &mut [f32]) {
-    let head = dot::<WIDE>(&signal[..COARSE], &signal[..COARSE]);
+fn correlate<S: Simd>(simd: S, signal: &[f32], scores: &mut [f32]) {
+    let mut products = [0.0; BLOCKS * LANES];
+    for block in 0..BLOCKS {
+        let shifted = &signal[MIN_LAG + block * LANES..];
+        let sums = products_of(simd, &signal[..COARSE], shifted);
+        sums.store_slice(&mut products[block * LANES..][..LANES]);
+    }
+    let head = lanes::energy(&signal[..COARSE]);
     let mut shifted = head;
     for lag in 1..=MAX_LAG {
         let (out, new) = (signal[lag - 1], signal[lag + COARSE - 1]);
         shifted += new * new - out * out;
         if lag >= MIN_LAG {
-            let product = dot::<WIDE>(&signal[..COARSE], &signal[lag..lag + COARSE]);
+            let product = products[lag - MIN_LAG];
             scores[lag] = 2.0 * product / (head + shifted).max(f32::MIN_POSITIVE);
         }
     }
+}
+
+/// Sums of products of `signal` with `other`, shifted by each lane's number.
+#[inline(always)]
+fn products_of<S: Simd>(simd: S, signal: &[f32], other: &[f32]) -> f32x16<S> {
+    let mut sums = [f32x16::splat(simd, 0.0); CHAINS];
+    let (chunks, _) = signal.as_chunks::<CHAINS>();
+    for (n, chunk) in chunks.iter().enumerate() {
+        for (chain, (sum, x)) in sums.iter_mut().zip(chunk).enumerate() {
+            let shifted = &other[n * CHAINS + chain..][..LANES];
+            *sum = f32x16::from_slice(simd, shifted).mul_add(*x, *sum);
+        }
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 /// The best peak's lag; `None` when the frame is too quiet or has none.
@@ -216,20 +240,20 @@ fn best_lag(signal: &[f32], scores: &[f32], last: Option<f32>) -> Option<f32> {
 
 /// Looks again at full rate around a coarse lag.
 #[inline(always)]
-fn refine(audio: &[f32], lag: f32) -> Pitch {
+fn refine<S: Simd>(simd: S, audio: &[f32], lag: f32) -> Pitch {
     const LENGTH: usize = COARSE * STEP;
     let middle = (lag * STEP as f32).round() as usize;
     let first = middle - NEAR;
-    let mut near = [0.0; 2 * NEAR + 1];
-    let mean = audio.iter().sum::<f32>() / audio.len() as f32;
-    let head = dot::<WIDE>(&audio[..LENGTH], &audio[..LENGTH]);
-    let mut power = dot::<WIDE>(&audio[first..][..LENGTH], &audio[first..][..LENGTH]);
+    let mut near = [0.0; LANES];
+    products_of(simd, &audio[..LENGTH], &audio[first..]).store_slice(&mut near);
+    let mean = lanes::sum(audio) / audio.len() as f32;
+    let head = lanes::energy(&audio[..LENGTH]);
+    let mut power = lanes::energy(&audio[first..][..LENGTH]);
     // Sums of x and x² over windows whose mean is not exactly zero.
     let offset = LENGTH as f32 * mean * mean;
-    for (n, score) in near.iter_mut().enumerate() {
-        let shifted = &audio[first + n..first + n + LENGTH];
-        let product = dot::<WIDE>(&audio[..LENGTH], shifted);
-        *score = 2.0 * (product - offset) / (head + power - 2.0 * offset).max(f32::MIN_POSITIVE);
+    for (n, score) in near.iter_mut().enumerate().take(2 * NEAR + 1) {
+        let sum = head + power - 2.0 * offset;
+        *score = 2.0 * (*score - offset) / sum.max(f32::MIN_POSITIVE);
         let (out, new) = (audio[first + n], audio[first + n + LENGTH]);
         power += new * new - out * out;
     }
@@ -251,28 +275,4 @@ fn parabola(before: f32, peak: f32, after: f32) -> (f32, f32) {
     }
     let offset = (0.5 * (before - after) / curve).clamp(-0.5, 0.5);
     (offset, peak - 0.25 * (before - after) * offset)
-}
-
-/// Sum of products in so many lanes; lengths are multiples of it.
-#[inline(always)]
-fn dot<const LANES: usize>(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    for (a, b) in a
-        .as_chunks::<LANES>()
-        .0
-        .iter()
-        .zip(b.as_chunks::<LANES>().0)
-    {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let mut width = LANES;
-    while width > 1 {
-        width /= 2;
-        for lane in 0..width {
-            sums[lane] += sums[lane + width];
-        }
-    }
-    sums[0]
 }
