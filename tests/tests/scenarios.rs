@@ -116,6 +116,11 @@ async fn people_meet() -> Result<(), Failure> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn somebody_waits_in_a_lobby() -> Result<(), Failure> {
+    passes_at_the_desk("lobby").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_menu_stands_a_bad_network() -> Result<(), Failure> {
     passes_at_the_desk("bad-network").await
 }

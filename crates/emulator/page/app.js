@@ -401,7 +401,7 @@ addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 
 const panel = $('inspector');
 const inspector = new Inspector({ panel, list: $('axis'), empty: $('axis-empty'), call: () => call, announce: view.announce });
-new Tools({ panel, faults: $('faults'), network: $('network'), clock: $('clock-step'), judge: $('judge'), me: () => me, announce: view.announce });
+new Tools({ panel, faults: $('faults'), network: $('network'), clock: $('clock-step'), lobby: $('lobby'), judge: $('judge'), me: () => me, announce: view.announce });
 
 document.body.dataset.role = role;
 view.showNext(role === 'agent' ? 'Calls the bot transfers ring here.' : 'Press Call and the bot answers.');
@@ -414,7 +414,7 @@ lanes.draw(null);
 
 // The debug handle: copies and the live connection, nothing that changes the phone.
 window.switchboard = Object.freeze({
-  /** "idle", "preparing", "ringing", "establishing", "established", "transferring", "terminated" */
+  /** "idle", "preparing", "ringing", "establishing", "lobby", "established", "transferring", "terminated" */
   state: () => call?.state ?? 'idle',
   /** The call's id at the emulator, or null. */
   callId: () => call?.id ?? null,

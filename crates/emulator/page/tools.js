@@ -20,9 +20,10 @@ const LOOK_MS = 2000;
 
 export class Tools {
   #on = new Map();
+  #waiting = '';
 
-  constructor({ panel, faults, network, clock, judge, me, announce }) {
-    Object.assign(this, { panel, advanced: clock.querySelector('output'), judge, me, announce });
+  constructor({ panel, faults, network, clock, lobby, judge, me, announce }) {
+    Object.assign(this, { panel, advanced: clock.querySelector('output'), lobby, judge, me, announce });
     for (const fault of FAULTS) faults.append(this.#toggle(fault, (on) => this.#fault(fault, on)));
     for (const harm of NETWORK) network.append(this.#toggle(harm, (on) => this.#harm(harm, on)));
     for (const [label, ms] of STEPS) {
@@ -66,11 +67,38 @@ export class Tools {
     await this.#look();
   }
 
+  /** Shows who waits in a lobby; a list that is the same stays, with the focus in it. */
+  #waits(waiting) {
+    const shown = waiting.map(({ participant }) => participant).join();
+    if (this.lobby.children.length && shown === this.#waiting) return;
+    this.#waiting = shown;
+    const lines = waiting.map(({ participant, name, meeting }) => {
+      const line = element('li', `${name}, ${meeting} `);
+      line.append(this.#lets('Admit', 'POST', participant, name), ' ', this.#lets('Turn away', 'DELETE', participant, name));
+      return line;
+    });
+    this.lobby.replaceChildren(...(lines.length ? lines : [element('li', 'Nobody waits.')]));
+  }
+
+  #lets(label, method, participant, name) {
+    const button = element('button', label);
+    button.type = 'button';
+    button.dataset.testid = method === 'POST' ? 'admit' : 'turn-away';
+    button.setAttribute('aria-label', `${label} ${name}`);
+    button.addEventListener('click', async () => {
+      const done = await ask(method, `lobby/${participant}`).then(() => true, () => false);
+      this.announce(done ? `${label} ${name}: done` : `${name} waits no more`);
+      await this.#look();
+    });
+    return button;
+  }
+
   async #look() {
-    const looks = [ask('GET', 'clock'), ask('GET', 'judge')];
+    const looks = [ask('GET', 'clock'), ask('GET', 'judge'), ask('GET', 'lobby')];
     // An emulator that is gone is told of elsewhere.
-    const [clock, verdicts] = await Promise.all(looks).catch(() => [null, []]);
+    const [clock, verdicts, waiting] = await Promise.all(looks).catch(() => [null, [], []]);
     if (!clock) return;
+    this.#waits(waiting);
     this.advanced.textContent = `${Math.round(clock.advancedMs / 60_000)} min ahead`;
     const lines = verdicts.slice(-20).map(({ rule, detail }) => element('li', `${rule}: ${detail}`));
     if (lines.length !== this.judge.children.length || !lines.length) {

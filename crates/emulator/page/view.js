@@ -9,6 +9,7 @@ const STATES = {
   preparing: 'Preparing the call',
   ringing: 'Ringing',
   establishing: 'Establishing',
+  lobby: 'In the lobby',
   established: 'Connected',
   transferring: 'Transferring',
   terminated: 'Call ended',

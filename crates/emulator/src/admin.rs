@@ -10,6 +10,8 @@
 //! | `GET /admin/network`, `POST /admin/network` | what packets of phones suffer; adds or replaces a rule |
 //! | `DELETE /admin/network` | removes all of them |
 //! | `GET /admin/journal?call=…&after=…` | requests, notifications, states and prompts; those new or changed after a look |
+//! | `GET /admin/lobby` | who waits in the lobby of a meeting |
+//! | `POST /admin/lobby/{participant}`, `DELETE` | lets one in; sends one away |
 //! | `GET /admin/judge` | what production would punish |
 //! | `GET /admin/counts` | how many phones, calls, media parts and notification queues are alive |
 
@@ -62,6 +64,8 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
             "/admin/network",
             get(list_network).post(set_network).delete(clear_network),
         )
+        .route("/admin/lobby", get(list_lobby))
+        .route("/admin/lobby/{participant}", post(admit).delete(turn_away))
         .route("/admin/judge", get(verdicts))
         .route("/admin/journal", get(journal))
         .route("/admin/counts", get(counts))
@@ -95,11 +99,7 @@ async fn add_fault(State(hub): State<Arc<Hub>>, body: Bytes) -> Response {
 }
 
 async fn remove_fault(State(hub): State<Arc<Hub>>, Path(id): Path<u64>) -> StatusCode {
-    if hub.faults(|faults| faults.remove(id)) {
-        StatusCode::NO_CONTENT
-    } else {
-        StatusCode::NOT_FOUND
-    }
+    there_was(hub.faults(|faults| faults.remove(id)))
 }
 
 async fn clear_faults(State(hub): State<Arc<Hub>>) -> StatusCode {
@@ -125,6 +125,26 @@ async fn set_network(State(hub): State<Arc<Hub>>, body: Bytes) -> Response {
 async fn clear_network(State(hub): State<Arc<Hub>>) -> StatusCode {
     hub.network(|network| network.clear(None));
     StatusCode::NO_CONTENT
+}
+
+async fn list_lobby(State(hub): State<Arc<Hub>>) -> Response {
+    Json(hub.apply(|cloud, _| cloud.lobby())).into_response()
+}
+
+async fn admit(State(hub): State<Arc<Hub>>, Path(participant): Path<String>) -> StatusCode {
+    there_was(hub.apply(|cloud, now| cloud.admit(&participant, now)))
+}
+
+async fn turn_away(State(hub): State<Arc<Hub>>, Path(participant): Path<String>) -> StatusCode {
+    there_was(hub.apply(|cloud, now| cloud.turn_away(&participant, now)))
+}
+
+/// Whether what a request named was there.
+fn there_was(found: bool) -> StatusCode {
+    match found {
+        true => StatusCode::NO_CONTENT,
+        false => StatusCode::NOT_FOUND,
+    }
 }
 
 async fn counts(State(hub): State<Arc<Hub>>) -> Response {

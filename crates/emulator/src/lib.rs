@@ -38,7 +38,7 @@ pub use emulator::Emulator;
 pub use network::{Conditions, Direction, NetworkRule, NetworkRuleError};
 pub use phone::{
     EndReason, IncomingReason, Named, Phone, PhoneCallState, PhoneCommand, PhoneEvent, PhoneInfo,
-    PhoneRole,
+    PhoneRole, Waiting,
 };
 pub use settings::{AppSettings, SettingsFile};
 pub use shell::Counts;

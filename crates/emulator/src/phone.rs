@@ -47,6 +47,13 @@ pub enum PhoneCommand {
         /// Which.
         call: String,
     },
+    /// Lets somebody in who waits in the lobby of the meeting this phone is in.
+    Admit {
+        /// The meeting's call.
+        call: String,
+        /// The participant's id, from [`PhoneEvent::Lobby`].
+        participant: String,
+    },
     /// A fresh SDP offer, after [`PhoneEvent::Renegotiate`].
     Offer {
         /// For which call.
@@ -131,6 +138,13 @@ pub enum PhoneEvent {
         /// Whether it is muted now.
         muted: bool,
     },
+    /// Who waits in the lobby of the meeting this phone is in, whenever that changes.
+    Lobby {
+        /// The meeting's call.
+        call: String,
+        /// All who wait.
+        waiting: Vec<Waiting>,
+    },
     /// Something happened in a call.
     Timeline {
         /// Which call.
@@ -146,6 +160,15 @@ pub enum PhoneEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         call: Option<String>,
     },
+}
+
+/// One who waits in a meeting's lobby.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// The participant's id.
+    pub participant: String,
+    /// The name shown.
+    pub name: String,
 }
 
 /// A phone as others see it.
@@ -194,6 +217,8 @@ pub enum PhoneCallState {
     Ringing,
     /// Taken, media is being set up.
     Establishing,
+    /// In the lobby of a meeting: nothing is heard until somebody lets it in.
+    Lobby,
     /// Media flows.
     Established,
     /// The bot hands the caller over.
@@ -250,9 +275,9 @@ macro_rules! names_only {
     };
 }
 
-names_only!(PhoneCommand: Dial, Accept, Decline, Hangup, Offer);
+names_only!(PhoneCommand: Dial, Accept, Decline, Hangup, Admit, Offer);
 names_only!(PhoneEvent: Registered, Phones, Dialing, Incoming, Answer, Renegotiate, State, Ended,
-    RemoteMuted, ServerMuted, Timeline, Error);
+    RemoteMuted, ServerMuted, Lobby, Timeline, Error);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -248,6 +248,8 @@ pub(crate) enum RoomAction {
     Serve { seat: u32 },
     /// Hear nothing from a seat any more, or hear it again.
     Mute { seat: u32, muted: bool },
+    /// Let a seat hear nothing and be heard by nobody, or let it in.
+    Lobby { seat: u32, waits: bool },
     /// Let a seat hear music alone, and be heard by nobody.
     Hold {
         seat: u32,

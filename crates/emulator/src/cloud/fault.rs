@@ -58,6 +58,12 @@ impl Fault {
         Self::new(StatusCode::CONFLICT, "Conflict", message)
     }
 
+    /// The application waits in a meeting's lobby, where it can't do this.
+    pub(crate) fn in_lobby() -> Self {
+        let message = "The application waits in the lobby of the meeting until it is admitted.";
+        Self::new(StatusCode::CONFLICT, "Conflict", message)
+    }
+
     /// A property is missing or wrong.
     pub(crate) fn property(target: impl Into<String>, rule: &str) -> Self {
         let target = target.into();

@@ -9,6 +9,7 @@ use switchboard_signaling::types::{
 
 use super::conversation::{Conversation, MEDIA_LIMIT, Phase, RING_LIMIT};
 use super::ending::End;
+use super::meetings::Comer;
 use super::room::{Settled, Standing, Who};
 use super::{BOT_NAME, Cloud, Effect, RoomAction, RoomReport, notice};
 use crate::phone::{EndReason, IncomingReason, Named, PhoneCallState, PhoneEvent};
@@ -47,8 +48,7 @@ impl Cloud {
 
     fn seat_phone(&mut self, room: &str, phone: &str, standing: Standing) -> Option<u32> {
         let entry = self.phones.get(phone)?;
-        let tenant = self.apps.values().next().map(|app| app.tenant.clone());
-        let identity = notice::user(phone, &entry.name, &tenant.unwrap_or_default());
+        let identity = notice::user(phone, &entry.name, &self.home_tenant());
         let participant = self.ids.guid();
         let who = Who::Phone(phone.to_owned());
         let seat = self.rooms.get_mut(room)?;
@@ -60,16 +60,34 @@ impl Cloud {
         Some(seat)
     }
 
-    /// A phone dials into a meeting.
-    pub(super) fn dial_room(&mut self, room: &str, phone: &str, sdp: String, now: Instant) {
+    /// The tenant of everybody with a phone.
+    fn home_tenant(&self) -> String {
+        let tenant = self.apps.values().next().map(|app| app.tenant.clone());
+        tenant.unwrap_or_default()
+    }
+
+    /// A phone dials into a meeting, perhaps from a telephone.
+    pub(super) fn dial_room(
+        &mut self,
+        room: &str,
+        phone: &str,
+        sdp: String,
+        by_number: bool,
+        now: Instant,
+    ) {
         let until = now + MEDIA_LIMIT;
         let standing = Standing::Connecting { until };
+        let tenant = self.home_tenant();
+        let detained = self.is_detained(room, &Comer::phone(phone, &tenant, by_number));
         let Some(seat) = self.seat_phone(room, phone, standing) else {
             return;
         };
         let call = room.to_owned();
         self.tell(phone, PhoneEvent::Dialing { call });
         self.room_state(room, phone, PhoneCallState::Establishing);
+        if detained {
+            self.detain(room, seat);
+        }
         self.room_media(room, RoomAction::Host { seat, sdp });
     }
 
@@ -217,12 +235,17 @@ impl Cloud {
 
     fn phone_is_in(&mut self, room: &str, seat: u32, sdp: String, now: Instant) {
         let place = self.rooms.get_mut(room).and_then(|room| room.seat(seat));
-        let Some(Who::Phone(phone)) = place.map(|place| place.who.clone()) else {
+        let found = place.map(|place| (place.who.clone(), place.in_lobby));
+        let Some((Who::Phone(phone), waits)) = found else {
             return;
         };
         let call = room.to_owned();
         self.tell(&phone, PhoneEvent::Answer { call, sdp });
-        self.room_state(room, &phone, PhoneCallState::Established);
+        let state = match waits {
+            true => PhoneCallState::Lobby,
+            false => PhoneCallState::Established,
+        };
+        self.room_state(room, &phone, state);
         self.is_in(room, seat, now);
     }
 
@@ -286,13 +309,11 @@ impl Cloud {
         let Some(place) = place.filter(|place| matches!(place.who, Who::Phone(_))) else {
             return;
         };
-        let held = place.held;
+        let held = place.held || place.in_lobby;
         if let MediaEvent::DigitStart { digit, .. } = event {
-            let bots: Vec<_> = room.seats.iter().map(|seat| seat.who.clone()).collect();
-            for who in bots {
-                if let (Who::Bot(call), false) = (who, held) {
-                    self.with_call(&call, |cloud, call| cloud.tone(call, digit));
-                }
+            let bots: Vec<_> = room.bots_inside().collect();
+            for call in bots.into_iter().filter(|_| !held) {
+                self.with_call(&call, |cloud, call| cloud.tone(call, digit));
             }
         } else if let Some(shown) = super::media::shown(event) {
             self.show_in_room(id, shown, now);
@@ -310,20 +331,14 @@ impl Cloud {
             t_ms: elapsed.as_millis() as u64,
             event,
         };
-        let phone = |who: &Who| match who {
-            Who::Phone(phone) => Some(phone.clone()),
-            Who::Bot(_) => None,
-        };
-        let seats = room.seats.iter();
-        let phones: Vec<_> = seats.filter_map(|seat| phone(&seat.who)).collect();
-        for phone in phones {
+        for phone in room.phones_inside() {
             let (call, event) = (id.to_owned(), event.clone());
             self.tell(&phone, PhoneEvent::Timeline { call, event });
         }
         self.effects.push_back(Effect::Show(event));
     }
 
-    fn room_state(&mut self, id: &str, phone: &str, state: PhoneCallState) {
+    pub(super) fn room_state(&mut self, id: &str, phone: &str, state: PhoneCallState) {
         let name = self.rooms.get(id).map(|room| room.name.clone());
         let with = name.map(Named::new);
         let call = id.to_owned();

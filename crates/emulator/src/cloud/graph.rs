@@ -42,6 +42,7 @@ impl Cloud {
         operation: Operation,
         now: Instant,
     ) -> Result<Reply, Fault> {
+        self.let_in(call, &operation)?;
         match operation {
             Operation::Get => self.get(call),
             Operation::Delete => {

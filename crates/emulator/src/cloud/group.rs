@@ -12,8 +12,9 @@ use switchboard_signaling::types::{
 use super::conversation::{BotLeg, BotMedia, Conversation, Group, MEDIA_LIMIT, Phase};
 use super::ending::End;
 use super::graph::{check_targets, established};
+use super::meetings::Comer;
 use super::operations::{address, check_context};
-use super::room::{Room, Seat, Standing, Who};
+use super::room::{Room, Roster, Seat, Standing, Who};
 use super::{Cloud, Effect, Fault, Reply, RoomAction, RoomTask, notice};
 use crate::phone::PhoneEvent;
 
@@ -94,6 +95,11 @@ impl Cloud {
         }
         let whole = self.whole(&call).unwrap_or_default();
         self.announce(&call, now);
+        let comer = call.bot.as_ref().map(Comer::application);
+        if comer.is_some_and(|comer| self.is_detained(room, &comer)) {
+            let seat = call.group.as_ref().map_or(0, |group| group.seat);
+            self.detain(room, seat);
+        }
         self.enter_room(&call);
         let id = call.id.clone();
         self.calls.insert(id.clone(), call);
@@ -388,6 +394,7 @@ impl Cloud {
         for id in rooms {
             self.tell_roster(&id);
             self.tell_sharing(&id);
+            self.tell_lobby(&id);
         }
     }
 
@@ -398,24 +405,38 @@ impl Cloud {
         let Some(roster) = room.take_news() else {
             return;
         };
-        let bots: Vec<_> = room.joined_bots().collect();
-        for call in bots {
+        let (inside, waiting) = (room.bots_inside(), room.bots_waiting());
+        let (inside, waiting): (Vec<_>, Vec<_>) = (inside.collect(), waiting.collect());
+        for call in inside {
+            self.with_call(&call, |cloud, call| cloud.notify_roster(call, &roster));
+        }
+        // Until it is admitted, an application is told of nobody but itself (Create call, note
+        // to joining as a guest).
+        for call in waiting {
             self.with_call(&call, |cloud, call| {
-                let message = cloud.ids.guid();
-                let Some((bot, group)) = call.bot.as_ref().zip(call.group.as_mut()) else {
-                    return;
-                };
-                let only_changes = bot.delta_roster && std::mem::replace(&mut group.told, true);
-                let people = if only_changes {
-                    &roster.changes
-                } else {
-                    &roster.whole
-                };
-                let Some(bot) = &call.bot else { return };
-                let notice = notice::about_roster(call, bot, message, people);
-                cloud.effects.push_back(Effect::Notify(Box::new(notice)));
+                let own = call.bot.as_ref().map(|bot| bot.participant.clone());
+                let own = roster.changes_of(own.as_ref());
+                if !own.whole.is_empty() {
+                    cloud.notify_roster(call, &own);
+                }
             });
         }
+    }
+
+    fn notify_roster(&mut self, call: &mut Conversation, roster: &Roster) {
+        let message = self.ids.guid();
+        let Some((bot, group)) = call.bot.as_ref().zip(call.group.as_mut()) else {
+            return;
+        };
+        let only_changes = bot.delta_roster && std::mem::replace(&mut group.told, true);
+        let people = if only_changes {
+            &roster.changes
+        } else {
+            &roster.whole
+        };
+        let Some(bot) = &call.bot else { return };
+        let notice = notice::about_roster(call, bot, message, people);
+        self.effects.push_back(Effect::Notify(Box::new(notice)));
     }
 }
 

@@ -1,6 +1,8 @@
 //! Online meetings: kept while the emulator runs, held in rooms, and reported on.
 
 mod attendance;
+mod door;
+mod lobby;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,16 +10,17 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use switchboard_signaling::types::{
-    AttendanceRecord, AudioConferencing, Call, CreateOrGetRequest, Identity, IdentitySet,
+    AttendanceRecord, AudioConferencing, CreateOrGetRequest, Identity, IdentitySet,
     JoinMeetingIdSettings, LobbyBypassScope, LobbyBypassSettings, MeetingAttendanceReport,
-    MeetingInfo, MeetingParticipantInfo, MeetingParticipants, OnlineMeeting,
-    OnlineMeetingPresenters, OnlineMeetingRole,
+    MeetingParticipantInfo, MeetingParticipants, OnlineMeeting, OnlineMeetingPresenters,
+    OnlineMeetingRole,
 };
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::group::chat;
 use super::{Cloud, Fault};
+pub(super) use lobby::Comer;
 
 /// How long a meeting is planned for, unless the request says so (createOrGet).
 const DEFAULT_LENGTH: Duration = Duration::from_secs(60 * 60);
@@ -265,63 +268,6 @@ impl Cloud {
         Ok(report.attendance_records.unwrap_or_default())
     }
 
-    /// The meeting that a phone dials: by its address, or by its join id, with a comma
-    /// and the passcode if it has one.
-    pub(super) fn meeting_dialled(&self, target: &str) -> Option<String> {
-        let (id, passcode) = match target.split_once(',') {
-            Some((id, passcode)) => (id, Some(passcode)),
-            None => (target, None),
-        };
-        let meant = |meeting: &&Meeting| {
-            meeting.whole.join_web_url.as_deref() == Some(target)
-                || meeting.opens_by(id, passcode) == Some(true)
-        };
-        let found = self.meetings.all.values().find(meant)?;
-        found.whole.id.clone()
-    }
-
-    /// The meeting that a new call is to join, by its id.
-    pub(super) fn meeting_to_join(&self, tenant: &str, request: &Call) -> Result<String, Fault> {
-        let here = |meeting: &&Meeting| meeting.tenant == tenant;
-        let mut meetings = self.meetings.all.values().filter(here);
-        let found = match &request.meeting_info {
-            Some(MeetingInfo::Organizer(info)) => {
-                let organizer = info.organizer.as_ref().and_then(IdentitySet::any);
-                let organizer = organizer.and_then(|one| one.id.as_deref());
-                let chat = request.chat_info.as_ref();
-                let thread = chat.and_then(|chat| chat.thread_id.as_deref());
-                if thread.is_none() {
-                    let rule = "joining by organizer needs the meeting's chat";
-                    return Err(Fault::property("chatInfo/threadId", rule));
-                }
-                meetings.find(|meeting| {
-                    meeting.thread() == thread && Some(meeting.owner.as_str()) == organizer
-                })
-            }
-            Some(MeetingInfo::Token(info)) => {
-                let token = info.token.as_ref().map(|token| token.expose());
-                meetings.find(|meeting| meeting.whole.id.as_deref() == token)
-            }
-            Some(MeetingInfo::JoinMeetingId(info)) => {
-                let id = info.join_meeting_id.as_deref().unwrap_or_default();
-                let passcode = info.passcode.as_ref().map(|passcode| passcode.expose());
-                let found = meetings.find(|meeting| meeting.opens_by(id, passcode).is_some());
-                if found.is_some_and(|meeting| meeting.opens_by(id, passcode) == Some(false)) {
-                    let message = "The passcode of the meeting is wrong or missing.";
-                    let status = axum::http::StatusCode::FORBIDDEN;
-                    return Err(Fault::new(status, "Forbidden", message));
-                }
-                found
-            }
-            _ => {
-                let rule = "its @odata.type must be #microsoft.graph.organizerMeetingInfo, #microsoft.graph.tokenMeetingInfo or #microsoft.graph.joinMeetingIdMeetingInfo";
-                return Err(Fault::property("meetingInfo", rule));
-            }
-        };
-        let found = found.and_then(|meeting| meeting.whole.id.clone());
-        found.ok_or_else(Fault::no_meeting)
-    }
-
     /// Where a meeting is held; opened by the first who comes.
     pub(super) fn meeting_room(&mut self, id: &str, now: Instant) -> String {
         let meeting = self.meetings.all.get(id);
@@ -438,31 +384,20 @@ impl Meeting {
         let Owner::User(user) = owner else {
             return self.tenant == tenant;
         };
+        self.belongs_to(owner, tenant) || (self.has_invited(user) && self.tenant == tenant)
+    }
+
+    fn has_invited(&self, user: &str) -> bool {
         let people = self.whole.participants.as_ref();
         let attendees = people.and_then(|people| people.attendees.as_deref());
-        let invited = attendees.unwrap_or_default().iter().any(|one| {
+        attendees.unwrap_or_default().iter().any(|one| {
             let identity = one.identity.as_ref().and_then(IdentitySet::any);
             let id = identity.and_then(|identity| identity.id.as_deref());
             [id, one.upn.as_deref()]
                 .into_iter()
                 .flatten()
                 .any(|own| own.eq_ignore_ascii_case(user))
-        });
-        self.belongs_to(owner, tenant) || (invited && self.tenant == tenant)
-    }
-
-    fn thread(&self) -> Option<&str> {
-        self.whole.chat_info.as_ref()?.thread_id.as_deref()
-    }
-
-    /// Whether a passcode opens it; `None` if the join id is another meeting's.
-    fn opens_by(&self, id: &str, passcode: Option<&str>) -> Option<bool> {
-        let settings = self.whole.join_meeting_id_settings.as_ref()?;
-        if settings.join_meeting_id.as_deref() != Some(id) {
-            return None;
-        }
-        let needed = settings.passcode.as_ref().map(|passcode| passcode.expose());
-        Some(needed.is_none() || needed == passcode)
+        })
     }
 }
 

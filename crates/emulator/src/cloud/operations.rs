@@ -223,7 +223,13 @@ impl Cloud {
             .as_ref()
             .and_then(|group| self.rooms.get(&group.room))
         {
-            return room.roster();
+            let own = |one: &Participant| one.id.as_ref() == Some(&bot.participant);
+            let waits = call
+                .group
+                .as_ref()
+                .is_some_and(|group| room.is_waiting(group.seat));
+            let seen = room.roster().into_iter();
+            return seen.filter(|one| !waits || own(one)).collect();
         }
         let application = IdentitySet::application(Identity::new(&bot.app));
         let mut roster = vec![notice::participant(

@@ -105,6 +105,9 @@ impl Cloud {
                 self.leave_room(&room, phone, now);
                 Ok(())
             }
+            (PhoneCommand::Admit { call, participant }, Some(room)) if own(&call) => {
+                self.phone_admits(&room, phone, &participant, now)
+            }
             (command, _) => self.obey_in_call(phone, command, now),
         }
     }
@@ -130,6 +133,7 @@ impl Cloud {
             PhoneCommand::Decline { call } | PhoneCommand::Hangup { call } => {
                 self.in_call(phone, &call, |cloud, call| cloud.leave(call, phone, now))
             }
+            PhoneCommand::Admit { .. } => Err("This phone is not in that meeting.".to_owned()),
         }
     }
 
@@ -168,9 +172,9 @@ impl Cloud {
         if !free {
             return Err("This phone is in a call already.".to_owned());
         }
-        if let Some(meeting) = self.meeting_dialled(target) {
-            let room = self.meeting_room(&meeting, now);
-            self.dial_room(&room, phone, sdp, now);
+        if let Some(dialled) = self.meeting_dialled(target) {
+            let room = self.meeting_room(&dialled.meeting, now);
+            self.dial_room(&room, phone, sdp, dialled.by_number, now);
             return Ok(());
         }
         let bot = self
@@ -348,7 +352,8 @@ fn about(command: &PhoneCommand) -> Option<&str> {
         PhoneCommand::Accept { call, .. }
         | PhoneCommand::Offer { call, .. }
         | PhoneCommand::Decline { call }
-        | PhoneCommand::Hangup { call } => Some(call),
+        | PhoneCommand::Hangup { call }
+        | PhoneCommand::Admit { call, .. } => Some(call),
     }
 }
 

@@ -99,12 +99,26 @@ pub(crate) struct Settled {
 struct News {
     changed: BTreeSet<String>,
     left: Vec<Participant>,
+    /// Whether those in the meeting are to be told who is in its lobby.
+    lobby: bool,
 }
 
 /// The roster, whole and as changes.
 pub(crate) struct Roster {
     pub(crate) whole: Vec<Participant>,
     pub(crate) changes: Vec<Participant>,
+}
+
+impl Roster {
+    /// As much of what is new as concerns one participant.
+    pub(crate) fn changes_of(&self, participant: Option<&String>) -> Self {
+        let own = |one: &&Participant| one.id.as_ref() == participant;
+        let changes: Vec<_> = self.changes.iter().filter(own).cloned().collect();
+        Self {
+            whole: changes.clone(),
+            changes,
+        }
+    }
 }
 
 impl Room {
@@ -166,14 +180,40 @@ impl Room {
         };
         seat.standing = Standing::Joined;
         self.news.changed.insert(seat.participant.clone());
+        self.news.lobby |= seat.in_lobby;
+        self.attends(number, now);
+    }
+
+    /// A participant comes in from the lobby.
+    pub(crate) fn admit(&mut self, number: u32, now: Instant) {
+        if let Some(seat) = self.seat(number) {
+            seat.in_lobby = false;
+        }
+        self.news.lobby = true;
+        self.changed(number);
+        self.attends(number, now);
+    }
+
+    /// A participant takes part from now on, unless it is in the lobby.
+    fn attends(&mut self, number: u32, now: Instant) {
+        let mut seats = self.seats.iter();
+        let Some(seat) = seats.find(|seat| seat.number == number && seat.is_inside()) else {
+            return;
+        };
         self.attended.push(Attendance {
             participant: seat.participant.clone(),
             identity: seat.identity.clone(),
             from: now,
             to: None,
         });
-        let joined = |seat: &&Seat| seat.standing == Standing::Joined;
-        self.met |= self.seats.iter().filter(joined).count() > 1;
+        // Who comes in sees who waits.
+        self.news.lobby |= self.seats.iter().any(|seat| seat.in_lobby);
+        self.met |= self.seats.iter().filter(|seat| seat.is_inside()).count() > 1;
+    }
+
+    /// Whether who waits in the lobby is to be told anew.
+    pub(crate) fn take_lobby_news(&mut self) -> bool {
+        std::mem::take(&mut self.news.lobby)
     }
 
     /// Something about a participant changed.
@@ -189,6 +229,7 @@ impl Room {
         self.stop_sharing(number);
         let seat = self.seats.remove(at);
         self.news.changed.remove(&seat.participant);
+        self.news.lobby |= seat.in_lobby;
         self.routes.retain(|route| {
             let sources = route.sources.as_deref().unwrap_or_default();
             !sources.contains(&seat.participant)
@@ -229,11 +270,21 @@ impl Room {
             .collect()
     }
 
-    /// The calls of the bots that have joined.
-    pub(crate) fn joined_bots(&self) -> impl Iterator<Item = String> {
-        self.seats.iter().filter_map(|seat| match &seat.who {
-            Who::Bot(call) if seat.standing == Standing::Joined => Some(call.clone()),
-            _ => None,
+    /// The calls of the bots that are in it.
+    pub(crate) fn bots_inside(&self) -> impl Iterator<Item = String> {
+        self.bots(Seat::is_inside)
+    }
+
+    /// The calls of the bots that wait in the lobby.
+    pub(crate) fn bots_waiting(&self) -> impl Iterator<Item = String> {
+        self.bots(Seat::is_waiting)
+    }
+
+    fn bots(&self, fits: fn(&Seat) -> bool) -> impl Iterator<Item = String> {
+        let seats = self.seats.iter().filter(move |seat| fits(seat));
+        seats.filter_map(|seat| match &seat.who {
+            Who::Bot(call) => Some(call.clone()),
+            Who::Phone(_) => None,
         })
     }
 
@@ -247,7 +298,8 @@ impl Room {
     /// What is to be told, if anything is new. It has a greater sequence number than
     /// everything before it.
     pub(crate) fn take_news(&mut self) -> Option<Roster> {
-        let News { changed, mut left } = std::mem::take(&mut self.news);
+        let changed = std::mem::take(&mut self.news.changed);
+        let mut left = std::mem::take(&mut self.news.left);
         if changed.is_empty() && left.is_empty() {
             return None;
         }

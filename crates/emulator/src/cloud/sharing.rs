@@ -95,7 +95,7 @@ impl Cloud {
             return;
         };
         let news = std::mem::take(&mut room.sharing_news);
-        let bots: Vec<_> = room.joined_bots().collect();
+        let bots: Vec<_> = room.bots_inside().collect();
         for (change, id) in news {
             for call in &bots {
                 self.with_call(call, |cloud, call| {

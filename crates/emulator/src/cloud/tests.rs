@@ -13,6 +13,7 @@ use crate::phone::{IncomingReason, PhoneCommand};
 mod at_random;
 mod groups;
 mod handover;
+mod lobby;
 mod meetings;
 mod service;
 mod states;

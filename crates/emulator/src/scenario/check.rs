@@ -1,18 +1,20 @@
 //! From what is written to what can be run, or to all that is wrong with it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use switchboard_media::event::Digit;
 use switchboard_media::prompt::Prompt;
 use switchboard_media::tone::{DtmfTone, dial};
-use switchboard_signaling::types::UserId;
+use switchboard_signaling::types::{LobbyBypassScope, UserId};
 use toml::Spanned;
 
 use super::model::{
-    DurationModel, EnergyModel, NetworkModel, PersonModel, ScenarioModel, StepModel, Text,
+    DurationModel, EnergyModel, MeetingModel, NetworkModel, PersonModel, ScenarioModel, StepModel,
+    Text,
 };
-use super::plan::{Act, Audio, Keys, Person, Scenario, Stage, Step};
+use super::plan::{Act, Audio, Keys, MeetingPlan, Person, Scenario, Stage, Step};
 use super::problem::{Findings, Problems, did_you_mean};
 use crate::judge::Offence;
 use crate::network::{Conditions, NetworkRule};
@@ -26,6 +28,7 @@ const WITHIN: Duration = Duration::from_secs(15);
 const SPAN: Duration = Duration::from_secs(1);
 const RATE: u32 = 16_000;
 
+type People = BTreeMap<String, Spanned<PersonModel>>;
 /// Gives the audio of a path.
 type Source<'a> = &'a mut dyn FnMut(&str) -> Result<Audio, String>;
 
@@ -77,12 +80,47 @@ impl Check<'_> {
                     rule.into_inner()
                 })
                 .collect(),
+            meetings: model
+                .meetings
+                .iter()
+                .filter_map(|(name, meeting)| {
+                    Some((name.clone(), self.meeting(meeting, &model.people)?))
+                })
+                .collect(),
             people: model
                 .people
                 .iter()
                 .map(|(name, person)| self.person(name, person))
                 .collect(),
         }
+    }
+
+    fn meeting(&mut self, model: &MeetingModel, people: &People) -> Option<MeetingPlan> {
+        let scopes = [
+            ("organizer", LobbyBypassScope::Organizer),
+            ("invited", LobbyBypassScope::Invited),
+            ("organization", LobbyBypassScope::Organization),
+            ("everyone", LobbyBypassScope::Everyone),
+        ];
+        let scope = self.one_of(&model.lobby, "scope of a lobby", &scopes)?;
+        let invited = model.invited.iter();
+        let invited = invited.filter_map(|name| self.invited(name, people));
+        Some(MeetingPlan {
+            scope,
+            invited: invited.collect(),
+        })
+    }
+
+    /// The id of a person who is invited.
+    fn invited(&mut self, name: &Text, people: &People) -> Option<String> {
+        let person = people.get(name.get_ref()).map(Spanned::get_ref);
+        let id = person.and_then(|person| Some(person.id.as_ref()?.get_ref().clone()));
+        if id.is_none() {
+            let suggestion = Some("name one of the people and give them an id".to_owned());
+            let message = "only people with an id can be invited";
+            self.findings.add(&name.span(), message, suggestion);
+        }
+        id
     }
 
     fn person(&mut self, name: &str, model: &Spanned<PersonModel>) -> Person {
@@ -148,7 +186,7 @@ impl Check<'_> {
             self.findings
                 .add(span, "the step does more than one thing", suggestion);
         } else if model.is_empty() {
-            let suggestion = "give it one of call, accept, decline, hang_up, say, press, pause, hear, \
+            let suggestion = "give it one of call, accept, decline, hang_up, admit, say, press, pause, hear, \
                               hear_keys, reach, together, network, advance_clock, expect_state, expect_energy, \
                               expect_duration, expect_end";
             self.findings
@@ -174,6 +212,10 @@ impl Check<'_> {
                     .and_then(|wanted| self.only_true(wanted, act)),
             );
         }
+        acts.extend(model.admit.as_ref().map(|name| Act::Admit {
+            name: name.get_ref().clone(),
+            within,
+        }));
         acts.extend(model.say.as_ref().and_then(|path| self.say(path, model)));
         acts.extend(
             model
@@ -381,6 +423,7 @@ impl Check<'_> {
             act,
             Act::Accept { .. }
                 | Act::Decline { .. }
+                | Act::Admit { .. }
                 | Act::HearSpeech { .. }
                 | Act::HearSound { .. }
                 | Act::HearSilence { .. }
@@ -411,6 +454,7 @@ impl StepModel {
     fn is_empty(&self) -> bool {
         let texts = [
             &self.call,
+            &self.admit,
             &self.say,
             &self.press,
             &self.pause,

@@ -24,8 +24,22 @@ pub(super) struct ScenarioModel {
     /// Faults on demand, as `POST /admin/faults` takes them.
     #[serde(default)]
     pub(super) faults: Vec<Spanned<Rule>>,
+    /// Meetings that are not as new ones are, by name.
+    #[serde(default)]
+    pub(super) meetings: BTreeMap<String, MeetingModel>,
     /// Who takes part.
     pub(super) people: BTreeMap<String, Spanned<PersonModel>>,
+}
+
+/// Whom a meeting's lobby keeps.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MeetingModel {
+    /// A `lobbyBypassScope`.
+    pub(super) lobby: Text,
+    /// Names of people who are invited, each with an `id`.
+    #[serde(default)]
+    pub(super) invited: Vec<Text>,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +60,7 @@ pub(super) struct StepModel {
     pub(super) accept: Option<Spanned<bool>>,
     pub(super) decline: Option<Spanned<bool>>,
     pub(super) hang_up: Option<Spanned<bool>>,
+    pub(super) admit: Option<Text>,
     pub(super) say: Option<Text>,
     pub(super) press: Option<Text>,
     pub(super) pause: Option<Text>,
@@ -59,7 +74,7 @@ pub(super) struct StepModel {
     pub(super) expect_energy: Option<Spanned<EnergyModel>>,
     pub(super) expect_duration: Option<Spanned<DurationModel>>,
     pub(super) expect_end: Option<Spanned<i32>>,
-    /// With `hear`, `hear_keys`, `reach`, `accept`, `decline`, `expect_end`: the
+    /// With `hear`, `hear_keys`, `reach`, `accept`, `decline`, `admit`, `expect_end`: the
     /// longest wait.
     pub(super) within: Option<Text>,
     /// With `hear = "silence"` and `expect_energy`: how long.

@@ -1,11 +1,13 @@
 //! A scenario that can be run.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_media::event::Digit;
 use switchboard_media::prompt::Prompt;
+use switchboard_signaling::types::LobbyBypassScope;
 
 use super::check;
 use super::problem::Problems;
@@ -21,7 +23,16 @@ pub struct Scenario {
     pub(super) limit: Duration,
     pub(super) overlook: Vec<Offence>,
     pub(super) faults: Vec<Rule>,
+    pub(super) meetings: BTreeMap<String, MeetingPlan>,
     pub(super) people: Vec<Person>,
+}
+
+/// Whom a meeting's lobby keeps.
+#[derive(Debug)]
+pub(super) struct MeetingPlan {
+    pub(super) scope: LobbyBypassScope,
+    /// The ids of users.
+    pub(super) invited: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -62,6 +73,11 @@ pub(super) enum Act {
         within: Duration,
     },
     HangUp,
+    /// Lets somebody in from the lobby, by name.
+    Admit {
+        name: String,
+        within: Duration,
+    },
     Say {
         audio: Audio,
         background: bool,
@@ -120,6 +136,7 @@ pub(super) enum Stage {
     Idle,
     Ringing,
     Establishing,
+    Lobby,
     Established,
     Transferring,
     Ended,
@@ -127,9 +144,10 @@ pub(super) enum Stage {
 
 impl Stage {
     /// Those that a scenario may name.
-    pub(super) const NAMED: [(&'static str, Self); 5] = [
+    pub(super) const NAMED: [(&'static str, Self); 6] = [
         ("ringing", Self::Ringing),
         ("establishing", Self::Establishing),
+        ("lobby", Self::Lobby),
         ("established", Self::Established),
         ("transferring", Self::Transferring),
         ("ended", Self::Ended),

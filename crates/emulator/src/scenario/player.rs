@@ -1,6 +1,8 @@
 //! One scripted person, without IO: what happens to them and the time go in, what they
 //! do comes out.
 
+mod levels;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +12,8 @@ use switchboard_media::event::Digit;
 use super::plan::{Act, Audio, Stage, Step};
 use super::report::{Outcome, StepReport};
 use crate::network::NetworkRule;
-use crate::phone::PhoneCallState;
+use crate::phone::{PhoneCallState, Waiting};
+use levels::Levels;
 
 /// Louder than this in dBov is a sound.
 const AUDIBLE: f32 = -50.0;
@@ -30,6 +33,8 @@ pub(super) enum Event {
     /// The person's own call has begun.
     Dialing,
     State(PhoneCallState),
+    /// Who waits in the lobby of the meeting.
+    Lobby(Vec<Waiting>),
     Ended {
         code: i32,
     },
@@ -56,6 +61,8 @@ pub(super) enum Command {
     Accept,
     Decline,
     HangUp,
+    /// Lets a participant in.
+    Admit(String),
     Say(Audio),
     Press(Digit, u32),
     /// Packets suffer this from now on.
@@ -88,6 +95,7 @@ pub(super) struct Player {
     levels: Levels,
     call: CallSeen,
     keys: VecDeque<Digit>,
+    lobby: Vec<Waiting>,
     /// Hung up at the end of the script, or because a step failed.
     leaving: bool,
 }
@@ -100,6 +108,8 @@ struct CallSeen {
     connected: bool,
     established: Option<Instant>,
     ended: Option<(Instant, i32)>,
+    /// Whether it was in a lobby.
+    waited: bool,
     speaking: bool,
     last_sound: Option<Instant>,
 }
@@ -111,6 +121,7 @@ impl CallSeen {
         connected: false,
         established: None,
         ended: None,
+        waited: false,
         speaking: false,
         last_sound: None,
     };
@@ -118,13 +129,6 @@ impl CallSeen {
     fn is_on(&self) -> bool {
         !matches!(self.stage, Stage::Idle | Stage::Ended)
     }
-}
-
-/// Power of the readings in a step.
-#[derive(Debug, Default, Clone, Copy)]
-struct Levels {
-    power: f64,
-    count: u32,
 }
 
 impl Player {
@@ -143,6 +147,7 @@ impl Player {
             levels: Levels::default(),
             call: CallSeen::NONE,
             keys: VecDeque::new(),
+            lobby: Vec::new(),
             leaving: false,
         }
     }
@@ -245,6 +250,7 @@ impl Player {
             Event::Dialing => call.stage = Stage::Ringing,
             Event::State(state) => {
                 call.stage = stage(state);
+                call.waited |= call.stage == Stage::Lobby;
                 if call.stage == Stage::Established {
                     call.established.get_or_insert(now);
                 }
@@ -254,6 +260,7 @@ impl Player {
                 (call.rings_here, call.connected, call.speaking) = (false, false, false);
                 call.ended = Some((now, code));
             }
+            Event::Lobby(waiting) => self.lobby = waiting,
             Event::Connected => call.connected = true,
             Event::Disconnected => (call.connected, call.speaking) = (false, false),
             Event::Speech(on) => {
@@ -275,8 +282,7 @@ impl Player {
         if dbov > AUDIBLE {
             self.call.last_sound = Some(now);
         }
-        self.levels.power += 10_f64.powf(f64::from(dbov) / 10.0);
-        self.levels.count += 1;
+        self.levels.add(dbov);
     }
 
     /// Does what can be done now.
@@ -353,6 +359,7 @@ impl Player {
             Act::Accept { .. } => self.if_it_rings(Command::Accept),
             Act::Decline { .. } => self.if_it_rings(Command::Decline),
             Act::HangUp => done_if(!self.call.is_on()),
+            Act::Admit { name, .. } => self.admit(name),
             Act::Say { audio, background } => self.say(audio, *background),
             Act::Tones(audio) => self.say(audio, false),
             Act::Press(keys) => self.press(&keys.0, now),
@@ -421,6 +428,18 @@ impl Player {
         Progress::Done
     }
 
+    fn admit(&mut self, name: &str) -> Progress {
+        if let Stage::Idle | Stage::Ended = self.call.stage {
+            return Progress::Failed("there is no call".to_owned());
+        }
+        let Some(at) = self.lobby.iter().position(|one| one.name == name) else {
+            return Progress::Waiting;
+        };
+        let participant = self.lobby.remove(at).participant;
+        self.act(Command::Admit(participant));
+        Progress::Done
+    }
+
     fn say(&mut self, audio: &Audio, background: bool) -> Progress {
         if !self.acted {
             self.act(Command::Say(Arc::clone(audio)));
@@ -469,8 +488,11 @@ impl Player {
 
     fn reach(&self, wanted: Stage) -> Progress {
         let now = self.call.stage;
+        if wanted == Stage::Lobby && self.call.waited {
+            return Progress::Done;
+        }
         // Passing through to a later state is reaching; but calls end from any.
-        if now == wanted || (now > wanted && now <= Stage::Established) {
+        if now == wanted || (now > wanted && now <= Stage::Established && wanted != Stage::Lobby) {
             return Progress::Done;
         }
         match now {
@@ -521,6 +543,7 @@ impl Player {
         let within = match act {
             Act::Accept { within }
             | Act::Decline { within }
+            | Act::Admit { within, .. }
             | Act::HearSpeech { within }
             | Act::HearSound { within }
             | Act::HearSilence { within, .. }
@@ -555,25 +578,6 @@ impl Player {
     }
 }
 
-impl Levels {
-    /// Compares the mean power with the bounds; both are in dBov.
-    fn judge(&self, above: f32, below: f32) -> Progress {
-        if self.count == 0 {
-            return Progress::Failed("nothing was received".to_owned());
-        }
-        let mean = 10.0 * (self.power / f64::from(self.count)).log10();
-        if (f64::from(above)..=f64::from(below)).contains(&mean) {
-            return Progress::Done;
-        }
-        let side = if mean < f64::from(above) {
-            "quieter"
-        } else {
-            "louder"
-        };
-        Progress::Failed(format!("the far end was {side} than that"))
-    }
-}
-
 fn done_if(done: bool) -> Progress {
     match done {
         true => Progress::Done,
@@ -585,6 +589,7 @@ fn stage(state: PhoneCallState) -> Stage {
     match state {
         PhoneCallState::Ringing => Stage::Ringing,
         PhoneCallState::Establishing => Stage::Establishing,
+        PhoneCallState::Lobby => Stage::Lobby,
         PhoneCallState::Established => Stage::Established,
         PhoneCallState::Transferring => Stage::Transferring,
     }

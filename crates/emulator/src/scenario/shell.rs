@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use switchboard_media::engine::LegStats;
 use switchboard_media::event::MediaEvent;
-use switchboard_signaling::types::CreateOrGetRequest;
+use switchboard_signaling::types::{
+    CreateOrGetRequest, Identity, IdentitySet, LobbyBypassSettings, MeetingParticipantInfo,
+    MeetingParticipants, OnlineMeeting,
+};
 use switchboard_transport::{Offer, Session, SessionEvent, Transport};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::plan::{Person, Scenario};
+use super::plan::{MeetingPlan, Person, Scenario};
 use super::player::{Command, Event};
 use super::report::{Finding, Report};
 use super::runner::Runner;
@@ -55,7 +58,7 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
     let mut runner = Runner::new(scenario, Instant::now());
     let mut leave_by = None;
     while !runner.is_over() {
-        carry_out(emulator, &mut runner, &orders).await;
+        carry_out(emulator, scenario, &mut runner, &orders).await;
         if runner.is_through() {
             leave_by.get_or_insert_with(|| Instant::now() + LEAVING);
         }
@@ -126,8 +129,8 @@ fn set_network(emulator: &Emulator, rule: NetworkRule) {
 }
 
 /// What to dial: for `meeting:NAME` the meeting of that name, which begins with the first
-/// who asks for it; else the target itself.
-fn number_of(emulator: &Emulator, target: String) -> String {
+/// who asks for it, with the lobby that the scenario gives it; else the target itself.
+fn number_of(emulator: &Emulator, scenario: &Scenario, target: String) -> String {
     let Some(name) = target.strip_prefix("meeting:") else {
         return target;
     };
@@ -139,19 +142,49 @@ fn number_of(emulator: &Emulator, target: String) -> String {
     let meeting = emulator.hub().apply(|cloud, now| {
         let app = cloud.any_app()?;
         let owner = Owner::User("scenario".to_owned());
-        cloud.create_or_get(&app, &owner, request, now).ok()
+        let (_, meeting) = cloud.create_or_get(&app, &owner, request, now).ok()?;
+        if let Some(plan) = scenario.meetings.get(name) {
+            let id = meeting.id.as_deref()?;
+            let changes = plan.changes();
+            cloud.update_meeting(&app, &owner, id, changes).ok()?;
+        }
+        meeting.join_web_url
     });
-    let url = meeting.and_then(|(_, meeting)| meeting.join_web_url);
-    url.unwrap_or(target)
+    meeting.unwrap_or(target)
 }
 
-async fn carry_out(emulator: &Emulator, runner: &mut Runner, orders: &[mpsc::Sender<Command>]) {
+impl MeetingPlan {
+    fn changes(&self) -> OnlineMeeting {
+        let attendee = |id: &String| MeetingParticipantInfo {
+            identity: Some(IdentitySet::user(Identity::new(id))),
+            ..MeetingParticipantInfo::default()
+        };
+        OnlineMeeting {
+            lobby_bypass_settings: Some(LobbyBypassSettings {
+                scope: Some(self.scope.clone()),
+                ..LobbyBypassSettings::default()
+            }),
+            participants: Some(MeetingParticipants {
+                attendees: Some(self.invited.iter().map(attendee).collect()),
+                ..MeetingParticipants::default()
+            }),
+            ..OnlineMeeting::default()
+        }
+    }
+}
+
+async fn carry_out(
+    emulator: &Emulator,
+    scenario: &Scenario,
+    runner: &mut Runner,
+    orders: &[mpsc::Sender<Command>],
+) {
     while let Some((who, command)) = runner.poll_command() {
         match command {
             Command::Advance(by) => emulator.hub().advance(by),
             Command::Network(rule) => set_network(emulator, rule),
             Command::Dial(target) => {
-                let dial = Command::Dial(number_of(emulator, target));
+                let dial = Command::Dial(number_of(emulator, scenario, target));
                 drop(orders[who].send(dial).await);
             }
             // A body that is gone has nothing left to do.
@@ -276,6 +309,10 @@ impl Body {
                 let call = self.call()?;
                 self.ask(PhoneCommand::Hangup { call }).await
             }
+            Command::Admit(participant) => {
+                let call = self.call()?;
+                self.ask(PhoneCommand::Admit { call, participant }).await
+            }
             Command::Say(audio) => {
                 let session = self.session.as_mut().ok_or(NO_AUDIO)?;
                 session.play(audio).map_err(|error| error.to_string())?;
@@ -328,6 +365,7 @@ impl Body {
                 self.ask(PhoneCommand::Offer { call, sdp }).await?;
             }
             PhoneEvent::State { state, .. } => self.tell(Event::State(state)).await,
+            PhoneEvent::Lobby { waiting, .. } => self.tell(Event::Lobby(waiting)).await,
             PhoneEvent::Ended { call, reason } => {
                 self.look_for_gaps(&call);
                 (self.session, self.offer, self.call) = (None, None, None);

@@ -52,6 +52,9 @@ fn mistakes_have_places_and_suggestions() {
         ("[people.a]\nsteps = []\n".into(), "1:1: a does nothing"),
         ("[people.a]\nrole = \"agnet\"\nsteps = [{ accept = true }]".into(), "did you mean \"agent\"?"),
         ("overlook = [\"slowWebhok\"]\n[people.a]\nsteps = [{ accept = true }]".into(), "1:13: there is no rule of the judge"),
+        ("[meetings.m]\nlobby = \"invitd\"\n[people.a]\nsteps = [{ accept = true }]".into(), "did you mean \"invited\"?"),
+        ("[meetings.m]\nlobby = \"invited\"\ninvited = [\"a\"]\n[people.a]\nsteps = [{ admit = \"b\" }]".into(), "3:12: only people with an id can be invited"),
+        (step("{ admit = \"b\", for = \"1s\" }"), "for means nothing"),
         ("x = [".into(), "1:"),
         ("[[faults]]\noperation = \"answer\"\nfault = { kind = \"status\", status = 200 }\n[people.a]\nsteps = [{ accept = true }]".into(), "fault.status must be 400 to 599"),
     ] {

@@ -46,6 +46,12 @@ pub(super) enum Order {
         seat: u32,
         muted: bool,
     },
+    /// Lets a seat hear nothing and be heard by nobody, be it in already or not, or lets
+    /// it in.
+    Lobby {
+        seat: u32,
+        waits: bool,
+    },
     /// Lets a seat hear this alone, over and over, or the others again.
     Hold {
         seat: u32,
@@ -123,6 +129,8 @@ fn run(orders: &orders::Receiver<Order>, played: &mpsc::Sender<Played>) {
 struct Mix {
     mixer: Mixer,
     members: BTreeMap<u32, Member>,
+    /// Who is apart from the others.
+    lobby: BTreeSet<u32>,
     free: Vec<usize>,
     ended: Vec<Played>,
     frame: Zeroizing<Frame>,
@@ -160,6 +168,7 @@ impl Mix {
         Self {
             mixer: Mixer::new(MAX_SEATS),
             members: BTreeMap::new(),
+            lobby: BTreeSet::new(),
             free: (0..MAX_SEATS).rev().collect(),
             ended: Vec::new(),
             frame: Zeroizing::new([0.0; LIVE_FRAME]),
@@ -175,6 +184,8 @@ impl Mix {
                     member.muted = muted;
                 }
             }
+            Order::Lobby { seat, waits: true } => drop(self.lobby.insert(seat)),
+            Order::Lobby { seat, waits: false } => drop(self.lobby.remove(&seat)),
             Order::Hold { seat, music } => {
                 if let Some(member) = self.members.get_mut(&seat) {
                     member.held = music.map(Track::new);
@@ -221,6 +232,7 @@ impl Mix {
     }
 
     fn leave(&mut self, seat: u32) {
+        self.lobby.remove(&seat);
         if let Some(member) = self.members.remove(&seat) {
             self.mixer.leave(member.place);
             self.free.push(member.place);
@@ -234,7 +246,8 @@ impl Mix {
         }
         for (seat, member) in &mut self.members {
             let spoke = member.speak(&mut self.frame);
-            let heard = spoke && !member.muted && member.held.is_none();
+            let apart = self.lobby.contains(seat);
+            let heard = spoke && !apart && !member.muted && member.held.is_none();
             if let Some((_, own)) = &mut member.private {
                 own.fill(0.0);
                 if heard {
@@ -264,6 +277,9 @@ impl Mix {
                 .map_or(usize::MAX, |member| member.place);
             self.mixer.heard_by(place, &mut self.frame[..]);
             whisper(&self.members, seat, &mut self.frame);
+            if self.lobby.contains(&seat) {
+                self.frame.fill(0.0);
+            }
             if let Some(member) = self.members.get_mut(&seat) {
                 member.hear(&mut self.frame);
             }

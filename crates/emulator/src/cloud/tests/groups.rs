@@ -67,6 +67,8 @@ fn named(action: &RoomAction) -> (&'static str, u32) {
         RoomAction::Host { seat, .. } => ("Host", *seat),
         RoomAction::Call { seat, .. } => ("Call", *seat),
         RoomAction::Serve { seat } => ("Serve", *seat),
+        RoomAction::Lobby { seat, waits: true } => ("Lobby", *seat),
+        RoomAction::Lobby { seat, .. } => ("Admit", *seat),
         RoomAction::Mute { seat, muted: true } => ("Mute", *seat),
         RoomAction::Mute { seat, .. } => ("Unmute", *seat),
         RoomAction::Hold { seat, .. } => ("Hold", *seat),
