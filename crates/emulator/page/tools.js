@@ -7,12 +7,15 @@ const FAULTS = [
   { name: 'throttle', label: 'The next answer is throttled: 429, Retry-After 2 s', rule: { operation: 'answer', times: 1, fault: { kind: 'status', status: 429, retryAfter: 2 } } },
   { name: 'fail', label: 'Every third prompt is refused: 503', rule: { operation: 'playPrompt', probability: 0.33, fault: { kind: 'status', status: 503 } } },
   { name: 'reset', label: 'Connections break before the answer, one in five', rule: { operation: '*', probability: 0.2, fault: { kind: 'reset' } } },
+  { name: 'slow', label: 'Answers with a body take 5 s to arrive', rule: { operation: '*', fault: { kind: 'slowBody', ms: 5000 } } },
+  { name: 'timeout', label: 'The next request is never answered', rule: { operation: '*', times: 1, fault: { kind: 'timeOut' } } },
   { name: 'double', label: 'Notifications come three times', rule: { operation: 'notification:*', fault: { kind: 'duplicate', copies: 3 } } },
   { name: 'late', label: 'Notifications come 2 s late', rule: { operation: 'notification:*', fault: { kind: 'delay', ms: 2000 } } },
   { name: 'lose', label: 'Notifications get lost, one in five', rule: { operation: 'notification:*', probability: 0.2, fault: { kind: 'lose' } } },
 ];
 const NETWORK = [
   { name: 'loss', label: 'This phone’s network is bad: 10 % loss in bursts, 40 ms jitter', rule: { conditions: { loss: 0.1, burst: 3, jitterMs: 40 } } },
+  { name: 'address', label: 'This phone’s packets come from another port from now on', rule: { conditions: { addressChange: true } } },
   { name: 'stall', label: 'Nothing reaches this phone', rule: { direction: 'down', conditions: { stall: true } } },
 ];
 const STEPS = [['1 minute', 60_000], ['16 minutes', 960_000], ['44 minutes', 2_640_000]];

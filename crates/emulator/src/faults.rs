@@ -59,6 +59,13 @@ pub(crate) enum Mischief {
         /// In milliseconds.
         ms: u64,
     },
+    /// What was asked is done; the answer begins at once, and its body takes this long.
+    SlowBody {
+        /// In milliseconds.
+        ms: u64,
+    },
+    /// What was asked is done, and no answer ever comes.
+    TimeOut,
     /// A notification is not sent.
     Lose,
     /// A notification is sent this many times.
@@ -109,7 +116,9 @@ impl Rule {
             Mischief::Status { status, .. } if !(400..600).contains(&status) => {
                 Err(RuleError::Status)
             }
-            Mischief::Delay { ms } if ms > MAX_DELAY_MS => Err(RuleError::Delay),
+            Mischief::Delay { ms } | Mischief::SlowBody { ms } if ms > MAX_DELAY_MS => {
+                Err(RuleError::Delay)
+            }
             Mischief::Duplicate { copies } if !(2..=MAX_COPIES).contains(&copies) => {
                 Err(RuleError::Copies)
             }
@@ -123,6 +132,8 @@ impl Rule {
             Mischief::Delay { .. } => return Ok(()),
             Mischief::Status { .. } => ("status", true),
             Mischief::Reset => ("reset", true),
+            Mischief::SlowBody { .. } => ("slowBody", true),
+            Mischief::TimeOut => ("timeOut", true),
             Mischief::Lose => ("lose", false),
             Mischief::Duplicate { .. } => ("duplicate", false),
             Mischief::Reorder => ("reorder", false),
@@ -338,6 +349,14 @@ mod tests {
             (
                 json!({"operation": "get", "fault": {"kind": "delay", "ms": 120_001}}),
                 RuleError::Delay,
+            ),
+            (
+                json!({"operation": "get", "fault": {"kind": "slowBody", "ms": 120_001}}),
+                RuleError::Delay,
+            ),
+            (
+                json!({"operation": "notification:*", "fault": {"kind": "timeOut"}}),
+                RuleError::RequestOnly("timeOut"),
             ),
             (
                 json!({"operation": "get", "fault": {"kind": "lose"}}),

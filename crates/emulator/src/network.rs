@@ -38,6 +38,9 @@ pub struct Conditions {
     pub duplicate: f64,
     /// Whether nothing arrives at all.
     pub stall: bool,
+    /// Whether the phone's packets come from another UDP port from now on, as behind a
+    /// network address translator that forgot it; once for every rule that says so.
+    pub address_change: bool,
 }
 
 /// Which way packets go.
@@ -65,6 +68,9 @@ pub struct NetworkRule {
     /// What packets suffer.
     #[serde(default)]
     pub conditions: Conditions,
+    /// With a change of address: which it is of all.
+    #[serde(skip)]
+    pub(crate) change: u64,
 }
 
 /// Why a rule is refused.
@@ -115,6 +121,7 @@ impl NetworkRule {
             phone,
             direction: None,
             conditions,
+            change: 0,
         }
     }
 
@@ -140,18 +147,31 @@ pub(crate) struct PhoneName {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Network {
     rules: Vec<NetworkRule>,
+    /// How many changes of address there were.
+    changes: u64,
 }
 
 impl Network {
     /// Adds a rule in place of earlier ones for the same phone and direction.
-    pub(crate) fn set(&mut self, rule: NetworkRule) -> Result<(), NetworkRuleError> {
+    pub(crate) fn set(&mut self, mut rule: NetworkRule) -> Result<(), NetworkRuleError> {
         rule.conditions.check()?;
         self.rules.retain(|other| !rule.replaces(other));
         if self.rules.len() >= MAX_RULES {
             return Err(NetworkRuleError::TooMany);
         }
+        self.changes += u64::from(rule.conditions.address_change);
+        rule.change = match rule.conditions.address_change {
+            true => self.changes,
+            false => 0,
+        };
         self.rules.push(rule);
         Ok(())
+    }
+
+    /// The latest change of a phone's address; grows with each.
+    pub(crate) fn address_change(&self, phone: &PhoneName) -> u64 {
+        let own = self.rules.iter().filter(|rule| rule.is_for(phone));
+        own.map(|rule| rule.change).max().unwrap_or(0)
     }
 
     pub(crate) fn rules(&self) -> &[NetworkRule] {
@@ -214,6 +234,27 @@ mod tests {
         assert_eq!(network.rules().len(), 1);
         network.clear(None);
         assert_eq!(network.rules(), []);
+    }
+
+    #[test]
+    fn each_change_of_address_is_one_of_its_own() {
+        let mut network = Network::default();
+        let ada = PhoneName {
+            id: "id-a".to_owned(),
+            name: "Ada".to_owned(),
+        };
+        let change = |phone: &str| {
+            rule(serde_json::json!({"phone": phone, "conditions": {"addressChange": true}}))
+        };
+        assert_eq!(network.address_change(&ada), 0);
+        network.set(change("Ada")).unwrap();
+        let first = network.address_change(&ada);
+        assert!(first > 0);
+        network.set(change("Ben")).unwrap();
+        assert_eq!(network.address_change(&ada), first);
+        network.set(change("Ada")).unwrap();
+        assert!(network.address_change(&ada) > first);
+        assert_eq!(network.rules().len(), 2);
     }
 
     #[test]

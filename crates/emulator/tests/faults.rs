@@ -63,6 +63,58 @@ async fn requests_fail_as_the_rules_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_come_in_pieces_or_never() {
+    let site = Site::start().await;
+    let (mut phone, _offer, call) = site.dial().await;
+    site.bot.hears("incoming").await;
+    let url = format!("{}/communications/calls/{call}", site.emulator.graph_url());
+    let token = site.token().await;
+    let slow = json!({"kind": "slowBody", "ms": 200});
+    site.fault(json!({"operation": "get", "nth": 1, "fault": slow}))
+        .await;
+    let mut response = site
+        .http
+        .get(&url)
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let (mut body, mut pieces) = (Vec::new(), 0);
+    while let Some(piece) = response.chunk().await.unwrap() {
+        body.extend_from_slice(&piece);
+        pieces += 1;
+    }
+    assert!(pieces > 1);
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["id"], call.as_str());
+
+    // The answer never comes, but what was asked is done.
+    site.fault(json!({"operation": "reject", "fault": {"kind": "timeOut"}}))
+        .await;
+    let reject = site
+        .http
+        .post(format!("{url}/reject"))
+        .bearer_auth(&token)
+        .json(&json!({"reason": "busy"}));
+    let answer = tokio::spawn(reject.send());
+    let ended = |event: &PhoneEvent| matches!(event, PhoneEvent::Ended { .. });
+    told(&mut phone, ended).await;
+    let (_, journal) = site.admin("GET", "/journal", None).await;
+    let entries = journal["entries"].as_array().unwrap();
+    let rejected = entries.iter().find(|entry| entry["operation"] == "reject");
+    assert_eq!(rejected.unwrap()["status"], Value::Null);
+    assert!(!answer.is_finished());
+    // It is not waited for at the end either.
+    site.emulator.stop().await;
+    let whole = match answer.await.unwrap() {
+        Ok(response) => response.bytes().await.map(drop),
+        Err(error) => Err(error),
+    };
+    assert!(whole.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn notifications_fail_as_the_rules_say() {
     let site = Site::start().await;
     site.fault(

@@ -3,11 +3,13 @@
 
 mod support;
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::json;
 use support::{LIMIT, Site, service_hosted, told};
-use switchboard_emulator::PhoneEvent;
-use switchboard_media::event::MediaEvent;
+use switchboard_emulator::{Phone, PhoneEvent};
+use switchboard_media::event::{Digit, MediaEvent};
 use switchboard_media::prompt::Prompt;
 use switchboard_transport::{Session, SessionEvent};
 use tokio::time::timeout;
@@ -30,11 +32,10 @@ async fn heard(session: &mut Session, loud: bool) {
     timeout(LIMIT, fits).await.expect("it is heard in time");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stall_is_silence_until_it_ends() {
-    let site = Site::start().await;
-    let network = |rule| site.admin("POST", "/network", Some(rule));
-    let (status, _) = network(json!({"phone": "Caller"})).await;
+/// A call of a phone behind a relay, which hears a minute's tone; its id.
+async fn answered(site: &Site) -> (Phone, Session, String) {
+    let empty = json!({"phone": "Caller"});
+    let (status, _) = site.admin("POST", "/network", Some(empty)).await;
     assert_eq!(status, StatusCode::OK);
     let (mut phone, offer, call) = site.dial().await;
     site.bot.hears("incoming").await;
@@ -56,13 +57,59 @@ async fn a_stall_is_silence_until_it_ends() {
     let play = support::play(&site.bot.url("prompt.wav"));
     site.post(&format!("/{call}/playPrompt"), play).await;
     heard(&mut caller, true).await;
+    (phone, caller, call)
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stall_is_silence_until_it_ends() {
+    let site = Site::start().await;
+    let network = |rule| site.admin("POST", "/network", Some(rule));
+    let (_phone, mut caller, _) = answered(&site).await;
     let stall = json!({"phone": "Caller", "direction": "down", "conditions": {"stall": true}});
     let (_, rules) = network(stall).await;
     assert_eq!(rules.as_array().unwrap().len(), 2);
     heard(&mut caller, false).await;
     site.admin("DELETE", "/network", None).await;
     heard(&mut caller, true).await;
+}
+
+/// Presses a key, again and again, until the bot is told of it.
+async fn is_told(site: &Site, caller: &mut Session, key: char, tone: &str) {
+    let digit = Digit::from_char(key).unwrap();
+    let told = async {
+        loop {
+            let _ = caller.press(digit, 100);
+            let notified = timeout(Duration::from_secs(1), site.bot.heard()).await;
+            let Ok(heard) = notified else { continue };
+            let told = &heard.first()["resourceData"]["toneInfo"]["tone"];
+            if told == tone {
+                return;
+            }
+        }
+    };
+    timeout(LIMIT, told)
+        .await
+        .expect("the key is heard in time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_comes_from_another_port_is_heard_and_hears() {
+    let site = Site::start().await;
+    let (_phone, mut caller, call) = answered(&site).await;
+    site.post(&format!("/{call}/subscribeToTone"), json!({}))
+        .await;
+    is_told(&site, &mut caller, '1', "tone1").await;
+    let rule = json!({"phone": "Caller", "conditions": {"addressChange": true}});
+    let (status, _) = site.admin("POST", "/network", Some(rule)).await;
+    assert_eq!(status, StatusCode::OK);
+    is_told(&site, &mut caller, '2', "tone2").await;
+    let before = caller.stats().received;
+    let more = async {
+        while caller.stats().received < before + 50 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LIMIT, more).await.expect("audio still arrives");
 }
 
 #[tokio::test(flavor = "multi_thread")]

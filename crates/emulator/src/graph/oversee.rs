@@ -1,13 +1,17 @@
 //! What every request to Graph goes through before its handler: the token, the
 //! judge, faults, permissions.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures_util::stream;
 use switchboard_signaling::clock;
 use uuid::Uuid;
 
@@ -20,6 +24,9 @@ use crate::shell::Hub;
 
 /// Larger bodies are refused, as by the routes behind.
 const MAX_BODY: usize = 256 * 1024;
+
+/// Of a body that comes slowly.
+const PIECES: usize = 10;
 
 /// Nothing is looked at before the token is good.
 pub(super) async fn authorize(
@@ -69,22 +76,29 @@ async fn note(hub: &Hub, access: Access, ids: &Ids, request: Request, next: Next
         journal.asked(hub.now(), &asked.call, &asked.operation, request)
     });
     let request = Request::from_parts(parts, Body::from(body));
-    let response = oversee(hub, access, &asked, ids, request, next).await;
+    let (response, mischief) = oversee(hub, access, &asked, ids, request, next).await;
+    if mischief == Some(Mischief::TimeOut) {
+        // Until the client has enough of it, which ends this, or the emulator stops. In the
+        // journal the request stays under way.
+        hub.stopped().await;
+    }
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
-    match axum::body::to_bytes(body, MAX_BODY).await {
-        Ok(body) => {
-            hub.journal(|journal| journal.answered(seq, status, clock::now() - begun, &body));
-            Response::from_parts(parts, Body::from(body))
+    // Answers are never as large as that.
+    let body = axum::body::to_bytes(body, usize::MAX).await;
+    let body = body.unwrap_or_default();
+    hub.journal(|journal| journal.answered(seq, status, clock::now() - begun, &body));
+    match mischief {
+        Some(Mischief::Reset | Mischief::TimeOut) => broken(parts),
+        Some(Mischief::SlowBody { ms }) => {
+            Response::from_parts(parts, trickling(body, Duration::from_millis(ms)))
         }
-        // A fault on demand: the answer breaks, which it is to do for the bot too.
-        Err(_) => {
-            hub.journal(|journal| journal.answered(seq, status, clock::now() - begun, b""));
-            Response::from_parts(parts, breaking())
-        }
+        _ => Response::from_parts(parts, Body::from(body)),
     }
 }
 
+/// Judges a request and has it carried out; what the answer is to suffer on its way comes
+/// with it.
 async fn oversee(
     hub: &Hub,
     access: Access,
@@ -92,7 +106,7 @@ async fn oversee(
     ids: &Ids,
     mut request: Request,
     next: Next,
-) -> Response {
+) -> (Response, Option<Mischief>) {
     let (operation, call) = (asked.operation.as_str(), asked.call.as_str());
     hub.judge(|judge| judge.asked(&access.app, operation, call, hub.now()));
     let mischief = hub.faults(|faults| faults.strike(operation, call));
@@ -101,28 +115,24 @@ async fn oversee(
         retry_after,
     }) = mischief
     {
-        return fail(hub, &access, asked, ids, status, retry_after);
+        let failed = fail(hub, &access, asked, ids, status, retry_after);
+        return (failed, None);
     }
     let path = request.uri().path();
     if let Some(wait) = hub.limits(|limits| limits.count(&access.app, path, hub.now())) {
-        return fail(hub, &access, asked, ids, 429, Some(wait));
+        let failed = fail(hub, &access, asked, ids, 429, Some(wait));
+        return (failed, None);
     }
     if let Err(fault) = asked.permitted(&access) {
-        return refuse(&fault, ids);
+        return (refuse(&fault, ids), None);
     }
     request.extensions_mut().insert(access);
     request.extensions_mut().insert(ids.clone());
     let response = next.run(request).await;
-    match mischief {
-        Some(Mischief::Reset) => broken(response),
-        Some(mischief) => {
-            if let Some(delay) = mischief.delay() {
-                tokio::time::sleep(delay).await;
-            }
-            response
-        }
-        None => response,
+    if let Some(delay) = mischief.as_ref().and_then(Mischief::delay) {
+        tokio::time::sleep(delay).await;
     }
+    (response, mischief)
 }
 
 /// The answer that a fault, or a limit, asks for.
@@ -147,25 +157,35 @@ fn fail(
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, seconds.into());
-        let until = hub.now() + std::time::Duration::from_secs(seconds);
+        let until = hub.now() + Duration::from_secs(seconds);
         hub.judge(|judge| judge.throttled(&access.app, &asked.operation, &asked.call, until));
     }
     response
 }
 
 /// A response whose connection breaks before its body ends.
-fn broken(response: Response) -> Response {
-    let (mut parts, _) = response.into_parts();
+fn broken(mut parts: Parts) -> Response {
     parts.headers.remove(header::CONTENT_LENGTH);
     if parts.status == StatusCode::NO_CONTENT {
         // A status without a body would be complete before it can break.
         parts.status = StatusCode::OK;
     }
-    Response::from_parts(parts, breaking())
+    let lost: Result<Bytes, std::io::Error> = Err(std::io::ErrorKind::ConnectionReset.into());
+    let body = Body::from_stream(stream::once(std::future::ready(lost)));
+    Response::from_parts(parts, body)
 }
 
-/// A body at which the connection breaks.
-fn breaking() -> Body {
-    let lost: Result<Bytes, std::io::Error> = Err(std::io::ErrorKind::ConnectionReset.into());
-    Body::from_stream(futures_util::stream::once(std::future::ready(lost)))
+/// A body that comes in pieces, the last of them at the end of `over`.
+fn trickling(body: Bytes, over: Duration) -> Body {
+    let size = body.len().div_ceil(PIECES);
+    let pause = over / u32::try_from(PIECES).unwrap_or(1);
+    let pieces = stream::unfold(body, move |mut rest| async move {
+        let piece = rest.split_to(size.min(rest.len()));
+        if piece.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        Some((Ok::<_, Infallible>(piece), rest))
+    });
+    Body::from_stream(pieces)
 }

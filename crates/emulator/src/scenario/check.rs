@@ -278,6 +278,7 @@ impl Check<'_> {
             reorder: model.reorder,
             duplicate: model.duplicate,
             stall: model.stall,
+            address_change: model.address_change,
         };
         if let Err(error) = conditions.check() {
             self.findings.add(&spanned.span(), error.to_string(), None);

@@ -122,4 +122,6 @@ pub(super) struct NetworkModel {
     pub(super) duplicate: f64,
     #[serde(default)]
     pub(super) stall: bool,
+    #[serde(default)]
+    pub(super) address_change: bool,
 }

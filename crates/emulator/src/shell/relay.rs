@@ -72,11 +72,14 @@ impl Relay {
         let way = Way {
             near,
             far,
+            moved: None,
             end: Arc::clone(&end),
             phone_at: None,
             checks: VecDeque::new(),
             up: Impairment::new(seed),
             down: Impairment::new(seed.rotate_left(1)),
+            // Changes of before the leg are none of its own.
+            changed: rules.borrow().address_change(&phone),
         };
         Ok(Self {
             near: near_address,
@@ -124,9 +127,22 @@ async fn until(due: Option<Instant>) {
     }
 }
 
+/// The next packet at a socket; waits for ever while there is none.
+async fn received_by(
+    socket: Option<&UdpSocket>,
+    packet: &mut [u8],
+) -> std::io::Result<(usize, SocketAddr)> {
+    match socket {
+        Some(socket) => socket.recv_from(packet).await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Way {
     near: UdpSocket,
     far: UdpSocket,
+    /// Where the phone's packets come from instead, once its address has changed.
+    moved: Option<UdpSocket>,
     end: Arc<OnceLock<SocketAddr>>,
     /// Where the phone's latest packet came from.
     phone_at: Option<SocketAddr>,
@@ -134,11 +150,13 @@ struct Way {
     checks: VecDeque<([u8; 12], SocketAddr)>,
     up: Impairment,
     down: Impairment,
+    /// The latest change of address that was made.
+    changed: u64,
 }
 
 impl Way {
     async fn run(mut self, phone: PhoneName, mut rules: watch::Receiver<Network>) {
-        let (mut up, mut down) = ([0; DATAGRAM], [0; DATAGRAM]);
+        let (mut up, mut down, mut moved) = ([0; DATAGRAM], [0; DATAGRAM], [0; DATAGRAM]);
         self.suffer(&phone, &rules.borrow_and_update());
         loop {
             let due = [self.up.poll_timeout(), self.down.poll_timeout()];
@@ -150,6 +168,11 @@ impl Way {
                 received = self.far.recv_from(&mut down) => if let Ok((len, from)) = received {
                     self.sent_by_end(&down[..len], from);
                 },
+                received = received_by(self.moved.as_ref(), &mut moved) => {
+                    if let Ok((len, from)) = received {
+                        self.sent_by_end(&moved[..len], from);
+                    }
+                }
                 () = until(due) => {}
                 changed = rules.changed() => match changed {
                     Ok(()) => self.suffer(&phone, &rules.borrow_and_update()),
@@ -163,6 +186,21 @@ impl Way {
     fn suffer(&mut self, phone: &PhoneName, rules: &Network) {
         self.up.set(rules.conditions(phone, Direction::Up));
         self.down.set(rules.conditions(phone, Direction::Down));
+        let change = rules.address_change(phone);
+        if change > self.changed {
+            self.changed = change;
+            self.change_address();
+        }
+    }
+
+    /// The far end sees the phone at another port. What it sends to the first one still
+    /// arrives: only ICE can tell it better, and not every agent nominates anew.
+    fn change_address(&mut self) {
+        let ip = self.far.local_addr().map(|address| address.ip());
+        match ip.and_then(bind) {
+            Ok(moved) => self.moved = Some(moved),
+            Err(error) => tracing::warn!(%error, "a relay keeps its port: there is no other"),
+        }
     }
 
     fn sent_by_phone(&mut self, packet: &[u8], from: SocketAddr) {
@@ -187,7 +225,8 @@ impl Way {
         // What the system does not take is lost, as on any network.
         while let Some(packet) = self.up.poll(now) {
             if let Some(end) = self.end.get() {
-                let _ = self.far.send_to(&packet, end).await;
+                let from = self.moved.as_ref().unwrap_or(&self.far);
+                let _ = from.send_to(&packet, end).await;
             }
         }
         while let Some(packet) = self.down.poll(now) {
