@@ -42,7 +42,7 @@ find_peers() {
         export SWITCHBOARD_PIPECAT=$found
     fi
     if found=$(node_peer @azure/communication-call-automation@1.6.0 && node_peer ws@8.18.3 >/dev/null &&
-        node_peer @microsoft/microsoft-graph-client@3.0.7 >/dev/null); then
+        node_peer @microsoft/microsoft-graph-client@3.0.7 >/dev/null && node_peer axe-core@4.10.3 >/dev/null); then
         export NODE_PATH=$found
     fi
     say "   peers: Python ${SWITCHBOARD_PYTHON:-none}, pipecat ${SWITCHBOARD_PIPECAT:-none}, node ${NODE_PATH:-none}"

@@ -21,6 +21,16 @@ const COUNTS: &str = "
     const done = arguments[0];
     fetch('/admin/counts').then((answer) => answer.json()).then(done, () => done({}));
 ";
+/// Runs axe-core, which stands before it.
+const BARRIERS: &str = "
+    const done = arguments[0];
+    window.axe.run(document, { resultTypes: ['violations'] }).then(
+        ({ violations }) => done(violations
+            .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+            .map(({ id, impact, nodes }) =>
+                `${id} (${impact}): ${nodes.map(({ html }) => html).join(' ')}`)),
+        (error) => done([String(error)]));
+";
 /// More energy than silence and rounding bring, far less than a spoken word.
 const AUDIBLE: f64 = 1e-4;
 
@@ -35,6 +45,13 @@ pub struct ShownDigit {
     pub duration: f64,
     /// The words beside it.
     pub text: String,
+}
+
+/// The source of axe-core, if node would find the package.
+fn axe() -> Option<String> {
+    let folders = std::env::var_os("NODE_PATH")?;
+    let mut folders = std::env::split_paths(&folders);
+    folders.find_map(|folder| std::fs::read_to_string(folder.join("axe-core/axe.min.js")).ok())
 }
 
 /// One tab with the page.
@@ -270,6 +287,18 @@ impl Softphone {
         .await
     }
 
+    /// Waits until an element, by its id, shows a number.
+    ///
+    /// # Errors
+    /// It shows something else.
+    pub async fn shows_number(&self, id: &str) -> Result<f64, Failure> {
+        let shown = format!("parseFloat(document.getElementById('{id}').textContent)");
+        eventually(&format!("{id} shows a number"), async || {
+            Ok(self.ask(&shown).await?.as_f64())
+        })
+        .await
+    }
+
     /// How many rules there are for faults.
     ///
     /// # Errors
@@ -294,6 +323,33 @@ impl Softphone {
                 || [...(item.labels ?? [])].some((label) => label.textContent.trim())))
             .map((item) => item.outerHTML)";
         Ok(serde_json::from_value(self.ask(nameless).await?)?)
+    }
+
+    /// What axe-core finds a serious or critical barrier for people who can't see the page
+    /// or use a mouse. `None` where node's packages don't have axe-core.
+    ///
+    /// # Errors
+    /// The tab is gone.
+    pub async fn barriers(&self) -> Result<Option<Vec<String>>, Failure> {
+        let Some(axe) = axe() else { return Ok(None) };
+        self.front().await?;
+        let script = format!("{axe}\n{BARRIERS}");
+        let found = self.driver.execute_async(script, Vec::new()).await?;
+        Ok(Some(serde_json::from_value(found.json().clone())?))
+    }
+
+    /// What the page's E-model makes of a part that is lost and a delay in milliseconds.
+    ///
+    /// # Errors
+    /// The tab is gone, or the page has no such module.
+    pub async fn mos(&self, loss: f64, delay: f64) -> Result<f64, Failure> {
+        self.front().await?;
+        let script = format!(
+            "const done = arguments[0];
+            import('/softphone/mos.js').then(({{ mos }}) => done(mos({loss}, {delay})), () => done(null));"
+        );
+        let mos = self.driver.execute_async(script, Vec::new()).await?;
+        Ok(mos.json().as_f64().ok_or("the page has no E-model")?)
     }
 
     /// The names and states of the other phones.

@@ -370,6 +370,7 @@ listenToKeyboard($('keypad'), {
   m: mute,
   h: hangUp,
   escape: hangUp,
+  i: () => { panel.open = !panel.open; },
 });
 $('call').addEventListener('click', dial);
 $('accept').addEventListener('click', accept);

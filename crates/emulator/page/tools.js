@@ -15,7 +15,6 @@ const FAULTS = [
 ];
 const NETWORK = [
   { name: 'loss', label: 'This phone’s network is bad: 10 % loss in bursts, 40 ms jitter', rule: { conditions: { loss: 0.1, burst: 3, jitterMs: 40 } } },
-  { name: 'address', label: 'This phone’s packets come from another port from now on', rule: { conditions: { addressChange: true } } },
   { name: 'stall', label: 'Nothing reaches this phone', rule: { direction: 'down', conditions: { stall: true } } },
 ];
 const STEPS = [['1 minute', 60_000], ['16 minutes', 960_000], ['44 minutes', 2_640_000]];
@@ -24,11 +23,13 @@ const LOOK_MS = 2000;
 export class Tools {
   #on = new Map();
   #waiting = '';
+  #suffers = {};
 
   constructor({ panel, faults, network, clock, lobby, judge, me, announce }) {
     Object.assign(this, { panel, advanced: clock.querySelector('output'), lobby, judge, me, announce });
     for (const fault of FAULTS) faults.append(this.#toggle(fault, (on) => this.#fault(fault, on)));
     for (const harm of NETWORK) network.append(this.#toggle(harm, (on) => this.#harm(harm, on)));
+    network.append(this.#move());
     for (const [label, ms] of STEPS) {
       const step = element('button', `+ ${label}`);
       step.type = 'button';
@@ -61,7 +62,21 @@ export class Tools {
 
   /** A rule that is off stays, empty, so that it can be switched on during a call. */
   #harm({ rule }, on) {
-    return ask('POST', 'network', { phone: this.me()?.id, ...rule, conditions: on ? rule.conditions : {} });
+    this.#suffers = on ? rule.conditions : {};
+    return ask('POST', 'network', { phone: this.me()?.id, ...rule, conditions: this.#suffers });
+  }
+
+  /** A button that moves this phone to another port; what its packets suffer stays. */
+  #move() {
+    const move = element('button', 'Another port for this phone’s packets');
+    move.type = 'button';
+    move.dataset.testid = 'address-change';
+    move.addEventListener('click', async () => {
+      const conditions = { ...this.#suffers, addressChange: true };
+      const done = await ask('POST', 'network', { phone: this.me()?.id, conditions }).then(() => true, () => false);
+      this.announce(done ? 'This phone’s packets come from another port' : 'The emulator does not answer');
+    });
+    return move;
   }
 
   async #advance(label, advanceMs) {

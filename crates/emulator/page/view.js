@@ -156,7 +156,7 @@ export function showLevel(meter, dbov) {
 }
 
 export function showStats(stats) {
-  for (const name of ['rtt', 'jitter', 'loss', 'codec']) $(`stat-${name}`).textContent = stats[name] ?? '–';
+  for (const name of ['rtt', 'jitter', 'loss', 'codec', 'sent', 'heard']) $(`stat-${name}`).textContent = stats[name] ?? '–';
 }
 
 /** Fills the choice of voices, keeping what was chosen. */

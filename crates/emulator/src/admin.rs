@@ -12,6 +12,7 @@
 //! | `GET /admin/journal?call=…&after=…` | requests, notifications, states and prompts; those new or changed after a look |
 //! | `GET /admin/lobby` | who waits in the lobby of a meeting |
 //! | `POST /admin/lobby/{participant}`, `DELETE` | lets one in; sends one away |
+//! | `POST /admin/journal/{seq}/replay` | sends a request of the journal again: the `status` it got |
 //! | `GET /admin/judge` | what production would punish |
 //! | `GET /admin/counts` | how many phones, calls, media parts and notification queues are alive |
 
@@ -30,6 +31,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::faults::Rule;
+use crate::journal::NoReplay;
 use crate::network::NetworkRule;
 use crate::shell::{Hub, from_our_page};
 
@@ -68,6 +70,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/admin/lobby/{participant}", post(admit).delete(turn_away))
         .route("/admin/judge", get(verdicts))
         .route("/admin/journal", get(journal))
+        .route("/admin/journal/{seq}/replay", post(replay))
         .route("/admin/counts", get(counts))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(own_pages_only))
@@ -187,6 +190,17 @@ async fn journal(State(hub): State<Arc<Hub>>, Query(look): Query<Look>) -> Respo
         (entries, journal.changes())
     });
     Json(json!({"changed": changed, "entries": entries})).into_response()
+}
+
+async fn replay(State(hub): State<Arc<Hub>>, Path(seq): Path<u64>) -> Response {
+    match crate::graph::replay(&hub, seq).await {
+        Ok(status) => Json(json!({"status": status.as_u16()})).into_response(),
+        Err(error @ NoReplay::NoRequest) => {
+            let refusal = Json(json!({"error": error.to_string()}));
+            (StatusCode::NOT_FOUND, refusal).into_response()
+        }
+        Err(error) => bad(&error.to_string()),
+    }
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {

@@ -6,8 +6,10 @@ mod meetings;
 mod oversee;
 mod presence;
 mod refuse;
+mod replay;
 mod routes;
 mod shape;
 
 pub(crate) use limits::Limits;
+pub(crate) use replay::replay;
 pub(crate) use routes::router;

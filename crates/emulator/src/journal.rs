@@ -57,11 +57,17 @@ pub(crate) enum What {
     /// A bot asked Graph.
     Request {
         operation: String,
+        /// The application that asked.
+        #[serde(skip)]
+        app: String,
         method: String,
         path: String,
         status: Option<u16>,
         ms: Option<u64>,
         request: Option<Value>,
+        /// Whether it had a body that is not kept.
+        #[serde(skip)]
+        without: bool,
         response: Option<Value>,
     },
     /// A bot was notified.
@@ -82,6 +88,25 @@ pub(crate) enum What {
     Prompt { name: String, state: PromptState },
 }
 
+/// A request as it can be sent again: without the secrets that its body had.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Again {
+    pub(crate) app: String,
+    pub(crate) method: String,
+    /// With its query.
+    pub(crate) path: String,
+    pub(crate) body: Option<Value>,
+}
+
+/// Why a request can't be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoReplay {
+    #[error("there is no request with that number; GET /admin/journal names them by seq")]
+    NoRequest,
+    #[error("its body is not kept: it was no JSON, or longer than 16 KiB")]
+    NoBody,
+}
+
 /// All entries that are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
@@ -98,21 +123,45 @@ impl Journal {
     pub(crate) fn asked(
         &mut self,
         now: Instant,
-        call: &str,
-        operation: &str,
+        app: &str,
+        (call, operation): (&str, &str),
         request: (&str, &str, &[u8]),
     ) -> u64 {
         let (method, path, body) = request;
+        let kept = readable(body);
         let what = What::Request {
             operation: operation.to_owned(),
+            app: app.to_owned(),
             method: method.to_owned(),
             path: path.to_owned(),
             status: None,
             ms: None,
-            request: readable(body),
+            without: kept.is_none() && !body.is_empty(),
+            request: kept,
             response: None,
         };
         self.add(now, call, what)
+    }
+
+    /// A request, to be sent again.
+    pub(crate) fn again(&self, seq: u64) -> Result<Again, NoReplay> {
+        let entry = self.entries.iter().find(|entry| entry.seq == seq);
+        match entry.map(|entry| &entry.what) {
+            Some(What::Request { without: true, .. }) => Err(NoReplay::NoBody),
+            Some(What::Request {
+                app,
+                method,
+                path,
+                request,
+                ..
+            }) => Ok(Again {
+                app: app.clone(),
+                method: method.clone(),
+                path: path.clone(),
+                body: request.clone(),
+            }),
+            _ => Err(NoReplay::NoRequest),
+        }
     }
 
     /// It is answered.
@@ -320,7 +369,7 @@ mod tests {
 
     fn asked(journal: &mut Journal, now: Instant, call: &str, operation: &str) -> u64 {
         let request = ("POST", "/v1.0/communications/calls", &b"{}"[..]);
-        journal.asked(now, call, operation, request)
+        journal.asked(now, "app", (call, operation), request)
     }
 
     #[test]
@@ -335,6 +384,26 @@ mod tests {
         assert_eq!(kept, expected);
         assert_eq!(readable(b"no json"), None);
         assert_eq!(readable(&vec![b'1'; MAX_BODY + 1]), None);
+    }
+
+    #[test]
+    fn a_request_is_sent_again_as_it_was_kept() {
+        let (mut journal, now) = (Journal::default(), Instant::now());
+        let mut ask = |body: &[u8]| {
+            let request = ("POST", "/v1.0/communications/calls/c/answer?x=1", body);
+            journal.asked(now, "app", ("c", "answer"), request)
+        };
+        let with_secret = ask(br#"{"mediaConfig":{"blob":"b"}}"#);
+        let without_body = ask(b"");
+        let no_json = ask(b"x");
+        let again = journal.again(with_secret).unwrap();
+        assert_eq!(again.path, "/v1.0/communications/calls/c/answer?x=1");
+        assert_eq!(again.body, Some(json!({"mediaConfig": {"blob": "…"}})));
+        assert_eq!(journal.again(without_body).unwrap().body, None);
+        assert_eq!(journal.again(no_json), Err(NoReplay::NoBody));
+        journal.notified(now, "c", "incoming", ("m", "http://bot/", &json!({})));
+        let notification = journal.since(0, None).last().unwrap().seq;
+        assert_eq!(journal.again(notification), Err(NoReplay::NoRequest));
     }
 
     #[test]

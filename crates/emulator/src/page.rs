@@ -46,6 +46,7 @@ const ASSETS: &[Asset] = assets![
     "/softphone/keys.js" = "keys.js" as SCRIPT,
     "/softphone/lanes.js" = "lanes.js" as SCRIPT,
     "/softphone/media.js" = "media.js" as SCRIPT,
+    "/softphone/mos.js" = "mos.js" as SCRIPT,
     "/softphone/signal.js" = "signal.js" as SCRIPT,
     "/softphone/stats.js" = "stats.js" as SCRIPT,
     "/softphone/timeline.js" = "timeline.js" as SCRIPT,

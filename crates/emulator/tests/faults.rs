@@ -115,6 +115,47 @@ async fn answers_come_in_pieces_or_never() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_sent_again_with_a_token_of_its_own() {
+    let site = Site::start().await;
+    let (_phone, _offer, call) = site.dial().await;
+    site.bot.hears("incoming").await;
+    site.graph("GET", &format!("/{call}"), None).await;
+    let body = json!({"acceptedModalities": ["audio"], "mediaConfig": {
+        "@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": "secret"}});
+    site.post(&format!("/{call}/answer"), body).await;
+    let entries = async || {
+        let (_, journal) = site.admin("GET", "/journal", None).await;
+        journal["entries"].as_array().unwrap().clone()
+    };
+    let seq = |entries: &[Value], operation: &str| {
+        let found = entries.iter().find(|entry| entry["operation"] == operation);
+        found.unwrap()["seq"].as_u64().unwrap()
+    };
+    let before = entries().await;
+    let replay = async |operation: &str| {
+        let path = format!("/journal/{}/replay", seq(&before, operation));
+        site.admin("POST", &path, None).await
+    };
+    assert_eq!(
+        replay("get").await,
+        (StatusCode::OK, json!({"status": 200}))
+    );
+    // What is not kept is not sent.
+    let (_, answered) = replay("answer").await;
+    assert_eq!(answered["status"], 400);
+    let after = entries().await;
+    let answers: Vec<_> = after
+        .iter()
+        .filter(|entry| entry["operation"] == "answer")
+        .collect();
+    assert_eq!(answers.len(), 2);
+    assert_eq!(answers[1]["request"], answers[0]["request"]);
+    let (status, _) = site.admin("POST", "/journal/9999/replay", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(site.verdicts().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn notifications_fail_as_the_rules_say() {
     let site = Site::start().await;
     site.fault(

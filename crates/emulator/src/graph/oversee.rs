@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::asked::Asked;
 use super::refuse::{CLIENT_REQUEST_ID, Ids, refuse, with_ids};
+use super::replay::Replayed;
 use crate::cloud::Fault;
 use crate::faults::Mischief;
 use crate::identity::{Access, AccessError};
@@ -63,6 +64,7 @@ fn admit(hub: &Hub, headers: &HeaderMap) -> (Ids, Result<Access, AccessError>) {
 /// Writes request and response into the journal.
 async fn note(hub: &Hub, access: Access, ids: &Ids, request: Request, next: Next) -> Response {
     let asked = Asked::read(request.method(), request.uri().path());
+    let app = access.app.clone();
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         let message = "The request is too large.";
@@ -73,7 +75,7 @@ async fn note(hub: &Hub, access: Access, ids: &Ids, request: Request, next: Next
     let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let seq = hub.journal(|journal| {
         let request = (parts.method.as_str(), target, &body[..]);
-        journal.asked(hub.now(), &asked.call, &asked.operation, request)
+        journal.asked(hub.now(), &app, (&asked.call, &asked.operation), request)
     });
     let request = Request::from_parts(parts, Body::from(body));
     let (response, mischief) = oversee(hub, access, &asked, ids, request, next).await;
@@ -108,7 +110,9 @@ async fn oversee(
     next: Next,
 ) -> (Response, Option<Mischief>) {
     let (operation, call) = (asked.operation.as_str(), asked.call.as_str());
-    hub.judge(|judge| judge.asked(&access.app, operation, call, hub.now()));
+    if request.extensions().get::<Replayed>().is_none() {
+        hub.judge(|judge| judge.asked(&access.app, operation, call, hub.now()));
+    }
     let mischief = hub.faults(|faults| faults.strike(operation, call));
     if let Some(Mischief::Status {
         status,

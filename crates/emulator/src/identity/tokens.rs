@@ -217,6 +217,17 @@ impl Identity {
         self.sign(&claims).ok_or(Denial::Signing)
     }
 
+    /// An access token for an application whose request the emulator repeats itself.
+    pub(crate) fn own_token(&self, client_id: &str, now: SystemTime) -> Option<String> {
+        let app = self.apps.get(client_id)?;
+        self.sign(&access_claims(
+            client_id,
+            &app.tenant,
+            &app.roles,
+            seconds(now),
+        ))
+    }
+
     /// What an `Authorization` header is worth.
     pub(crate) fn check(
         &self,
