@@ -1,9 +1,10 @@
 //! The REST API: reminders in, reminders out; the calls that go on; how the service stands.
 //!
 //! Every answer but a success is a problem (RFC 9457). Who asks shows a key
-//! (`Authorization: Bearer`), of which only a hash is kept ([`keys`]). A request with
-//! an `Idempotency-Key` may be sent again as often as needed. When the database is
-//! locked, full or gone the answer is `503`, and nothing is half-written.
+//! (`Authorization: Bearer`), of which only a hash is kept ([`keys`]), or an access token
+//! of an OpenID provider ([`tokens`]). A request with an `Idempotency-Key` may be sent
+//! again as often as needed. When the database is locked, full or gone the answer is
+//! `503`, and nothing is half-written.
 //!
 //! The description, OpenAPI 3.1, is made of the handlers themselves ([`description`]).
 
@@ -15,6 +16,7 @@ mod model;
 mod problem;
 mod reminders;
 mod request;
+pub mod tokens;
 
 use std::sync::Arc;
 
@@ -32,6 +34,7 @@ use crate::clock::Clock;
 use crate::switch::Switch;
 use keys::Keys;
 pub use problem::Problem;
+use tokens::Tokens;
 
 /// Bytes of a CSV file at most.
 const MAX_CSV: usize = 8 * 1024 * 1024;
@@ -42,6 +45,8 @@ pub struct Parts {
     pub store: Store,
     /// Who may ask.
     pub keys: Keys,
+    /// Who validates access tokens of an OpenID provider, if there is one.
+    pub tokens: Option<Arc<dyn Tokens>>,
     /// What counts where a reminder says nothing; `None` if nobody calls reminders.
     pub defaults: Option<Defaults>,
     /// Who has the calls.
@@ -97,11 +102,17 @@ fn finished(mut description: OpenApi) -> OpenApi {
          may be sent again."
             .to_owned(),
     );
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-    description
-        .components
-        .get_or_insert_default()
-        .add_security_scheme("key", SecurityScheme::Http(bearer));
+    let bearer = || HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+    let key = bearer()
+        .description(Some("An API key of the settings"))
+        .build();
+    let token = bearer()
+        .bearer_format("JWT")
+        .description(Some("An access token of the settings' OpenID provider"))
+        .build();
+    let components = description.components.get_or_insert_default();
+    components.add_security_scheme("key", SecurityScheme::Http(key));
+    components.add_security_scheme("token", SecurityScheme::Http(token));
     description
 }
 

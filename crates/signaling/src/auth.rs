@@ -11,6 +11,9 @@
 //! - [`KeySource`]: the only part with IO, fetches configuration and keys;
 //! - [`Authenticator`]: the three together, what the webhook calls.
 //!
+//! The same parts hold access tokens of any OpenID provider against
+//! [`TokenPolicy::of_provider`], for whoever uses an API of ours.
+//!
 //! ```
 //! use std::time::SystemTime;
 //! use switchboard_signaling::auth::{KeySet, TokenError, TokenPolicy, TokenValidator};
@@ -31,13 +34,15 @@ mod authenticator;
 mod jwks;
 mod key_source;
 mod policy;
+mod signing_key;
 mod validator;
 
 #[cfg(test)]
 pub(crate) mod test_keys;
 
 pub use authenticator::{AuthError, Authenticator};
-pub use jwks::{FetchCause, FetchDecision, JwksCache, JwksError, KeySet, SigningKey};
+pub use jwks::{FetchCause, FetchDecision, JwksCache, JwksError, KeySet};
 pub use key_source::{DEFAULT_OPENID_CONFIGURATION, KeySource, KeySourceError};
 pub use policy::{PolicyError, TokenPolicy};
+pub use signing_key::{Algorithm, SigningKey};
 pub use validator::{MAX_TOKEN_BYTES, PUBLIC_REFUSAL, TokenError, TokenValidator, ValidatedToken};

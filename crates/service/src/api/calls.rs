@@ -105,13 +105,15 @@ pub(super) struct CallPage {
 
 /// The calls that go on, oldest first.
 #[utoipa::path(
-    get, path = "/api/v1/calls", tag = "calls", security(("key" = [])),
+    get, path = "/api/v1/calls", tag = "calls", security(("key" = []), ("token" = [])),
     params(Part),
     responses(
         (status = 200, description = "A page of them", body = CallPage),
         (status = 400, description = "Such a page there can't be", body = Problem,
             content_type = "application/problem+json"),
-        (status = 401, description = "No key", body = Problem,
+        (status = 401, description = "No key or token", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 503, description = "Access tokens can't be checked now", body = Problem,
             content_type = "application/problem+json"),
     )
 )]
@@ -160,15 +162,17 @@ fn cursor(text: &str) -> Result<(i64, String), Problem> {
 
 /// Hang up a call.
 #[utoipa::path(
-    delete, path = "/api/v1/calls/{id}", tag = "calls", security(("key" = [])),
+    delete, path = "/api/v1/calls/{id}", tag = "calls", security(("key" = []), ("token" = [])),
     params(("id" = String, Path, description = "its id")),
     responses(
         (status = 202, description = "It is being hung up"),
-        (status = 401, description = "No key", body = Problem,
+        (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
-        (status = 403, description = "A reader's key", body = Problem,
+        (status = 403, description = "A reader's key or token", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "There is no such call", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 503, description = "Access tokens can't be checked now", body = Problem,
             content_type = "application/problem+json"),
     )
 )]

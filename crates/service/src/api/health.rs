@@ -69,10 +69,12 @@ struct Figures {
 
 /// How this instance stands. Answers without a database, too.
 #[utoipa::path(
-    get, path = "/api/v1/health", tag = "operations", security(("key" = [])),
+    get, path = "/api/v1/health", tag = "operations", security(("key" = []), ("token" = [])),
     responses(
         (status = 200, description = "Like this", body = Health),
-        (status = 401, description = "No key", body = Problem,
+        (status = 401, description = "No key or token", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 503, description = "Access tokens can't be checked now", body = Problem,
             content_type = "application/problem+json"),
     )
 )]

@@ -9,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use super::tokens::PREFIX;
+
 /// What a key allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,6 +42,9 @@ pub enum KeyError {
     /// Two keys share a name, or it has none.
     #[error("API keys need names of their own: '{0}' is there twice, or empty")]
     Name(String),
+    /// It is named like somebody with a token.
+    #[error("an API key can't be named '{0}': names that begin with oidc: are of access tokens")]
+    Reserved(String),
 }
 
 struct Key {
@@ -55,7 +60,7 @@ pub struct Keys(Vec<Key>);
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The key's name.
+    /// The key's name, or the token's subject after [`PREFIX`].
     pub name: String,
     /// What it allows.
     pub role: Role,
@@ -87,6 +92,9 @@ impl Keys {
             let name = config.name.clone();
             if name.is_empty() || keys.iter().any(|key| key.name == name) {
                 return Err(KeyError::Name(name));
+            }
+            if name.starts_with(PREFIX) {
+                return Err(KeyError::Reserved(name));
             }
             let hash = hash_bytes(&config.hash).ok_or_else(|| KeyError::Hash(name.clone()))?;
             keys.push(Key {
@@ -207,5 +215,7 @@ mod tests {
             Keys::new(&twice).err(),
             Some(KeyError::Name("office".to_owned()))
         );
+        let token = config("oidc:office", Role::Reader, &good);
+        assert!(matches!(Keys::new(&[token]), Err(KeyError::Reserved(_))));
     }
 }

@@ -13,10 +13,10 @@ use super::request::Reader;
 
 /// Figures for Prometheus (text format 0.0.4).
 #[utoipa::path(
-    get, path = "/api/v1/metrics", tag = "operations", security(("key" = [])),
+    get, path = "/api/v1/metrics", tag = "operations", security(("key" = []), ("token" = [])),
     responses(
         (status = 200, description = "They", body = String, content_type = "text/plain"),
-        (status = 401, description = "No key", body = Problem,
+        (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
         (status = 503, description = "The database can't be read now", body = Problem,
             content_type = "application/problem+json"),

@@ -10,6 +10,8 @@ use switchboard_reminders::import::CellError;
 use switchboard_store::StoreError;
 use utoipa::ToSchema;
 
+use super::tokens::Refused;
+
 /// What went wrong (RFC 9457, `application/problem+json`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
@@ -22,6 +24,10 @@ pub struct Problem {
     /// All that is wrong with the request, if it is the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Wrong>,
+    /// What `WWW-Authenticate` says (RFC 6750 §3).
+    #[serde(skip)]
+    #[schema(ignore)]
+    challenge: Option<&'static str>,
 }
 
 /// One thing that is wrong.
@@ -64,6 +70,15 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            challenge: (status == StatusCode::UNAUTHORIZED).then_some("Bearer"),
+        }
+    }
+
+    /// `403`: who asks is known, and may not.
+    pub(crate) fn role(detail: impl Into<String>) -> Self {
+        Self {
+            challenge: Some("Bearer error=\"insufficient_scope\""),
+            ..Self::new(StatusCode::FORBIDDEN, detail)
         }
     }
 
@@ -99,22 +114,34 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let detail = refused.to_string();
+        match refused {
+            Refused::NotAccepted => Self {
+                challenge: Some("Bearer error=\"invalid_token\""),
+                ..Self::new(StatusCode::UNAUTHORIZED, detail)
+            },
+            Refused::NoRole => Self::role(detail),
+            Refused::Unavailable => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let challenge = self.challenge;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         let problem = HeaderValue::from_static("application/problem+json");
         headers.insert(CONTENT_TYPE, problem);
-        match status {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
-            }
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            _ => {}
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

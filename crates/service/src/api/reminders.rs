@@ -28,7 +28,7 @@ const DEFAULT_LIMIT: u32 = 100;
 
 /// Make a reminder.
 #[utoipa::path(
-    post, path = "/api/v1/reminders", tag = "reminders", security(("key" = [])),
+    post, path = "/api/v1/reminders", tag = "reminders", security(("key" = []), ("token" = [])),
     params(("Idempotency-Key" = Option<String>, Header,
         description = "sent again with the same key and body, a request changes nothing")),
     request_body = NewReminder,
@@ -36,9 +36,9 @@ const DEFAULT_LIMIT: u32 = 100;
         (status = 201, description = "Made, or made before by the same request", body = ReminderView),
         (status = 400, description = "The body is no such JSON", body = Problem,
             content_type = "application/problem+json"),
-        (status = 401, description = "No key", body = Problem,
+        (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
-        (status = 403, description = "A reader's key", body = Problem,
+        (status = 403, description = "A reader's key or token", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "This bot calls no reminders", body = Problem,
             content_type = "application/problem+json"),
@@ -101,11 +101,11 @@ fn replayed(response: &mut Response, again: bool) {
 
 /// One reminder.
 #[utoipa::path(
-    get, path = "/api/v1/reminders/{id}", tag = "reminders", security(("key" = [])),
+    get, path = "/api/v1/reminders/{id}", tag = "reminders", security(("key" = []), ("token" = [])),
     params(("id" = Uuid, Path, description = "its id")),
     responses(
         (status = 200, description = "It", body = ReminderView),
-        (status = 401, description = "No key", body = Problem,
+        (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "There is none", body = Problem,
             content_type = "application/problem+json"),
@@ -125,14 +125,14 @@ pub(super) async fn get(
 /// Take a reminder back. While its call is under way, the call is ended first; a
 /// confirmation stands.
 #[utoipa::path(
-    delete, path = "/api/v1/reminders/{id}", tag = "reminders", security(("key" = [])),
+    delete, path = "/api/v1/reminders/{id}", tag = "reminders", security(("key" = []), ("token" = [])),
     params(("id" = Uuid, Path, description = "its id")),
     responses(
         (status = 200, description = "Taken back", body = ReminderView),
         (status = 202, description = "It will be, when its call is over", body = ReminderView),
-        (status = 401, description = "No key", body = Problem,
+        (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
-        (status = 403, description = "A reader's key", body = Problem,
+        (status = 403, description = "A reader's key or token", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "There is none", body = Problem,
             content_type = "application/problem+json"),
@@ -161,13 +161,13 @@ pub(super) async fn cancel(
 
 /// Reminders, oldest first.
 #[utoipa::path(
-    get, path = "/api/v1/reminders", tag = "reminders", security(("key" = [])),
+    get, path = "/api/v1/reminders", tag = "reminders", security(("key" = []), ("token" = [])),
     params(Filter),
     responses(
         (status = 200, description = "A page of them", body = ReminderPage),
         (status = 400, description = "Such a page there can't be", body = Problem,
             content_type = "application/problem+json"),
-        (status = 401, description = "No key", body = Problem,
+        (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
         (status = 503, description = "The database can't be read now", body = Problem,
             content_type = "application/problem+json"),
@@ -204,7 +204,7 @@ pub(super) async fn list(
 /// fields, `var.NAME` for variables. All rows are kept, or none; only with `keepGood`
 /// the good ones of a file with broken ones.
 #[utoipa::path(
-    post, path = "/api/v1/reminders/import", tag = "reminders", security(("key" = [])),
+    post, path = "/api/v1/reminders/import", tag = "reminders", security(("key" = []), ("token" = [])),
     params(
         ImportOptions,
         ("Idempotency-Key" = Option<String>, Header,
@@ -215,9 +215,9 @@ pub(super) async fn list(
         (status = 201, description = "Made, but for rows in `errors`", body = Imported),
         (status = 400, description = "The query or a header can't be read", body = Problem,
             content_type = "application/problem+json"),
-        (status = 401, description = "No key", body = Problem,
+        (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
-        (status = 403, description = "A reader's key", body = Problem,
+        (status = 403, description = "A reader's key or token", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "This bot calls no reminders", body = Problem,
             content_type = "application/problem+json"),

@@ -21,7 +21,7 @@ impl FromRequestParts<Shared> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(request: &mut Request, api: &Shared) -> Result<Self, Problem> {
-        allowed(request, api, Role::Reader).map(Self)
+        allowed(request, api, Role::Reader).await.map(Self)
     }
 }
 
@@ -29,25 +29,42 @@ impl FromRequestParts<Shared> for Writer {
     type Rejection = Problem;
 
     async fn from_request_parts(request: &mut Request, api: &Shared) -> Result<Self, Problem> {
-        allowed(request, api, Role::Writer).map(Self)
+        allowed(request, api, Role::Writer).await.map(Self)
     }
 }
 
-fn allowed(request: &Request, api: &Shared, role: Role) -> Result<Caller, Problem> {
+async fn allowed(request: &Request, api: &Shared, role: Role) -> Result<Caller, Problem> {
+    let caller = caller(request, api).await?;
+    if caller.role < role {
+        return Err(Problem::role(
+            "you may only look; making and cancelling takes a writer's key or token",
+        ));
+    }
+    Ok(caller)
+}
+
+async fn caller(request: &Request, api: &Shared) -> Result<Caller, Problem> {
     let mut given = request.headers.get_all(AUTHORIZATION).iter();
     let header = given.next().and_then(|value| value.to_str().ok());
     let alone = given.next().is_none();
-    let key = header.filter(|_| alone).and_then(bearer);
-    let Some(caller) = key.and_then(|key| api.keys.caller(key)) else {
-        let status = StatusCode::UNAUTHORIZED;
-        let detail = "an API key is needed: Authorization: Bearer KEY";
-        return Err(Problem::new(status, detail));
+    let unknown = || {
+        let detail = "an API key or an access token is needed: Authorization: Bearer KEY";
+        Problem::new(StatusCode::UNAUTHORIZED, detail)
     };
-    if caller.role < role {
-        let detail = "this key may only look; making and cancelling takes a writer's";
-        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    let shown = header.filter(|_| alone).and_then(bearer);
+    let shown = shown.ok_or_else(unknown)?;
+    if let Some(caller) = api.keys.caller(shown) {
+        return Ok(caller);
     }
-    Ok(caller)
+    match &api.tokens {
+        Some(tokens) if is_token(shown) => Ok(tokens.caller(shown).await?),
+        _ => Err(unknown()),
+    }
+}
+
+/// A JWT has three parts (RFC 7519 §3); a key has none.
+fn is_token(shown: &str) -> bool {
+    shown.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 /// RFC 6750 §2.1; the scheme's case doesn't matter.

@@ -4,3 +4,4 @@
 mod calls;
 mod reminders;
 mod site;
+mod tokens;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use switchboard_reminders::draft::Defaults;
 use switchboard_reminders::{Key, Retry};
 use switchboard_service::api::keys::{KeyConfig, Keys, Role, new_key};
+use switchboard_service::api::tokens::Tokens;
 use switchboard_service::api::{self, Parts};
 use switchboard_service::{Clock, DialError, LiveCall, Switch};
 use switchboard_store::{Store, StoreConfig};
@@ -110,6 +111,11 @@ impl Answer {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::with(None).await
+    }
+
+    /// One that takes access tokens, too.
+    pub(crate) async fn with(tokens: Option<Arc<dyn Tokens>>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("reminders.db");
         let config = StoreConfig {
@@ -131,6 +137,7 @@ impl Site {
         let parts = Parts {
             store: store.clone(),
             keys: Keys::new(&keys).unwrap(),
+            tokens,
             defaults: Some(defaults()),
             clock: Arc::new(Stopped),
             switch: Arc::clone(&switch) as Arc<_>,

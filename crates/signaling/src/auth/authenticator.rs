@@ -49,13 +49,26 @@ impl Authenticator {
         let token = authorization
             .and_then(bearer)
             .ok_or(AuthError::NoBearerToken)?;
+        Ok(self.authenticate_token(token).await?)
+    }
+
+    /// Checks the token itself.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn authenticate_token(&self, token: &str) -> Result<ValidatedToken, TokenError> {
         match self.validate(token) {
             Err(TokenError::UnknownKey) => {
                 self.keys.refresh(FetchCause::UnknownKey).await;
-                Ok(self.validate(token)?)
+                self.validate(token)
             }
-            other => Ok(other?),
+            other => other,
         }
+    }
+
+    /// Whether any key is known. While there is none, each token is refused.
+    pub fn has_keys(&self) -> bool {
+        self.keys.with_keys(|keys| !keys.is_empty())
     }
 
     fn validate(&self, token: &str) -> Result<ValidatedToken, TokenError> {

@@ -127,3 +127,34 @@ async fn other_schemes_and_no_header_fetch_nothing() {
     }
     assert_eq!(keys.fetched(), 0);
 }
+
+/// An issuer's server that calls itself `issuer` and has its keys at `keys`, and a source of
+/// its keys by discovery.
+async fn discovered(issuer: impl Fn(&str) -> String, keys: impl Fn(&str) -> String) -> KeySource {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let configuration = json!({"issuer": issuer(&origin), "jwks_uri": keys(&origin)}).to_string();
+    let app = Router::new()
+        .route(
+            "/tenant/.well-known/openid-configuration",
+            get(move || async { configuration }),
+        )
+        .route("/keys", get(|| async { ISSUER.jwks() }));
+    tokio::spawn(async { axum::serve(listener, app).await });
+    KeySource::of_issuer(&format!("{origin}/tenant")).unwrap()
+}
+
+#[tokio::test]
+async fn a_providers_keys_are_found_by_discovery_and_only_its_own() {
+    let own = |origin: &str| format!("{origin}/tenant");
+    let keys = |origin: &str| format!("{origin}/keys");
+    let good = discovered(own, keys).await;
+    good.refresh(FetchCause::Refresh).await;
+    assert_eq!(good.with_keys(|keys| keys.len()), 1);
+    let slash = discovered(|origin| format!("{origin}/tenant/"), keys).await;
+    let elsewhere = discovered(own, |_| "https://api.aps.skype.com/v1/keys".to_owned()).await;
+    for bad in [slash, elsewhere] {
+        bad.refresh(FetchCause::Refresh).await;
+        assert!(bad.with_keys(|keys| keys.is_empty()));
+    }
+}

@@ -1,15 +1,12 @@
 //! The keys tokens are signed with, and when to fetch them.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::crypto::aws_lc;
-use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::signing_key::{SigningKey, usable};
 
 /// A fetch for an unknown `kid` is followed by at least this long without another.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -25,31 +22,6 @@ const KEYLESS_RETRY: Duration = Duration::from_secs(10);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// More keys than any issuer publishes.
 const MAX_KEYS: usize = 128;
-const MIN_MODULUS_BYTES: usize = 2048 / 8;
-const MAX_MODULUS_BYTES: usize = 8192 / 8;
-
-/// A public RSA key of the issuer.
-#[derive(Clone)]
-pub struct SigningKey {
-    key: DecodingKey,
-}
-
-impl SigningKey {
-    /// Whether `signature` is this key's RS256 signature (RFC 7518 §3.3) of `message`.
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        // The provider is named because the crate's process-wide default panics when
-        // another crate in the build switches a second provider on.
-        let factory = aws_lc::DEFAULT_PROVIDER.verifier_factory;
-        factory(&Algorithm::RS256, &self.key)
-            .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
-    }
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SigningKey(_)")
-    }
-}
 
 /// The usable keys of a JSON Web Key Set (RFC 7517), by `kid`.
 #[derive(Debug, Clone, Default)]
@@ -66,8 +38,10 @@ pub enum JwksError {
     /// More keys than we are willing to hold.
     #[error("the key set has {0} keys; at most {MAX_KEYS} are accepted")]
     TooManyKeys(usize),
-    /// Nothing to check an RS256 token with.
-    #[error("the key set has no RSA signing key of 2048 to 8192 bits with a key id")]
+    /// Nothing to check a token with.
+    #[error(
+        "the key set has no signing key with a key id that is RSA of 2048 to 8192 bits, or P-256"
+    )]
     NoUsableKey,
 }
 
@@ -76,19 +50,8 @@ struct Jwks {
     keys: Vec<Value>,
 }
 
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    kid: Option<String>,
-    #[serde(rename = "use")]
-    usage: Option<String>,
-    alg: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-}
-
 impl KeySet {
-    /// Reads a key set; keys that can't sign RS256 are left out.
+    /// Reads a key set; keys that sign neither RS256 nor ES256 are left out.
     ///
     /// # Errors
     /// [`JwksError`] if it isn't one or no key is left.
@@ -118,21 +81,6 @@ impl KeySet {
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
-}
-
-/// A key of a kind we don't know must not take the others with it (RFC 7517 §5).
-fn usable(jwk: Value) -> Option<(String, SigningKey)> {
-    let jwk: Jwk = serde_json::from_value(jwk).ok()?;
-    let for_signatures = jwk.usage.is_none_or(|usage| usage == "sig");
-    let for_rs256 = jwk.kty == "RSA" && jwk.alg.is_none_or(|alg| alg == "RS256");
-    let key_id = jwk.kid.filter(|kid| !kid.is_empty())?;
-    let modulus = URL_SAFE_NO_PAD.decode(jwk.n?).ok()?;
-    let exponent = URL_SAFE_NO_PAD.decode(jwk.e?).ok()?;
-    let sound = (MIN_MODULUS_BYTES..=MAX_MODULUS_BYTES).contains(&modulus.len());
-    (for_signatures && for_rs256 && sound).then(|| {
-        let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
-        (key_id, SigningKey { key })
-    })
 }
 
 /// Why somebody would like the keys fetched.

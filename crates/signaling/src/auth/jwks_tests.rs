@@ -118,7 +118,7 @@ fn keys_are_refreshed_every_hour() {
 }
 
 #[test]
-fn keys_that_cannot_sign_rs256_are_left_out() {
+fn keys_that_cannot_sign_are_left_out() {
     let good = ISSUER.jwk();
     let changed = |name: &str, value: Value| {
         let mut jwk = good.clone();

@@ -37,9 +37,14 @@ pub enum KeySourceError {
     Address(#[from] url::ParseError),
     /// The configuration points to keys somewhere else.
     #[error(
-        "the OpenID configuration points to keys at {0}, which is neither its own origin nor a Microsoft domain"
+        "the OpenID configuration points to keys at {0}, which is neither its own origin nor a Microsoft domain that may hold them"
     )]
     ForeignKeys(Url),
+    /// The configuration is another issuer's (OpenID Connect Discovery 1.0 §4.3).
+    #[error(
+        "the OpenID configuration at {0} names another issuer: give the issuer as it names itself"
+    )]
+    OtherIssuer(Url),
     /// The request failed or timed out.
     #[error("the identity service could not be reached: {0}")]
     Http(#[from] SendError),
@@ -64,6 +69,8 @@ pub enum KeySourceError {
 
 #[derive(Deserialize)]
 struct OpenIdConfiguration {
+    #[serde(default)]
+    issuer: String,
     jwks_uri: Url,
 }
 
@@ -76,6 +83,8 @@ pub struct KeySource {
 #[derive(Debug)]
 struct Shared {
     configuration: Url,
+    /// The one that the configuration has to name; any of Microsoft's if there is none.
+    issuer: Option<String>,
     http: Http,
     cache: RwLock<JwksCache>,
     turn: tokio::sync::Mutex<()>,
@@ -89,12 +98,18 @@ impl KeySource {
     /// [`KeySourceError::Address`] and [`KeySourceError::InsecureAddress`]: it must be an
     /// `https` URL; `http` is accepted for a loopback host, where the emulator is.
     pub fn new(configuration: &str) -> Result<Self, KeySourceError> {
-        let client = Client::builder()
-            .timeout(FETCH_TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(SendError::Network)?;
-        Self::with_http(configuration, Http::network(client))
+        Self::with_http(configuration, network()?)
+    }
+
+    /// Keys of an OpenID provider, found by discovery (OpenID Connect Discovery 1.0 §4): at
+    /// the issuer's own origin alone, and only if the configuration names `issuer` exactly.
+    ///
+    /// # Errors
+    /// As those of [`new`](Self::new), with the address of the configuration.
+    pub fn of_issuer(issuer: &str) -> Result<Self, KeySourceError> {
+        let base = issuer.strip_suffix('/').unwrap_or(issuer);
+        let configuration = Url::parse(&format!("{base}/.well-known/openid-configuration"))?;
+        Self::build(configuration, Some(issuer.to_owned()), network()?)
     }
 
     /// The same with requests that go by `http`.
@@ -102,7 +117,14 @@ impl KeySource {
     /// # Errors
     /// As those of [`new`](Self::new).
     pub fn with_http(configuration: &str, http: Http) -> Result<Self, KeySourceError> {
-        let configuration = Url::parse(configuration)?;
+        Self::build(Url::parse(configuration)?, None, http)
+    }
+
+    fn build(
+        configuration: Url,
+        issuer: Option<String>,
+        http: Http,
+    ) -> Result<Self, KeySourceError> {
         if !is_secure(&configuration) {
             return Err(KeySourceError::InsecureAddress(configuration));
         }
@@ -110,6 +132,7 @@ impl KeySource {
         Ok(Self {
             shared: Arc::new(Shared {
                 configuration,
+                issuer,
                 http,
                 cache: RwLock::default(),
                 turn: tokio::sync::Mutex::new(()),
@@ -182,7 +205,14 @@ impl Shared {
         let configuration: OpenIdConfiguration =
             serde_json::from_slice(&configuration).map_err(KeySourceError::Configuration)?;
         let jwks_uri = configuration.jwks_uri;
-        if !may_hold_keys(&self.configuration, &jwks_uri) {
+        let may_hold_keys = match &self.issuer {
+            Some(issuer) if *issuer != configuration.issuer => {
+                return Err(KeySourceError::OtherIssuer(self.configuration.clone()));
+            }
+            Some(_) => jwks_uri.origin() == self.configuration.origin(),
+            None => may_hold_keys(&self.configuration, &jwks_uri),
+        };
+        if !may_hold_keys {
             return Err(KeySourceError::ForeignKeys(jwks_uri));
         }
         let jwks = self.get(&jwks_uri, MAX_JWKS_BYTES).await?;
@@ -207,6 +237,15 @@ impl Shared {
         }
         Ok(body)
     }
+}
+
+fn network() -> Result<Http, KeySourceError> {
+    let client = Client::builder()
+        .timeout(FETCH_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .build()
+        .map_err(SendError::Network)?;
+    Ok(Http::network(client))
 }
 
 fn is_secure(url: &Url) -> bool {

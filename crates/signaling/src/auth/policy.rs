@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::signing_key::Algorithm;
+
 /// The issuers Microsoft signs calling notifications as.
 const DEFAULT_ISSUERS: [&str; 2] = [
     "https://api.botframework.com",
@@ -10,11 +12,14 @@ const DEFAULT_ISSUERS: [&str; 2] = [
 
 /// The most clock difference a policy can forgive.
 const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
+/// What is usual between a provider's clock and ours.
+const PROVIDER_LEEWAY: Duration = Duration::from_secs(60);
 
 /// Audience, issuers, tenants and clock tolerance a token is held against.
 #[derive(Debug, Clone)]
 pub struct TokenPolicy {
     app_id: String,
+    general: bool,
     issuers: Vec<String>,
     tenants: Vec<String>,
     leeway: Duration,
@@ -26,6 +31,11 @@ pub enum PolicyError {
     /// Without an app id every token would be for us.
     #[error("the app id is empty: set the bot's application (client) id")]
     EmptyAppId,
+    /// Without an audience every token of the issuer would be for us.
+    #[error(
+        "the audience is empty: set the name that the provider issues tokens for this API under"
+    )]
+    EmptyAudience,
     /// An empty issuer or tenant would match nothing, or a token's empty claim.
     #[error("{0} is empty: leave it out or give its value")]
     EmptyEntry(&'static str),
@@ -46,9 +56,34 @@ impl TokenPolicy {
         }
         Ok(Self {
             app_id,
+            general: false,
             issuers: DEFAULT_ISSUERS.map(str::to_owned).to_vec(),
             tenants: Vec::new(),
             leeway: MAX_LEEWAY,
+        })
+    }
+
+    /// Access tokens for `audience` from one OpenID provider, clocks up to 1 min apart.
+    ///
+    /// They are as RFC 7519 and RFC 9068 have them, not only as Microsoft's channel signs
+    /// them: RS256 or ES256, `aud` may be a list that contains us, `nbf` may be left out.
+    ///
+    /// # Errors
+    /// [`PolicyError::EmptyAudience`] and [`PolicyError::EmptyEntry`].
+    pub fn of_provider(
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+    ) -> Result<Self, PolicyError> {
+        let audience = audience.into();
+        if audience.is_empty() {
+            return Err(PolicyError::EmptyAudience);
+        }
+        Ok(Self {
+            app_id: audience,
+            general: true,
+            issuers: vec![non_empty(issuer, "the issuer")?],
+            tenants: Vec::new(),
+            leeway: PROVIDER_LEEWAY,
         })
     }
 
@@ -80,6 +115,15 @@ impl TokenPolicy {
         }
         self.leeway = leeway;
         Ok(self)
+    }
+
+    pub(super) fn accepts_algorithm(&self, algorithm: Algorithm) -> bool {
+        self.general || algorithm == Algorithm::Rs256
+    }
+
+    /// Whether an audience among others is enough, and `nbf` optional.
+    pub(super) fn is_general(&self) -> bool {
+        self.general
     }
 
     pub(super) fn accepts_issuer(&self, issuer: &str) -> bool {
@@ -124,6 +168,9 @@ mod tests {
         let policy = || TokenPolicy::new("app").unwrap();
         assert!(policy().with_issuer("").is_err());
         assert!(policy().with_tenant("").is_err());
+        assert!(TokenPolicy::of_provider("", "api").is_err());
+        let nobody = TokenPolicy::of_provider("https://issuer", "");
+        assert_eq!(nobody.unwrap_err(), PolicyError::EmptyAudience);
     }
 
     #[test]

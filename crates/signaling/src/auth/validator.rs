@@ -1,6 +1,7 @@
 //! The token itself: header, claims, signature, in that order.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use super::jwks::KeySet;
 use super::policy::TokenPolicy;
+use super::signing_key::Algorithm;
 
 /// Longer tokens are refused unread; Microsoft's are about 1 KiB.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -29,8 +31,8 @@ pub enum TokenError {
     /// Not three base64url parts, or header or payload isn't a JSON object with each claim once.
     #[error("the token is not a well-formed JWT")]
     Malformed,
-    /// `alg` is anything but RS256.
-    #[error("the token is not signed with RS256")]
+    /// `alg` is none of the policy's.
+    #[error("the token is not signed with an accepted algorithm")]
     Algorithm,
     /// The header demands an extension (`crit`, RFC 7515 §4.1.11); we know none.
     #[error("the token's header demands an extension that is not supported")]
@@ -44,7 +46,7 @@ pub enum TokenError {
     /// `iss` is not on the list.
     #[error("the token is from another issuer")]
     Issuer,
-    /// `aud` is not our app id.
+    /// `aud` is not our app id, or doesn't name our audience.
     #[error("the token is for another application")]
     Audience,
     /// `tid` is not on the list.
@@ -65,7 +67,7 @@ pub enum TokenError {
 }
 
 /// What is worth knowing of an accepted token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ValidatedToken {
     /// The issuer, one of the policy's.
     pub issuer: String,
@@ -73,9 +75,28 @@ pub struct ValidatedToken {
     pub tenant: Option<String>,
     /// Until when the token is good, without leeway.
     pub expires: SystemTime,
+    others: HashMap<String, Value>,
 }
 
-/// Decides whether a token is from Microsoft and for us.
+impl ValidatedToken {
+    /// Another claim by its name.
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.others.get(name)
+    }
+}
+
+impl fmt::Debug for ValidatedToken {
+    /// Other claims may name a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValidatedToken")
+            .field("issuer", &self.issuer)
+            .field("tenant", &self.tenant)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Decides whether a token is from a trusted issuer and for us.
 ///
 /// It does no IO and reads no clock: keys and time are arguments.
 #[derive(Debug, Clone)]
@@ -103,7 +124,7 @@ struct Claims {
     exp: Option<Value>,
     nbf: Option<Value>,
     #[serde(flatten)]
-    _others: HashMap<String, IgnoredAny>,
+    others: HashMap<String, Value>,
 }
 
 struct Parts<'t> {
@@ -134,32 +155,56 @@ impl TokenValidator {
         now: SystemTime,
     ) -> Result<ValidatedToken, TokenError> {
         let parts = split(token)?;
-        let key_id = check_header(&parts.header)?;
-        let validated = self.check_claims(&parts.claims, now)?;
+        let (algorithm, key_id) = self.check_header(&parts.header)?;
+        let validated = self.check_claims(parts.claims, now)?;
         let key = keys.get(key_id).ok_or(TokenError::UnknownKey)?;
-        if key.verifies(parts.signed.as_bytes(), &parts.signature) {
+        if key.verifies(algorithm, parts.signed.as_bytes(), &parts.signature) {
             Ok(validated)
         } else {
             Err(TokenError::Signature)
         }
     }
 
-    fn check_claims(&self, claims: &Claims, now: SystemTime) -> Result<ValidatedToken, TokenError> {
+    fn check_header<'t>(&self, header: &'t Header) -> Result<(Algorithm, &'t str), TokenError> {
+        let algorithm = Algorithm::named(&header.alg);
+        let algorithm = algorithm.filter(|algorithm| self.policy.accepts_algorithm(*algorithm));
+        let algorithm = algorithm.ok_or(TokenError::Algorithm)?;
+        if header.crit.is_some() {
+            return Err(TokenError::CriticalExtension);
+        }
+        match header.kid.as_deref() {
+            Some(key_id) if !key_id.is_empty() => Ok((algorithm, key_id)),
+            _ => Err(TokenError::NoKeyId),
+        }
+    }
+
+    fn check_claims(&self, claims: Claims, now: SystemTime) -> Result<ValidatedToken, TokenError> {
         let issuer = text(&claims.iss).ok_or(TokenError::Claim("iss"))?;
         if !self.policy.accepts_issuer(issuer) {
             return Err(TokenError::Issuer);
         }
-        // A list that contains us is refused as well: such a token is good elsewhere, too.
-        let audience = text(&claims.aud).ok_or(TokenError::Claim("aud"))?;
-        if !self.policy.accepts_audience(audience) {
-            return Err(TokenError::Audience);
-        }
-        let expires = self.check_times(claims, now)?;
+        self.check_audience(claims.aud.as_ref())?;
+        let expires = self.check_times(&claims, now)?;
         Ok(ValidatedToken {
             issuer: issuer.to_owned(),
-            tenant: self.check_tenant(claims)?,
+            tenant: self.check_tenant(&claims)?,
             expires,
+            others: claims.others,
         })
+    }
+
+    /// RFC 7519 §4.1.3. Microsoft's channel signs for one audience. A list that contains us is
+    /// refused there: such a token is good elsewhere, too.
+    fn check_audience(&self, claim: Option<&Value>) -> Result<(), TokenError> {
+        let ours = match claim {
+            Some(Value::String(audience)) => self.policy.accepts_audience(audience),
+            Some(Value::Array(list)) if self.policy.is_general() => list
+                .iter()
+                .filter_map(Value::as_str)
+                .any(|audience| self.policy.accepts_audience(audience)),
+            _ => return Err(TokenError::Claim("aud")),
+        };
+        ours.then_some(()).ok_or(TokenError::Audience)
     }
 
     fn check_tenant(&self, claims: &Claims) -> Result<Option<String>, TokenError> {
@@ -173,10 +218,14 @@ impl TokenValidator {
         Ok(tenant.map(str::to_owned))
     }
 
-    /// RFC 7519 §4.1.4 and §4.1.5, both required, both moved by the leeway.
+    /// RFC 7519 §4.1.4 and §4.1.5, both moved by the leeway; `nbf` is required of Microsoft's
+    /// channel only.
     fn check_times(&self, claims: &Claims, now: SystemTime) -> Result<SystemTime, TokenError> {
         let expires = numeric_date(&claims.exp).ok_or(TokenError::Claim("exp"))?;
-        let not_before = numeric_date(&claims.nbf).ok_or(TokenError::Claim("nbf"))?;
+        let not_before = match &claims.nbf {
+            None if self.policy.is_general() => UNIX_EPOCH,
+            claim => numeric_date(claim).ok_or(TokenError::Claim("nbf"))?,
+        };
         let leeway = self.policy.leeway();
         if now >= expires + leeway {
             return Err(TokenError::Expired);
@@ -200,19 +249,6 @@ fn split(token: &str) -> Result<Parts<'_>, TokenError> {
         claims: json(payload)?,
         signature: bytes(signature)?,
     })
-}
-
-fn check_header(header: &Header) -> Result<&str, TokenError> {
-    if header.alg != "RS256" {
-        return Err(TokenError::Algorithm);
-    }
-    if header.crit.is_some() {
-        return Err(TokenError::CriticalExtension);
-    }
-    match header.kid.as_deref() {
-        Some(key_id) if !key_id.is_empty() => Ok(key_id),
-        _ => Err(TokenError::NoKeyId),
-    }
 }
 
 fn bytes(part: &str) -> Result<Vec<u8>, TokenError> {

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use aws_lc_rs::{hmac, signature};
 use proptest::prelude::*;
 use serde_json::json;
@@ -91,20 +91,109 @@ fn the_same_hmac_under_an_rs256_header_is_refused() {
     assert_eq!(check(&forged), Err(TokenError::Signature));
 }
 
-#[test]
-fn es256_is_refused() {
+/// A P-256 key under `kid`, as its issuer publishes it, and a token that it signed.
+fn es256(kid: &str, claims: &Value) -> (Value, String) {
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
     let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap();
-    let header = json!({"alg": "ES256", "kid": ISSUER.kid});
+    // SEC 1 §2.3.3: one byte that says uncompressed, then both coordinates.
+    let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+    let jwk = json!({"kty": "EC", "crv": "P-256", "kid": kid, "x": encode(x), "y": encode(y)});
+    let header = json!({"alg": "ES256", "kid": kid});
     let message = format!(
         "{}.{}",
         encode(header.to_string()),
-        encode(claims(now()).to_string())
+        encode(claims.to_string())
     );
     let signature = key.sign(&random, message.as_bytes()).unwrap();
-    let token = format!("{message}.{}", encode(signature));
-    assert_eq!(check(&token), Err(TokenError::Algorithm));
+    (jwk, format!("{message}.{}", encode(signature)))
+}
+
+fn key_set(keys: &[Value]) -> KeySet {
+    KeySet::from_jwks(json!({ "keys": keys }).to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn es256_is_refused() {
+    let (jwk, token) = es256("p-256", &claims(now()));
+    let validator = TokenValidator::new(policy());
+    let refused = validator.validate(&token, &key_set(&[jwk]), now());
+    assert_eq!(refused, Err(TokenError::Algorithm));
+}
+
+/// Of a provider that signs with both algorithms.
+fn check_general(token: &str, keys: &KeySet) -> Result<ValidatedToken, TokenError> {
+    let policy = TokenPolicy::of_provider("https://api.botframework.com", APP_ID).unwrap();
+    TokenValidator::new(policy).validate(token, keys, now())
+}
+
+#[test]
+fn a_providers_tokens_may_be_es256_or_rs256_and_nothing_else() {
+    let (jwk, token) = es256("p-256", &claims(now()));
+    let keys = key_set(&[jwk, ISSUER.jwk()]);
+    assert!(check_general(&token, &keys).is_ok());
+    assert!(check_general(&with_claims(|_| ()), &keys).is_ok());
+    // The other algorithm's header over the same signature, and the other key's.
+    for (alg, kid) in [("RS256", "p-256"), ("ES256", ISSUER.kid)] {
+        let header = encode(json!({"alg": alg, "kid": kid}).to_string());
+        let rest = token.split_once('.').unwrap().1;
+        let crossed = format!("{header}.{rest}");
+        let refused = check_general(&crossed, &keys);
+        assert_eq!(refused, Err(TokenError::Signature), "{alg} {kid}");
+    }
+    for alg in ["none", "HS256", "ES384", "PS256", "es256"] {
+        let token = with_header(|header| header["alg"] = alg.into());
+        assert_eq!(check_general(&token, &keys), Err(TokenError::Algorithm));
+    }
+}
+
+#[test]
+fn a_providers_audience_may_be_a_list_and_nbf_left_out() {
+    let keys = ISSUER.key_set();
+    let check = |change: fn(&mut Value)| check_general(&with_claims(change), &keys);
+    assert!(check(|claims| claims["aud"] = json!(["another", APP_ID])).is_ok());
+    assert!(check(|claims| remove(claims, "nbf")).is_ok());
+    let others = check(|claims| claims["aud"] = json!(["another", 7]));
+    assert_eq!(others, Err(TokenError::Audience));
+    let null = check(|claims| claims["nbf"] = json!("soon"));
+    assert_eq!(null, Err(TokenError::Claim("nbf")));
+    let endless = check(|claims| remove(claims, "exp"));
+    assert_eq!(endless, Err(TokenError::Claim("exp")));
+    let graph = check(|claims| claims["iss"] = "https://graph.microsoft.com".into());
+    assert_eq!(
+        graph,
+        Err(TokenError::Issuer),
+        "it is not Microsoft's policy"
+    );
+}
+
+#[test]
+fn what_a_token_says_besides_is_told_and_not_printed() {
+    let token = with_claims(|claims| claims["roles"] = json!(["a secret role"]));
+    let accepted = check(&token).unwrap();
+    assert_eq!(accepted.claim("roles"), Some(&json!(["a secret role"])));
+    assert_eq!(accepted.claim("groups"), None);
+    assert!(!format!("{accepted:?}").contains("a secret role"));
+}
+
+#[test]
+fn points_that_are_not_on_the_curve_are_no_keys() {
+    let (good, token) = es256("p-256", &claims(now()));
+    for (name, value) in [
+        ("crv", json!("P-384")),
+        ("x", json!(encode([0; 31]))),
+        ("y", Value::Null),
+        ("alg", json!("ES384")),
+    ] {
+        let mut bad = good.clone();
+        bad[name] = value;
+        let keys = key_set(&[bad, ISSUER.jwk()]);
+        assert_eq!(keys.len(), 1, "{name}");
+    }
+    let mut off = good;
+    off["y"] = json!(encode([7; 32]));
+    let refused = check_general(&token, &key_set(&[off]));
+    assert_eq!(refused, Err(TokenError::Signature));
 }
 
 #[test]

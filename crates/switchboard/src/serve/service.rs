@@ -1,6 +1,7 @@
 //! The service around the bot: its database, the API and the page, who has the calls, and
 //! the runner that calls reminders.
 
+mod oidc;
 mod settings;
 mod switch;
 
@@ -15,10 +16,11 @@ use switchboard_bot::speech::Synthesizer;
 use switchboard_service::api::{self, Parts};
 use switchboard_service::{Runner, SystemClock, page};
 use switchboard_store::{Store, StoreConfig};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::reminders::{BotCalls, Making, ReminderSettings};
 use crate::Failure;
+use oidc::Provider;
 pub(super) use settings::ServiceSettings;
 use switch::BotSwitch;
 
@@ -47,6 +49,7 @@ pub(super) struct Service {
     switch: Arc<BotSwitch>,
     sandbox: String,
     hosts: Vec<String>,
+    provider: Option<Arc<Provider>>,
 }
 
 /// How reminders are called.
@@ -58,7 +61,7 @@ struct Remind {
 /// A service that runs.
 pub(super) struct Running {
     runner: Option<Runner>,
-    forgetting: JoinHandle<()>,
+    chores: JoinSet<()>,
 }
 
 impl Service {
@@ -85,6 +88,7 @@ impl Service {
                 application: around.application,
                 dialer: OnceLock::new(),
             }),
+            provider: settings.provider()?.map(Arc::new),
             settings: settings.clone(),
             sandbox: around.sandbox,
             store,
@@ -101,6 +105,7 @@ impl Service {
         let parts = Parts {
             store: self.store.clone(),
             keys: self.settings.keys()?,
+            tokens: self.provider.clone().map(|provider| provider as Arc<_>),
             defaults: defaults.transpose()?,
             clock: Arc::new(SystemClock),
             switch: Arc::clone(&self.switch) as Arc<_>,
@@ -122,17 +127,19 @@ impl Service {
             let ledger = Arc::new(store);
             Runner::start(config, ledger, Arc::new(calls), Arc::new(SystemClock))
         });
-        Running {
-            runner,
-            forgetting: tokio::spawn(forget(self.store, days)),
+        let mut chores = JoinSet::new();
+        chores.spawn(forget(self.store, days));
+        if let Some(provider) = self.provider {
+            chores.spawn(async move { provider.keep_keys_fresh().await });
         }
+        Running { runner, chores }
     }
 }
 
 impl Running {
     /// Calls nobody new, and returns when the calls that run are over.
-    pub(super) async fn drain(self, within: Duration) {
-        self.forgetting.abort();
+    pub(super) async fn drain(mut self, within: Duration) {
+        self.chores.abort_all();
         if let Some(runner) = self.runner {
             runner.drain(within).await;
         }

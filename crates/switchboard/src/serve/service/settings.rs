@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_service::api::keys::{KeyConfig, KeyError, Keys};
 
 use super::super::config::Secret;
+use super::oidc::{OidcError, OidcSettings, Provider};
 
 /// The name of the one instance that a file has.
 const ALONE: &str = "alone";
@@ -25,6 +26,9 @@ pub(crate) struct ServiceSettings {
     pub(super) hosts: Vec<String>,
     /// Who may use the API.
     keys: Vec<KeyConfig>,
+    /// Whose access tokens open it, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc: Option<OidcSettings>,
 }
 
 impl Default for ServiceSettings {
@@ -35,6 +39,7 @@ impl Default for ServiceSettings {
             keep_days: 90,
             hosts: Vec::new(),
             keys: Vec::new(),
+            oidc: None,
         }
     }
 }
@@ -79,6 +84,10 @@ impl ServiceSettings {
         let file = self.database.0.expose_secret().strip_prefix("sqlite:")?;
         let file = file.strip_prefix("//").unwrap_or(file);
         (!file.is_empty()).then(|| Path::new(file))
+    }
+
+    pub(super) fn provider(&self) -> Result<Option<Provider>, OidcError> {
+        self.oidc.as_ref().map(Provider::new).transpose()
     }
 
     pub(super) fn keys(&self) -> Result<Keys, KeyError> {
