@@ -116,7 +116,8 @@ async fn measure(args: &LoadArgs) -> Result<(), Failure> {
     let network = bot.transport.network_stats();
     let punctual = bot.engine.punctuality().since(&punctual_before);
     let over = Instant::now() + caller::ROUND + LINGER;
-    let parts = tokio::task::spawn_blocking(move || Parts::measure(&prompt));
+    let features = args.features;
+    let parts = tokio::task::spawn_blocking(move || Parts::measure(&prompt, features));
     let parts = parts.await?.map_err(|error| error.to_string())?;
     tokio::time::sleep_until(over).await;
     for closer in closers {

@@ -273,11 +273,12 @@ pub(super) fn print_parts(calls: usize, cpu: &Spent, parts: &Parts) -> Result<()
     let limit = ms(parts.sum()) + PACKETS_BOTH_WAYS * SRTP_MS;
     writeln!(
         out,
-        "sum of its parts      {limit:.3} ms: decoding {:.3}, speech {:.3}, keys {:.3}, level {:.3}, SRTP {:.3}",
+        "sum of its parts      {limit:.3} ms: decoding {:.3}, speech {:.3}, keys {:.3}, level {:.3}, features {:.3}, SRTP {:.3}",
         ms(parts.decoding),
         ms(parts.speech),
         ms(parts.keys),
         ms(parts.meter),
+        ms(parts.features),
         PACKETS_BOTH_WAYS * SRTP_MS,
     )?;
     writeln!(
