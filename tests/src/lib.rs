@@ -4,13 +4,14 @@
 //! Chromium with a fake microphone, [`softphone`] is the page in one of its tabs,
 //! [`fuzz`] is what must survive any bytes, [`service`] a bot in a process of its own,
 //! [`memory`] what such a process holds, [`simulation`] bot and emulator on virtual time,
-//! [`stage`] what scripted people meet with.
+//! [`stage`] what scripted people meet with, [`engine`] who understands them.
 
 #![forbid(unsafe_code)]
 
 pub mod browser;
 pub mod demo;
 pub mod desk;
+pub mod engine;
 pub mod fuzz;
 pub mod memory;
 pub mod patience;

@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use switchboard_bot::flow::Flow;
 use switchboard_media::wav;
+use switchboard_tests::engine;
 use switchboard_tests::patience::eventually;
 use switchboard_tests::stage::{Stage, blocks, guide, serve};
 use switchboard_tests::{Failure, fixture};
@@ -39,37 +40,47 @@ fn every_guide_has_a_flow_that_can_be_used() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Rooms by REST.
-struct Rooms {
+/// Rooms, or reminders, by REST.
+struct Rest {
     http: reqwest::Client,
     base: String,
 }
 
-impl Rooms {
-    fn of(stage: &Stage) -> Result<Self, Failure> {
-        let base = stage.service.webhook.join("/api/v1/rooms")?;
+impl Rest {
+    fn rooms(stage: &Stage) -> Result<Self, Failure> {
+        Self::of(stage, "/api/v1/rooms")
+    }
+
+    fn reminders(stage: &Stage) -> Result<Self, Failure> {
+        Self::of(stage, "/api/v1/reminders")
+    }
+
+    fn of(stage: &Stage, path: &str) -> Result<Self, Failure> {
         Ok(Self {
             http: reqwest::Client::builder().no_proxy().build()?,
-            base: base.to_string(),
+            base: stage.service.webhook.join(path)?.to_string(),
         })
     }
 
+    /// Asks for something; sent again, the same is asked for once only.
     async fn post(&self, path: &str, body: &Value) -> Result<(u16, Value), Failure> {
-        let request = self.http.post(format!("{}/{path}", self.base));
-        let request = request.bearer_auth(KEY).header("idempotency-key", "once");
+        let url = format!("{}/{path}", self.base);
+        let request = self.http.post(url.trim_end_matches('/'));
+        let once = body["reference"].as_str().unwrap_or("once");
+        let request = request.bearer_auth(KEY).header("idempotency-key", once);
         let answer = request.json(body).send().await?;
         let status = answer.status().as_u16();
         let text = answer.text().await?;
         Ok((status, serde_json::from_str(&text).unwrap_or_default()))
     }
 
-    async fn room(&self, id: &str) -> Result<Value, Failure> {
+    async fn get(&self, id: &str) -> Result<Value, Failure> {
         let request = self.http.get(format!("{}/{id}", self.base));
         let answer = request.bearer_auth(KEY).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
-    /// Waits until a room is as wanted.
+    /// Waits until a room, or a reminder, is as wanted.
     async fn until(
         &self,
         id: &str,
@@ -77,8 +88,8 @@ impl Rooms {
         is: impl Fn(&Value) -> bool,
     ) -> Result<Value, Failure> {
         eventually(what, async || {
-            let room = self.room(id).await?;
-            Ok(is(&room).then_some(room))
+            let now = self.get(id).await?;
+            Ok(is(&now).then_some(now))
         })
         .await
     }
@@ -99,7 +110,7 @@ async fn an_incident_is_reported_by_phone() -> Result<(), Failure> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_opens_the_incident_bridge() -> Result<(), Failure> {
     let mut stage = Stage::start(&guide("incident-bridge")?, KEYS).await?;
-    let rooms = Rooms::of(&stage)?;
+    let rooms = Rest::rooms(&stage)?;
     let reason = json!({"variables": {"reason": "The disk is full."}});
     let alert = async {
         phones(&stage, 3).await?;
@@ -141,7 +152,7 @@ async fn an_alert_opens_the_incident_bridge() -> Result<(), Failure> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_of_rooms_refuses_what_is_wrong() -> Result<(), Failure> {
     let mut stage = Stage::start(&guide("incident-bridge")?, KEYS).await?;
-    let rooms = Rooms::of(&stage)?;
+    let rooms = Rest::rooms(&stage)?;
     let post = async |path: &str, body: Value| -> Result<u16, Failure> {
         Ok(rooms.post(path, &body).await?.0)
     };
@@ -188,7 +199,7 @@ async fn a_meeting_is_booked_and_the_guest_called_in() -> Result<(), Failure> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_is_greeted() -> Result<(), Failure> {
     let mut stage = Stage::start(&guide("meeting")?, KEYS).await?;
-    let rooms = Rooms::of(&stage)?;
+    let rooms = Rest::rooms(&stage)?;
     let open = async {
         phones(&stage, 2).await?;
         let (status, room) = rooms.post("standup", &json!({})).await?;
@@ -283,4 +294,70 @@ async fn callers_are_judged_and_passed_to_whoever_is_idle() -> Result<(), Failur
     let flow = flow.replace("https://crm.example", &format!("http://{address}"));
     let stage = Stage::start(&flow, "").await?;
     stage.passes("front-desk-team").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_say_what_they_want() -> Result<(), Failure> {
+    let wants = |name: &str, confidence: f32| json!({"type": "intent", "name": name, "confidence": confidence});
+    let no = json!({"type": "final", "text": "No, thank you."});
+    let angry = json!({"type": "sentiment", "score": -0.8});
+    let script = engine::Script {
+        utterances: vec![
+            ("Wanda", "welcome", vec![wants("hours", 0.9)]),
+            ("Wanda", "more", vec![no]),
+            ("Olga", "welcome", vec![angry]),
+            ("Cora", "welcome", vec![wants("person", 0.2)]),
+            ("Cora", "welcome", vec![wants("hours", 0.6)]),
+        ],
+        refused: vec!["Kim"],
+    };
+    let address = engine::start(script).await?;
+    let settings = format!("[engine]\nurl = \"ws://{address}/\"");
+    let stage = Stage::start(&guide("speech-ivr")?, &settings).await?;
+    stage.passes("speech-ivr").await
+}
+
+/// Whom the scenario has reminded, and what comes of it.
+const REMINDED: [(&str, &str); 3] = [
+    ("6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8a11", "confirmed"),
+    ("6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8a12", "unconfirmed"),
+    ("6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8a13", "unreached"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_reminded() -> Result<(), Failure> {
+    let keys = KEYS.replace("rooms", "service");
+    let settings = format!("{keys}[reminders]\nattempts = 1\n");
+    let mut stage = Stage::start(&guide("voice-message")?, &settings).await?;
+    let reminders = Rest::reminders(&stage)?;
+    let remind = async {
+        phones(&stage, REMINDED.len()).await?;
+        let mut made = Vec::new();
+        for (user, _) in REMINDED {
+            let at = jiff::Timestamp::now();
+            let text = "Your visit is today. Please press 1.";
+            let body = json!({"user": user, "at": at.to_string(), "text": text, "reference": user});
+            let (status, reminder) = reminders.post("", &body).await?;
+            assert_eq!(status, 201, "{reminder}");
+            made.push(reminder["id"].as_str().unwrap_or_default().to_owned());
+        }
+        for (id, (_, outcome)) in made.iter().zip(REMINDED) {
+            let over = |reminder: &Value| reminder["state"] == "done";
+            let done = reminders.until(id, "the reminder is over", over).await?;
+            assert_eq!(done["outcome"], outcome, "{done}");
+        }
+        Ok::<_, Failure>(())
+    };
+    let (report, reminded) = tokio::join!(stage.play("reminder"), remind);
+    let report = report?;
+    assert!(
+        report.passed,
+        "{}\n{}",
+        report.text(),
+        stage.service.warnings()?
+    );
+    reminded?;
+    let said = stage.service.said()?;
+    assert!(!said.contains("visit is today"), "texts are in no log");
+    stage.end().await
 }
