@@ -5,7 +5,7 @@ mod keys;
 use crate::codec::RATE;
 use crate::dtmf::{Detector, Rate};
 use crate::event::{DigitSource, MediaEvent};
-use crate::level::Meter;
+use crate::level::{Levels, Meter};
 use crate::rtp::RtpHeader;
 use crate::silero::Silero;
 use crate::telephone_event::TelephoneEvents;
@@ -124,6 +124,11 @@ impl Analyzer {
     /// and [`conclude`](Self::conclude), so that several calls' are heard together.
     pub(crate) fn leave_frames(&mut self) {
         self.together = true;
+    }
+
+    /// 20 ms of these levels are said to whoever is heard.
+    pub(crate) fn said(&mut self, levels: &Levels) {
+        self.vad.said(levels);
     }
 
     /// The network, if a frame waits for it.

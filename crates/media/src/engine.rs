@@ -100,6 +100,11 @@ pub struct LegConfig {
     /// Decode and analyse what comes. `false` for a leg that only speaks, such as
     /// a caller's in a load test: packets are counted and forgotten.
     pub hear: bool,
+    /// The echo of what is said is no speech. It is known by its level and costs some
+    /// speech its promptness: whoever speaks into a prompt is mostly noticed within 200 ms,
+    /// at times only after half a second. For callers whose telephones give back what they
+    /// play, such as gateways without echo cancellation.
+    pub guard_echo: bool,
 }
 
 impl LegConfig {
@@ -116,6 +121,7 @@ impl LegConfig {
             live: false,
             linear_payload_type: None,
             hear: true,
+            guard_echo: false,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::codec::Codec;
 use crate::event::{Digit, MediaEvent, PlayId};
+use crate::level::Levels;
 use crate::prompt::Prompt;
 use crate::receive::TelephoneEventFormat;
 use crate::rtp::RtpHeader;
@@ -130,6 +131,12 @@ impl Playout {
     /// What is playing, if anything.
     pub fn playing(&self) -> Option<PlayId> {
         self.playing.as_ref().map(|playing| playing.id)
+    }
+
+    /// Levels of what the last frame said of a prompt, if it did.
+    pub(crate) fn said(&self) -> Option<&Levels> {
+        let playing = self.playing.as_ref().filter(|_| self.pressing.is_none())?;
+        playing.prompt.levels(playing.next.checked_sub(1)?)
     }
 
     /// Moves time on by 20 ms and hands out the packet for it, if there is one:

@@ -11,6 +11,7 @@ use crate::codec::{
     Codec, Decoder, Encoder, EncoderError, MAX_FRAME, MAX_PACKET, OPUS_CLOCK, OpusError, RATE,
     SPEECH_FRAME, SpeechEncoder,
 };
+use crate::level::{Levels, levels};
 use crate::resample::{self, ResampleError};
 use crate::wav::{self, WavError};
 
@@ -44,6 +45,8 @@ pub struct Prompt {
     g722: OnceLock<Packets>,
     pcmu: OnceLock<Packets>,
     pcma: OnceLock<Packets>,
+    /// Of each packet.
+    levels: Zeroizing<Vec<Levels>>,
 }
 
 /// A prompt in one codec.
@@ -89,6 +92,7 @@ impl Prompt {
             g722: OnceLock::new(),
             pcmu: OnceLock::new(),
             pcma: OnceLock::new(),
+            levels: Zeroizing::new(signal.chunks(rate_out as usize / 50).map(levels).collect()),
         }))
     }
 
@@ -114,6 +118,11 @@ impl Prompt {
             None => self.opus.get(index),
             Some(place) => place.get()?.get(index),
         }
+    }
+
+    /// Levels of the packet at `index`; `None` past the last sound.
+    pub(crate) fn levels(&self, index: usize) -> Option<&Levels> {
+        self.levels.get(index)
     }
 
     /// Encodes the prompt for `codec` unless that was done before: once for all calls, in

@@ -17,6 +17,7 @@ use crate::analysis::AnalyzerConfig;
 use crate::codec::OpusError;
 use crate::event::MediaEvent;
 use crate::jitter::{JitterBuffer, Pulled, Pushed};
+use crate::level::Levels;
 use crate::resample::ResampleError;
 use crate::rtp::RtpHeader;
 use crate::silero::Silero;
@@ -223,6 +224,11 @@ impl Receiver {
     /// As of [`Analyzer`](crate::analysis::Analyzer).
     pub(crate) fn leave_frames(&mut self) {
         self.hearing.leave_frames();
+    }
+
+    /// 20 ms of these levels are said to whoever is heard: their echo is no speech.
+    pub(crate) fn said(&mut self, levels: &Levels) {
+        self.hearing.said(levels);
     }
 
     /// The network of speech, if a frame waits for it.

@@ -1,15 +1,18 @@
 //! Where there is speech: a probability per frame, and spans of it.
 
 mod cues;
+mod echo;
 mod frames;
 mod segment;
 
 pub use segment::{SpeechConfig, SpeechConfigError, SpeechEvent};
 
 use cues::Ear;
+use echo::{Guard, STEPS};
 use frames::Frames;
 use segment::Segmenter;
 
+use crate::level::Levels;
 use crate::silero::Silero;
 
 /// Duration of a frame of probability in milliseconds.
@@ -51,6 +54,7 @@ pub struct Vad {
     frames: Frames,
     ear: Ear,
     segmenter: Segmenter,
+    guard: Guard,
     count: u64,
     /// What else was in the frame that waits to be heard.
     waiting: Option<Mask>,
@@ -63,6 +67,7 @@ impl Vad {
             frames: Frames::new(),
             ear: Ear::new(),
             segmenter: Segmenter::new(config),
+            guard: Guard::new(),
             count: 0,
             waiting: None,
         }
@@ -113,12 +118,22 @@ impl Vad {
         let t_ms = self.count * FRAME_MS;
         self.count += 1;
         sink(VadEvent::Frame { t_ms, p });
+        let mut end = t_ms / SLICE_MS * STEPS as u64;
         for slice in frame.as_chunks::<SLICE>().0 {
-            let cues = self.ear.slice(slice);
+            let mut cues = self.ear.slice(slice);
+            end += STEPS as u64;
+            cues.echo = self.guard.is_echo(cues.level, cues.above, end);
             if let Some(event) = self.segmenter.push(p, cues, mask) {
                 sink(VadEvent::Speech(event));
             }
         }
+    }
+
+    /// 20 ms of these levels are said to whoever is heard: their echo is no speech.
+    pub(crate) fn said(&mut self, levels: &Levels) {
+        let frames = self.count + u64::from(self.waiting.is_some());
+        let samples = frames as usize * frames::FRAME + self.frames.filled();
+        self.guard.said(levels, (samples * STEPS / SLICE) as u64);
     }
 
     /// Ends the speech that goes on.

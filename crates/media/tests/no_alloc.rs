@@ -231,6 +231,7 @@ fn engine_allocates_nothing(prompt: &Arc<Prompt>) {
     .unwrap();
     let live = |ssrc| LegConfig {
         live: true,
+        guard_echo: true,
         ..LegConfig::new(111, ssrc)
     };
     let mut from = engine.open(live(1)).unwrap();

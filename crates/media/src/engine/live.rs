@@ -15,6 +15,7 @@ use super::leg::Shared;
 use super::slot::{SlotReceiver, SlotSender, slots};
 use super::stats::{LegCounters, count};
 use crate::codec::{Codec, EncoderError, MAX_PACKET, OpusError, RATE, SPEECH_FRAME, SpeechEncoder};
+use crate::level::{Levels, SILENT, levels};
 use crate::rtp::RtpHeader;
 
 /// Samples of a piece of audio, either way: 20 ms at 16 kHz.
@@ -47,6 +48,7 @@ pub struct Ears {
 pub struct Voice {
     packets: SlotSender,
     encoder: SpeechEncoder,
+    /// A frame's levels, then the frame encoded.
     packet: Zeroizing<Vec<u8>>,
     shared: Arc<Shared>,
 }
@@ -117,7 +119,7 @@ pub(super) fn live(
         voice: Voice {
             packets,
             encoder: SpeechEncoder::new(codec)?,
-            packet: Zeroizing::new(vec![0; MAX_PACKET]),
+            packet: Zeroizing::new(vec![0; SILENT.len() + MAX_PACKET]),
             shared: Arc::clone(shared),
         },
     };
@@ -186,7 +188,9 @@ impl Voice {
         if !self.packets.has_room() || self.shared.hush.is_up() {
             return Err(VoiceError::Full);
         }
-        let len = self.encoder.encode(frame, &mut self.packet[..])?;
+        let (head, packet) = self.packet.split_at_mut(SILENT.len());
+        head.copy_from_slice(&levels(frame));
+        let len = SILENT.len() + self.encoder.encode(frame, packet)?;
         let header = RtpHeader::default();
         let packet = &self.packet[..len];
         let sent = self.packets.send(Instant::now(), header, packet);
@@ -238,14 +242,17 @@ impl LiveEnds {
         }
     }
 
-    /// Lets `send` have the packet for this frame, if there is one.
-    pub(super) fn speak(&mut self, send: impl FnOnce(Option<&[u8]>)) {
+    /// Lets `send` have the packet for this frame and its levels, if there is one.
+    pub(super) fn speak(&mut self, send: impl FnOnce(Option<(&Levels, &[u8])>)) {
         let waiting = self.spoken.waiting();
         let now = waiting > 0 && (self.talking || waiting >= HEAD_START);
         // A lone packet is sent in the next frame, be there more by then or not.
         self.talking = waiting > 0;
         match now {
-            true => _ = self.spoken.receive(|slot| send(Some(slot.payload()))),
+            true => {
+                let spoken = &mut self.spoken;
+                let _ = spoken.receive(|slot| send(slot.payload().split_first_chunk()));
+            }
             false => send(None),
         }
     }

@@ -15,6 +15,7 @@ use super::stats::{LegCounters, count};
 use super::{EngineError, LegConfig};
 use crate::analysis::AnalyzerConfig;
 use crate::event::{MediaEvent, PlayId};
+use crate::level::{Levels, SILENT};
 use crate::playout::{Playout, PlayoutConfig};
 use crate::receive::{Format, Formats, Receiver, ReceiverConfig};
 use crate::silero::Silero;
@@ -59,6 +60,8 @@ pub(super) struct Pipeline {
     /// When the oldest packet came that was taken in this tick.
     taken: Option<Instant>,
     deaf: bool,
+    /// Whether the receiver is told what is said.
+    guards: bool,
     /// Wakes whoever carries packets and events away.
     waker: Waker,
     shared: Arc<Shared>,
@@ -118,6 +121,7 @@ impl Pipeline {
             listen_at: None,
             taken: None,
             deaf: !config.hear,
+            guards: config.guard_echo && config.hear,
             waker,
             shared,
             counters,
@@ -276,6 +280,8 @@ impl Pipeline {
         let Self {
             rings,
             playout,
+            receiver,
+            guards,
             counters,
             shared,
             ..
@@ -299,7 +305,13 @@ impl Pipeline {
                 });
             };
             let mut event = |event| offer(events, counters, event);
-            let mut frame = |packet: Option<&[u8]>| playout.frame(packet, &mut send, &mut event);
+            let mut frame = |live: Option<(&Levels, &[u8])>| {
+                playout.frame(live.map(|(_, packet)| packet), &mut send, &mut event);
+                let said = playout.said().or(live.map(|(levels, _)| levels));
+                if *guards {
+                    receiver.said(said.unwrap_or(&SILENT));
+                }
+            };
             match live {
                 Some(live) => live.speak(frame),
                 None => frame(None),

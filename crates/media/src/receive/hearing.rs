@@ -12,6 +12,7 @@ use crate::codec::{
 };
 use crate::event::MediaEvent;
 use crate::jitter::Packet;
+use crate::level::Levels;
 use crate::resample::Stream;
 use crate::rtp::RtpHeader;
 use crate::silero::Silero;
@@ -347,6 +348,10 @@ impl Hearing {
 
     pub(super) fn leave_frames(&mut self) {
         self.analyzer.leave_frames();
+    }
+
+    pub(super) fn said(&mut self, levels: &Levels) {
+        self.analyzer.said(levels);
     }
 
     pub(super) fn network(&mut self) -> Option<&mut Silero> {

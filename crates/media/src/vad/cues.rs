@@ -35,6 +35,8 @@ pub(super) struct Cues {
     pub(super) above: f32,
     /// One or two steady tones and little else.
     pub(super) tonal: bool,
+    /// It is, or may be, the echo of what is said.
+    pub(super) echo: bool,
 }
 
 pub(super) struct Ear {
@@ -68,6 +70,7 @@ impl Ear {
             level,
             above: level - floor,
             tonal: leftover(&self.slow) < MAX_TONAL,
+            echo: false,
         }
     }
 

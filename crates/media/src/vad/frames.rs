@@ -51,6 +51,11 @@ impl Frames {
         now
     }
 
+    /// Samples of the frame that is being filled.
+    pub(super) fn filled(&self) -> usize {
+        self.filled
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.filled == FRAME
     }

@@ -105,7 +105,7 @@ impl Segmenter {
     /// Takes the next slice.
     pub(super) fn push(&mut self, p: f32, cues: Cues, mask: Mask) -> Option<SpeechEvent> {
         self.now_ms += SLICE_MS;
-        let voice = mask != Mask::Closed && !cues.tonal;
+        let voice = mask != Mask::Closed && !cues.tonal && !cues.echo;
         self.levels.rotate_left(1);
         self.levels[LOOK_BACK - 1] = if voice && cues.above >= MIN_ABOVE {
             cues.level
@@ -175,6 +175,7 @@ mod tests {
                     level,
                     above,
                     tonal: false,
+                    echo: false,
                 };
                 let event = segmenter.push(p, cues, mask);
                 heard.extend(event.map(|event| (now_ms, event)));
