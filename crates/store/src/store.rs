@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Row, SqlSafeStr, Transaction};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Connection as _, Executor, Row, SqlSafeStr, Transaction};
 use switchboard_reminders::{
     Claim, Ending, Outcome, Refusal, Reminder, ReminderId, Terms, Verdict,
 };
@@ -167,6 +167,12 @@ impl Store {
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(patience)
+            // SQLite gives a transaction up by itself when the disk is full, and sqlx then
+            // believes for ever that the connection is in one.
+            .before_acquire(|connection, _| {
+                let free = !connection.is_in_transaction();
+                Box::pin(async move { Ok(free) })
+            })
             .after_connect(move |connection, _| {
                 let settings = AssertSqlSafe(settings(kind, patience));
                 Box::pin(async move { connection.execute(settings).await.map(drop) })

@@ -73,6 +73,17 @@ async fn a_full_disk_takes_nothing_and_loses_nothing() {
     let refused = store.insert(&many, None, Timestamp::UNIX_EPOCH).await;
     assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
     assert_eq!(store.counts().await.unwrap(), Counts::default());
+    // Connections that a transaction failed on are replaced; new ones have room.
+    for _ in 1..CONNECTIONS {
+        let _ = store.insert(&many, None, Timestamp::UNIX_EPOCH).await;
+    }
+    let free = store.counts().await.unwrap().waiting == many.len() as u64
+        || store
+            .insert(&many, None, Timestamp::UNIX_EPOCH)
+            .await
+            .is_ok();
+    assert!(free, "there is room, and nothing is taken");
+    assert_eq!(store.counts().await.unwrap().waiting, many.len() as u64);
 }
 
 #[tokio::test]
