@@ -22,6 +22,7 @@ mod room;
 mod sharing;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -214,21 +215,33 @@ impl Cloud {
 
     /// The same in a room, where a bot has no session with a caller.
     fn media_in_room(&mut self, room: &str, seat: u32, call: &str, action: MediaAction) {
-        match action {
+        let call = call.to_owned();
+        let action = match action {
             MediaAction::Play { operation, what } => {
-                let call = call.to_owned();
                 let task = RoomTask { call, operation };
-                self.room_media(room, RoomAction::Play { seat, task, what });
+                RoomAction::Play { seat, task, what }
             }
-            MediaAction::StopPlaying => self.room_media(room, RoomAction::StopPlaying { seat }),
+            MediaAction::Record {
+                operation,
+                prompts,
+                beep,
+                plan,
+            } => RoomAction::Record {
+                seat,
+                task: RoomTask { call, operation },
+                prompts,
+                beep,
+                plan,
+            },
+            MediaAction::StopPlaying => RoomAction::StopPlaying { seat },
+            // Of a transfer: the one it goes to is not in the room.
+            MediaAction::Host { .. } | MediaAction::End => {
+                return self.effects.push_back(Effect::Media { call, action });
+            }
             // Leaving the seat ends its media.
-            MediaAction::OfferToBot { .. }
-            | MediaAction::Host { .. }
-            | MediaAction::Record { .. }
-            | MediaAction::Bridge
-            | MediaAction::LeaveBot
-            | MediaAction::End => {}
-        }
+            MediaAction::OfferToBot { .. } | MediaAction::Bridge | MediaAction::LeaveBot => return,
+        };
+        self.room_media(room, action);
     }
 
     /// Shows an event to the call's phones and to those who watch.

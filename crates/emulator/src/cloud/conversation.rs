@@ -62,6 +62,8 @@ pub(crate) struct Group {
     pub(crate) inviter: Option<IdentitySet>,
     /// Whether it has been told the whole roster once.
     pub(crate) told: bool,
+    /// The phone that is being transferred out of it.
+    pub(crate) transferee: Option<String>,
 }
 
 impl Group {
@@ -209,6 +211,19 @@ impl Conversation {
     pub(crate) fn service_hosted(&self) -> bool {
         let media = self.bot.as_ref().and_then(|bot| bot.media.as_ref());
         matches!(media, Some(BotMedia::Service))
+    }
+
+    /// The phone that a transfer or a redirect is about.
+    pub(crate) fn leaving(&self) -> Option<&String> {
+        let group = self.group.as_ref();
+        let transferee = group.and_then(|group| group.transferee.as_ref());
+        self.caller.as_ref().or(transferee)
+    }
+
+    /// Whether a phone has left a room by transfer and is to take the new call.
+    pub(crate) fn awaits(&self, phone: &str) -> bool {
+        let joining = matches!(self.phase, Phase::Joining { .. });
+        joining && self.caller.is_none() && self.leaving().is_some_and(|one| one == phone)
     }
 
     /// The phones that are in the conversation, not those that ring.

@@ -264,7 +264,15 @@ pub(crate) enum RoomAction {
         task: RoomTask,
         what: Playable,
     },
-    /// Stop what a seat plays and forget what waits to be.
+    /// Play this to everybody else, then record what the seat hears of them.
+    Record {
+        seat: u32,
+        task: RoomTask,
+        prompts: Vec<Url>,
+        beep: bool,
+        plan: RecordPlan,
+    },
+    /// Stop what a seat plays or records and forget what waits to be.
     StopPlaying { seat: u32 },
     /// Let these alone hear a seat, or everyone again.
     Route {
@@ -302,6 +310,12 @@ pub(crate) enum RoomReport {
     Played {
         task: RoomTask,
         outcome: Result<(), String>,
+    },
+    /// A recording ended; there is a clip if there is something in it.
+    Recorded {
+        task: RoomTask,
+        end: RecordEnd,
+        clip: Option<Clip>,
     },
     /// Hold music plays, or why not.
     Held {

@@ -116,7 +116,8 @@ impl Cloud {
             message: Some(end.message.clone()),
         };
         self.show(call, terminated, now);
-        let people: Vec<_> = call.people().cloned().collect();
+        let awaited = call.leaving().filter(|phone| call.awaits(phone));
+        let people: Vec<_> = call.people().chain(awaited).cloned().collect();
         for phone in people {
             let reason = end.told(&phone);
             let id = call.id.clone();

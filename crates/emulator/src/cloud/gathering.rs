@@ -214,6 +214,11 @@ impl Cloud {
                 self.show_in_room(room, TimelineEvent::Prompt { name, state }, now);
             }
             RoomReport::Played { task, outcome } => self.done(&task.call, &task.operation, outcome),
+            RoomReport::Recorded { task, end, clip } => {
+                self.with_call(&task.call, |cloud, call| {
+                    cloud.recorded(call, &task.operation, end, clip.as_ref());
+                });
+            }
             RoomReport::Held {
                 seat,
                 task,

@@ -184,7 +184,7 @@ impl Cloud {
         now: Instant,
     ) -> Result<Reply, Fault> {
         established(call, "transfer")?;
-        not_in_group(call)?;
+        let transferee = self.transferee(call, request.transferee.as_ref())?;
         let Some(target) = request.transfer_target else {
             return Err(Fault::property("transferTarget", "a transfer needs one"));
         };
@@ -200,11 +200,12 @@ impl Cloud {
             ChangeType::Updated,
             &notice::change(CallState::Transferring),
         );
-        let phones = self.phones_of(&targets, call.caller.as_deref());
-        let with = phones.first().map(|phone| self.named(phone));
-        if let Some(caller) = call.caller.clone() {
-            self.tell_state(call, &caller, PhoneCallState::Transferring, with.clone());
+        if let Some(group) = &mut call.group {
+            group.transferee = transferee;
         }
+        let phones = self.phones_of(&targets, call.leaving().map(String::as_str));
+        let with = phones.first().map(|phone| self.named(phone));
+        self.tell_leaving(call, PhoneCallState::Transferring, with.clone());
         let ring = self.ring(call, phones, RING_LIMIT, IncomingReason::Transfer, now);
         call.phase = Phase::Transferring(ring);
         if with.is_none() {

@@ -118,6 +118,7 @@ impl Cloud {
             subject: None,
             inviter: None,
             told: false,
+            transferee: None,
         };
         if let Some(room) = self.rooms.get_mut(room) {
             let who = Who::Bot(id.clone());

@@ -68,7 +68,7 @@ impl Cloud {
         reason: IncomingReason,
         now: Instant,
     ) -> Ring {
-        let from = match &call.caller {
+        let from = match call.leaving() {
             Some(_) if call.masked.caller => Named::new(MASKED),
             Some(caller) => self.named(caller),
             None => Named::new(BOT_NAME),
@@ -104,7 +104,7 @@ impl Cloud {
             let data = notice::change(CallState::TransferAccepted);
             self.notify(call, ChangeType::Updated, &data);
         }
-        let caller = call.caller.as_ref().map(|caller| self.named(caller));
+        let caller = call.leaving().map(|caller| self.named(caller));
         let caller = caller.map(|name| hide(name, call.masked.caller));
         self.tell_state(call, phone, PhoneCallState::Establishing, caller);
         let leg = Leg::Agent;
@@ -115,6 +115,9 @@ impl Cloud {
     pub(super) fn agent_hosted(&mut self, call: &mut Conversation, now: Instant) {
         if call.caller_hosted {
             return self.join(call, now);
+        }
+        if call.group.is_some() {
+            return self.call_transferee(call, now);
         }
         let Some(caller) = call.caller.clone() else {
             return;
@@ -137,6 +140,7 @@ impl Cloud {
             return;
         };
         call.phase = Phase::Joined;
+        self.bot_left(call, now);
         self.media(call, MediaAction::Bridge);
         self.media(call, MediaAction::LeaveBot);
         let result = if transfer {
@@ -180,8 +184,16 @@ impl Cloud {
         if !transfer {
             return self.end(call, &End::no_media(why), now);
         }
-        if let Some(agent) = call.agent.take() {
-            self.dismiss(call, &agent, "The call could not be handed over");
+        let of_room = call.group.is_some();
+        let awaited = call.leaving().filter(|phone| call.awaits(phone)).cloned();
+        let caller = call.caller.take_if(|_| of_room);
+        for phone in call.agent.take().into_iter().chain(awaited).chain(caller) {
+            self.dismiss(call, &phone, "The call could not be handed over");
+        }
+        if of_room {
+            // Both sessions are of a call that won't be.
+            self.media(call, MediaAction::End);
+            call.caller_hosted = false;
         }
         self.transfer_failed(call, why);
     }
@@ -196,9 +208,10 @@ impl Cloud {
             ..notice::change(CallState::Established)
         };
         self.notify(call, ChangeType::Updated, &data);
-        if let Some(caller) = call.caller.clone() {
-            let bot = Some(Named::new(BOT_NAME));
-            self.tell_state(call, &caller, PhoneCallState::Established, bot);
+        let bot = Some(Named::new(BOT_NAME));
+        self.tell_leaving(call, PhoneCallState::Established, bot);
+        if let Some(group) = &mut call.group {
+            group.transferee = None;
         }
     }
 }

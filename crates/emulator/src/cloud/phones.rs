@@ -289,6 +289,10 @@ impl Cloud {
         sdp: String,
         now: Instant,
     ) -> Result<(), String> {
+        if call.awaits(phone) {
+            self.transferee_comes(call, phone, sdp);
+            return Ok(());
+        }
         let rings = call.ring().is_some_and(|ring| ring.phones.remove(phone));
         if !rings {
             return Err("That call does not ring here.".to_owned());
@@ -337,6 +341,9 @@ impl Cloud {
                 self.ring_failed(call, 603, "the call was declined", now);
             }
             return;
+        }
+        if call.awaits(phone) {
+            return self.handover_failed(call, "the call was declined", now);
         }
         if call.people().any(|someone| someone == phone) {
             let who = self.named(phone).name;

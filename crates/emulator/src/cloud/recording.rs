@@ -14,7 +14,8 @@ const DEFAULT_SECONDS: i32 = 5;
 const SECONDS: std::ops::RangeInclusive<i32> = 1..=120;
 
 impl Cloud {
-    /// Records what the caller says, after prompts and a beep.
+    /// Records what the caller says, after prompts and a beep; in a room, what everybody
+    /// else says. Graph asks for no more than media of its own.
     pub(super) fn record_response(
         &mut self,
         call: &mut Conversation,
@@ -23,9 +24,6 @@ impl Cloud {
         established(call, "recordResponse")?;
         if !call.service_hosted() {
             return Err(Fault::not_service_hosted("recordResponse"));
-        }
-        if call.group.is_some() {
-            return Err(Fault::only_for("peer-to-peer"));
         }
         check_context(request.client_context.as_deref())?;
         let plan = plan(&request)?;

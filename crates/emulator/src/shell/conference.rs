@@ -9,9 +9,12 @@ use std::sync::mpsc as orders;
 use std::time::{Duration, Instant};
 
 use switchboard_media::engine::{LIVE_FRAME, LiveAudio, VoiceError};
+use switchboard_media::event::MediaEvent;
 use switchboard_media::mixer::Mixer;
 use tokio::sync::mpsc;
 use zeroize::{Zeroize, Zeroizing};
+
+use super::record::Recorder;
 
 /// Seats of one conference.
 pub(super) const MAX_SEATS: usize = 100;
@@ -24,7 +27,7 @@ const HEAD_START: usize = 2;
 const MAX_WAITING: usize = 6;
 /// Rounds of silence that are still sent, for the codec to come to rest.
 const TAIL: u32 = 10;
-/// Ends of prompts that may wait to be told of.
+/// Ends of prompts and recordings that may wait to be told of.
 const EVENTS: usize = 256;
 
 type Frame = [f32; LIVE_FRAME];
@@ -62,8 +65,19 @@ pub(super) enum Order {
         seat: u32,
         samples: Samples,
     },
+    /// Stops what a seat says, or what it records.
     Stop {
         seat: u32,
+    },
+    /// Records what a seat hears.
+    Record {
+        seat: u32,
+        recorder: Box<Recorder>,
+    },
+    /// Somebody pressed a key, which no audio has in it (RFC 4733).
+    Key {
+        seat: u32,
+        event: MediaEvent,
     },
     /// Lets these alone hear a seat, or everyone again.
     Route {
@@ -79,6 +93,13 @@ pub(super) struct Played {
     pub(super) interrupted: bool,
 }
 
+/// What is over.
+pub(super) enum Over {
+    Said(Played),
+    /// What a seat heard.
+    Recorded(u32, Box<Recorder>),
+}
+
 /// The thread's handle; it ends when this is dropped.
 pub(super) struct Conference {
     orders: orders::Sender<Order>,
@@ -86,12 +107,12 @@ pub(super) struct Conference {
 
 impl Conference {
     /// Starts the thread.
-    pub(super) fn start() -> Result<(Self, mpsc::Receiver<Played>), std::io::Error> {
+    pub(super) fn start() -> Result<(Self, mpsc::Receiver<Over>), std::io::Error> {
         let (sender, receiver) = orders::channel();
-        let (played, events) = mpsc::channel(EVENTS);
+        let (over, events) = mpsc::channel(EVENTS);
         std::thread::Builder::new()
             .name("conference".to_owned())
-            .spawn(move || run(&receiver, &played))?;
+            .spawn(move || run(&receiver, &over))?;
         Ok((Self { orders: sender }, events))
     }
 
@@ -101,7 +122,7 @@ impl Conference {
     }
 }
 
-fn run(orders: &orders::Receiver<Order>, played: &mpsc::Sender<Played>) {
+fn run(orders: &orders::Receiver<Order>, told: &mpsc::Sender<Over>) {
     let mut mix = Mix::new();
     let mut next = Instant::now();
     loop {
@@ -114,7 +135,7 @@ fn run(orders: &orders::Receiver<Order>, played: &mpsc::Sender<Played>) {
         }
         mix.round(&mut |over| {
             // Whoever is told falls behind by seconds only when it is gone.
-            let _ = played.try_send(over);
+            let _ = told.try_send(over);
         });
         next += ROUND;
         let now = Instant::now();
@@ -132,7 +153,7 @@ struct Mix {
     /// Who is apart from the others.
     lobby: BTreeSet<u32>,
     free: Vec<usize>,
-    ended: Vec<Played>,
+    ended: Vec<Over>,
     frame: Zeroizing<Frame>,
 }
 
@@ -143,6 +164,7 @@ struct Member {
     saying: Option<Track>,
     muted: bool,
     held: Option<Track>,
+    recorder: Option<Box<Recorder>>,
     /// Who alone hears it, and what it said in this round.
     private: Option<(BTreeSet<u32>, Zeroizing<Vec<f32>>)>,
     /// Rounds in which nothing was to be heard.
@@ -202,13 +224,40 @@ impl Mix {
                     member.private = receivers.map(|receivers| (receivers, frame()));
                 }
             }
-            Order::Stop { seat } => {
-                let member = self.members.get_mut(&seat);
-                if member.is_some_and(|member| member.saying.take().is_some()) {
-                    let interrupted = true;
-                    self.ended.push(Played { seat, interrupted });
+            Order::Stop { seat } => self.stop(seat),
+            Order::Record { seat, recorder } => {
+                if let Some(member) = self.members.get_mut(&seat) {
+                    member.recorder = Some(recorder);
                 }
             }
+            Order::Key { seat, event } => self.key(seat, &event),
+        }
+    }
+
+    fn stop(&mut self, seat: u32) {
+        let Some(member) = self.members.get_mut(&seat) else {
+            return;
+        };
+        if member.saying.take().is_some() {
+            let interrupted = true;
+            self.ended.push(Over::Said(Played { seat, interrupted }));
+        }
+        if let Some(mut recorder) = member.recorder.take() {
+            recorder.cancel();
+            self.ended.push(Over::Recorded(seat, recorder));
+        }
+    }
+
+    /// Recorders hear of a key of somebody who is heard.
+    fn key(&mut self, seat: u32, event: &MediaEvent) {
+        let who = self.members.get(&seat);
+        let who = who.filter(|_| !self.lobby.contains(&seat));
+        if who.is_none_or(|who| who.muted || who.held.is_some() || who.private.is_some()) {
+            return;
+        }
+        let others = self.members.iter_mut().filter(|(other, _)| **other != seat);
+        for recorder in others.filter_map(|(_, member)| member.recorder.as_mut()) {
+            recorder.handle(event);
         }
     }
 
@@ -225,6 +274,7 @@ impl Mix {
             saying: None,
             muted: false,
             held: None,
+            recorder: None,
             private: None,
             silent: 0,
         };
@@ -240,9 +290,9 @@ impl Mix {
     }
 
     /// 20 ms of everyone; tells what ended.
-    fn round(&mut self, played: &mut impl FnMut(Played)) {
+    fn round(&mut self, told: &mut impl FnMut(Over)) {
         for over in self.ended.drain(..) {
-            played(over);
+            told(over);
         }
         for (seat, member) in &mut self.members {
             let spoke = member.speak(&mut self.frame);
@@ -259,10 +309,10 @@ impl Mix {
             if member.saying.as_ref().is_some_and(Track::is_over) {
                 member.saying = None;
                 let interrupted = false;
-                played(Played {
+                told(Over::Said(Played {
                     seat: *seat,
                     interrupted,
-                });
+                }));
             }
         }
         self.mixer.turn();
@@ -282,6 +332,9 @@ impl Mix {
             }
             if let Some(member) = self.members.get_mut(&seat) {
                 member.hear(&mut self.frame);
+                if let Some(recorder) = member.recorder.take_if(|one| one.end().is_some()) {
+                    told(Over::Recorded(seat, recorder));
+                }
             }
         }
         self.frame.zeroize();
@@ -322,6 +375,9 @@ impl Member {
             if music.is_over() {
                 music.at = 0;
             }
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.hear_mix(frame);
         }
         let Some(audio) = &mut self.audio else { return };
         let still = frame.iter().all(|sample| *sample == 0.0);
@@ -434,7 +490,10 @@ mod tests {
     fn rounds(mix: &mut Mix, count: usize) -> Vec<Played> {
         let mut told = Vec::new();
         for _ in 0..count {
-            mix.round(&mut |over| told.push(over));
+            mix.round(&mut |over| match over {
+                Over::Said(played) => told.push(played),
+                Over::Recorded(..) => panic!("nothing is recorded"),
+            });
         }
         told
     }

@@ -11,6 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use switchboard_media::analysis::{Analyzer, AnalyzerConfig};
 use switchboard_media::engine::LIVE_FRAME;
 use switchboard_media::event::{Digit, MediaEvent};
 use switchboard_media::wav;
@@ -32,6 +33,8 @@ const FRAME_MS: u64 = 20;
 /// What was said so far. Time is the audio's own.
 pub(super) struct Recorder {
     plan: RecordPlan,
+    /// Hears what no leg's analysis hears, and up to when it has.
+    analyzer: Option<(Box<Analyzer>, u64)>,
     samples: Zeroizing<Vec<f32>>,
     /// Media time at the start, once the first piece is heard.
     begun: Option<u64>,
@@ -47,12 +50,36 @@ impl Recorder {
         let most = RATE as usize * plan.longest.as_secs() as usize + LIVE_FRAME;
         Self {
             plan,
+            analyzer: None,
             samples: Zeroizing::new(Vec::with_capacity(most)),
             begun: None,
             speaking: false,
             spoke: None,
             end: None,
         }
+    }
+
+    /// A recorder of a mix, which finds speech and keys in it itself.
+    pub(super) fn of_a_mix(plan: RecordPlan) -> Self {
+        let quiet = AnalyzerConfig {
+            level: false,
+            ..AnalyzerConfig::default()
+        };
+        Self {
+            analyzer: Some((Box::new(Analyzer::new(quiet)), 0)),
+            ..Self::new(plan)
+        }
+    }
+
+    /// Takes the next 20 ms of a mix.
+    pub(super) fn hear_mix(&mut self, samples: &[f32; LIVE_FRAME]) {
+        let Some((mut analyzer, heard)) = self.analyzer.take() else {
+            return;
+        };
+        let end_ms = heard + FRAME_MS;
+        analyzer.process(samples, &mut |event| self.handle(&event));
+        self.hear(end_ms, samples);
+        self.analyzer = Some((analyzer, end_ms));
     }
 
     /// Takes 20 ms that end at `end_ms`.
@@ -94,6 +121,11 @@ impl Recorder {
     fn stops(&self, digit: Digit) -> bool {
         let key = digit.as_char();
         self.plan.stop_tones.chars().any(|stop| stop == key)
+    }
+
+    /// Breaks it off.
+    pub(super) fn cancel(&mut self) {
+        self.end = Some(RecordEnd::Cancelled);
     }
 
     /// How it ended, once it has.
@@ -212,6 +244,7 @@ async fn fetch(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use switchboard_media::event::DigitSource;
+    use switchboard_media::tone::{DtmfTone, dial};
 
     use super::*;
 
@@ -272,6 +305,32 @@ mod tests {
         let (took, end) = run(plan(2, 1, 9), &keys);
         assert_eq!(end, RecordEnd::StopTone);
         assert_eq!(took, 1_500);
+    }
+
+    #[test]
+    fn a_recorder_of_a_mix_hears_keys_and_silence_itself() {
+        let mut recorder = Recorder::of_a_mix(plan(2, 1, 9));
+        let mut pieces = 0;
+        while recorder.end().is_none() {
+            recorder.hear_mix(&[0.0; LIVE_FRAME]);
+            pieces += 1;
+        }
+        assert_eq!(
+            (pieces, recorder.end()),
+            (100, Some(RecordEnd::NothingSaid))
+        );
+        let mut recorder = Recorder::of_a_mix(plan(5, 1, 9));
+        let tone = DtmfTone::new(Digit::from_char('#').unwrap());
+        let key = dial(RATE, "#", &tone);
+        let (pieces, _) = key.as_chunks::<LIVE_FRAME>();
+        for piece in pieces {
+            recorder.hear_mix(piece);
+        }
+        assert_eq!(recorder.end(), Some(RecordEnd::StopTone));
+        let mut recorder = Recorder::of_a_mix(plan(5, 1, 9));
+        recorder.cancel();
+        recorder.hear_mix(&[0.0; LIVE_FRAME]);
+        assert_eq!(recorder.end(), Some(RecordEnd::Cancelled));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use switchboard_media::event::MediaEvent;
 use switchboard_transport::whip::{MediaBlob, WhipClient};
 use switchboard_transport::{Session, SessionEvent, Transport};
 use tokio::sync::mpsc;
@@ -15,10 +16,11 @@ use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
 use super::Hub;
-use super::conference::{Conference, MAX_SEATS, Order, Played, Samples, hold_music};
+use super::conference::{Conference, MAX_SEATS, Order, Over, Played, Samples, hold_music};
 use super::fetch::{self, FetchError, Sound};
-use crate::cloud::{RoomAction, RoomReport, RoomTask};
-use player::{Player, Step};
+use super::record::{Recorder, beep};
+use crate::cloud::{Playable, RecordEnd, RoomAction, RoomReport, RoomTask};
+use player::{Player, Step, Waiting};
 
 /// Session events that may wait for the room's task.
 const EVENTS: usize = 256;
@@ -35,9 +37,9 @@ pub(super) async fn run(
     if let Err(error) = &started {
         tracing::error!(%error, "no thread for a conference could be started");
     }
-    let (conference, mut played) = started.map_or_else(
+    let (conference, mut over) = started.map_or_else(
         |_| (None, mpsc::channel(1).1),
-        |(conference, played)| (Some(conference), played),
+        |(conference, over)| (Some(conference), over),
     );
     let mut media = RoomMedia {
         hub: Arc::clone(&hub),
@@ -55,7 +57,7 @@ pub(super) async fn run(
             },
             Some(Ok(job)) = media.jobs.join_next() => media.done(job),
             Some((seat, event)) = events.recv() => media.session_event(seat, event),
-            Some(played) = played.recv() => media.track_ended(played),
+            Some(over) = over.recv() => media.over(over),
             () = hub.stopped() => break,
         }
     }
@@ -86,8 +88,10 @@ struct Leg {
     session: Option<AbortHandle>,
     /// Where an application's session can be ended.
     bot: Option<(Url, SecretString)>,
-    /// What an application plays whose media is the cloud's.
+    /// What an application plays and records whose media is the cloud's.
     player: Player,
+    /// The call whose recordings are kept.
+    recorded: Option<String>,
 }
 
 /// Something that took time.
@@ -134,8 +138,30 @@ impl RoomMedia {
             RoomAction::Hold { seat, task, music } => self.hold(seat, task, music),
             RoomAction::Resume { seat } => self.order(Order::Hold { seat, music: None }),
             RoomAction::Play { seat, task, what } => {
-                let step = self.player(seat).map(|player| player.add(task, what));
-                self.take_step(seat, step);
+                let (beep, then) = (false, None);
+                let operation = Waiting {
+                    task,
+                    what,
+                    beep,
+                    then,
+                };
+                self.add(seat, operation);
+            }
+            RoomAction::Record {
+                seat,
+                task,
+                prompts,
+                beep,
+                plan,
+            } => {
+                let (what, then) = (Playable::Files(prompts), Some(plan));
+                let operation = Waiting {
+                    task,
+                    what,
+                    beep,
+                    then,
+                };
+                self.add(seat, operation);
             }
             RoomAction::Route { seat, receivers } => self.order(Order::Route { seat, receivers }),
             RoomAction::StopPlaying { seat } => self.stop_playing(seat),
@@ -198,6 +224,11 @@ impl RoomMedia {
         });
     }
 
+    fn add(&mut self, seat: u32, operation: Waiting) {
+        let step = self.player(seat).map(|player| player.add(operation));
+        self.take_step(seat, step);
+    }
+
     fn player(&mut self, seat: u32) -> Option<&mut Player> {
         Some(&mut self.legs.get_mut(&seat)?.player)
     }
@@ -208,10 +239,18 @@ impl RoomMedia {
         while let Some(step) = next.take() {
             match step {
                 Step::Wait => {}
-                Step::Fetch(what) => {
-                    let hub = Arc::clone(&self.hub);
-                    let fetch = async move { Job::Fetched(seat, fetch::sounds(&hub, what).await) };
-                    self.jobs.spawn(fetch);
+                Step::Fetch(what, beeps) => {
+                    let fetch = fetched(Arc::clone(&self.hub), what, beeps);
+                    self.jobs
+                        .spawn(async move { Job::Fetched(seat, fetch.await) });
+                }
+                Step::Record(plan) => {
+                    let recorder = Box::new(Recorder::of_a_mix(plan));
+                    self.order(Order::Record { seat, recorder });
+                }
+                Step::NotRecorded(task) => {
+                    self.not_recorded(task);
+                    next = self.player(seat).map(Player::next_operation);
                 }
                 Step::Play(sound) => {
                     let samples = sound.samples;
@@ -230,10 +269,42 @@ impl RoomMedia {
         let Some(player) = self.player(seat) else {
             return;
         };
-        for (task, outcome) in player.cancel() {
-            self.report(RoomReport::Played { task, outcome });
+        for over in player.cancel() {
+            match over {
+                Step::NotRecorded(task) => self.not_recorded(task),
+                Step::Done(task, outcome) => self.report(RoomReport::Played { task, outcome }),
+                _ => {}
+            }
         }
         self.order(Order::Stop { seat });
+    }
+
+    fn not_recorded(&self, task: RoomTask) {
+        let (end, clip) = (RecordEnd::Cancelled, None);
+        self.report(RoomReport::Recorded { task, end, clip });
+    }
+
+    fn over(&mut self, over: Over) {
+        match over {
+            Over::Said(played) => self.track_ended(played),
+            Over::Recorded(seat, recorder) => self.recorded(seat, *recorder),
+        }
+    }
+
+    /// A recording is over: its clip waits to be fetched.
+    fn recorded(&mut self, seat: u32, recorder: Recorder) {
+        let task = self.player(seat).and_then(Player::recorded);
+        let Some((task, end)) = task.zip(recorder.end()) else {
+            return;
+        };
+        let worth = !matches!(end, RecordEnd::NothingSaid | RecordEnd::Cancelled);
+        let clip = worth.then(|| self.hub.keep_clip(&task.call, recorder.into_wav()));
+        if let Some(leg) = self.legs.get_mut(&seat).filter(|_| worth) {
+            leg.recorded = Some(task.call.clone());
+        }
+        self.report(RoomReport::Recorded { task, end, clip });
+        let step = self.player(seat).map(Player::next_operation);
+        self.take_step(seat, step);
     }
 
     fn track_ended(&mut self, played: Played) {
@@ -302,7 +373,12 @@ impl RoomMedia {
             return;
         }
         match event {
-            SessionEvent::Media(event) => self.report(RoomReport::Heard { seat, event }),
+            SessionEvent::Media(event) => {
+                if matches!(event, MediaEvent::DigitStart { .. }) {
+                    self.order(Order::Key { seat, event });
+                }
+                self.report(RoomReport::Heard { seat, event });
+            }
             SessionEvent::Connected => {}
             SessionEvent::Closed(_) => self.report(RoomReport::Lost { seat }),
         }
@@ -319,6 +395,10 @@ impl RoomMedia {
         if let Some(bot) = leg.bot {
             self.dismiss(bot);
         }
+        if let Some(call) = leg.recorded {
+            let hub = Arc::clone(&self.hub);
+            hub.runtime.spawn(Arc::clone(&hub).discard_clips(call));
+        }
     }
 
     /// Ends an application's session at its endpoint.
@@ -331,6 +411,16 @@ impl RoomMedia {
             Job::Over
         });
     }
+}
+
+/// What an operation plays, and a beep if there is to be one.
+async fn fetched(hub: Arc<Hub>, what: Playable, beeps: bool) -> Result<Vec<Sound>, FetchError> {
+    let mut sounds = fetch::sounds(&hub, what).await?;
+    sounds.extend(beeps.then(|| Sound {
+        name: "beep".to_owned(),
+        samples: beep(),
+    }));
+    Ok(sounds)
 }
 
 /// Offers a session of the cloud's own to an application's media endpoint.

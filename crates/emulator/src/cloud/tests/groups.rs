@@ -8,6 +8,7 @@ use switchboard_signaling::types::{ChangeType, Participant};
 use super::*;
 
 mod sharing;
+mod transfer;
 
 const OTHER: &str = "app-2";
 
@@ -74,6 +75,7 @@ fn named(action: &RoomAction) -> (&'static str, u32) {
         RoomAction::Hold { seat, .. } => ("Hold", *seat),
         RoomAction::Resume { seat } => ("Resume", *seat),
         RoomAction::Play { seat, .. } => ("Play", *seat),
+        RoomAction::Record { seat, .. } => ("Record", *seat),
         RoomAction::StopPlaying { seat } => ("StopPlaying", *seat),
         RoomAction::Route { seat, .. } => ("Route", *seat),
         RoomAction::Leave { seat } => ("Leave", *seat),
