@@ -1,7 +1,8 @@
-//! A short run of every fuzz target: seeds, their mutations, and random bytes,
-//! the same ones each time. `SWITCHBOARD_FUZZ_RUNS` asks for more (nightly).
+//! A short run of every fuzz target: seeds, what is kept in `tests/fuzz/kept`, their mutations,
+//! and random bytes, the same ones each time. `SWITCHBOARD_FUZZ_RUNS` asks for more (nightly).
 
 use std::env;
+use std::path::Path;
 
 use switchboard_tests::fixture;
 use switchboard_tests::fuzz::TARGETS;
@@ -59,6 +60,22 @@ steps=[{call="bot"},{press="12"},{hang_up=true}]
     }
 }
 
+/// Inputs that once were too much for a target, or would be for a careless one.
+fn kept(target: &str) -> Vec<Vec<u8>> {
+    let Ok(files) = std::fs::read_dir(folder().join(target)) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
+    // The same order everywhere, so that the same mutations are made.
+    paths.sort();
+    let files = paths.iter().map(std::fs::read);
+    files.collect::<Result<_, _>>().expect("a file is there")
+}
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/kept")
+}
+
 /// Twenty packets, each behind its length.
 fn packets(payload_type: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -97,7 +114,8 @@ fn every_target_survives_a_short_run() {
     let runs = env::var("SWITCHBOARD_FUZZ_RUNS").ok();
     let runs = runs.and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
     for (name, target) in TARGETS {
-        let seeds = seeds(name);
+        let mut seeds = seeds(name);
+        seeds.extend(kept(name));
         let mut random = Random(0x5eed);
         for seed in &seeds {
             target(seed);
@@ -113,4 +131,17 @@ fn every_target_survives_a_short_run() {
             target(&bytes);
         }
     }
+}
+
+#[test]
+fn what_is_kept_is_of_a_target() {
+    let folders = std::fs::read_dir(folder()).expect("the folder is there");
+    let mut count = 0;
+    for folder in folders.flatten() {
+        let name = folder.file_name();
+        let known = TARGETS.iter().any(|(target, _)| name == **target);
+        assert!(known, "{} is no target", folder.path().display());
+        count += kept(&name.to_string_lossy()).len();
+    }
+    assert!(count >= 13, "{count} inputs are kept");
 }
