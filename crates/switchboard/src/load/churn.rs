@@ -1,8 +1,8 @@
 //! Calls that come and go: does anything stay behind?
 //!
 //! Each line of callers makes one call after the other, for as long as asked. A call lasts
-//! one round of keys and speech; every key of it must be heard. Afterwards descriptors and
-//! legs must be what they were before, and memory must not have grown with the calls.
+//! one round of keys and speech; every key of it must be heard. Afterwards descriptors, tasks
+//! and legs must be what they were before, and memory must not have grown with the calls.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ struct Tally {
     failed: u64,
     /// Calls of which not every key was heard once.
     inexact: u64,
+    /// Keys heard.
+    digits: u64,
     packets: Packets,
 }
 
@@ -46,8 +48,8 @@ pub(super) async fn run(lines: usize, seconds: u64, workers: usize) -> Result<()
     let first = Arc::new(Mutex::new(CallerProcess::start()?));
     one_call(&bot, &first, &prompt, &tally).await?;
     drop(first);
-    settle(&bot).await;
-    let (baseline, before) = (descriptors()?, bot.engine.punctuality());
+    settle(&bot, usize::MAX).await;
+    let (baseline, before) = ((descriptors()?, alive()), bot.engine.punctuality());
     let until = Instant::now() + Duration::from_secs(seconds);
     let memory = tokio::spawn(watch_memory(until));
     let mut tasks = Vec::new();
@@ -70,23 +72,26 @@ pub(super) async fn run(lines: usize, seconds: u64, workers: usize) -> Result<()
     }
     let punctuality = bot.engine.punctuality().since(&before);
     let growth = memory.await?;
-    settle(&bot).await;
+    settle(&bot, baseline.1).await;
     let left = Left {
         legs: bot.engine.legs(),
-        descriptors: descriptors()?.saturating_sub(baseline),
+        descriptors: descriptors()?.saturating_sub(baseline.0),
+        tasks: alive().saturating_sub(baseline.1),
     };
     let tally = tally.lock().await;
     print(lines, seconds, &tally, &punctuality, growth, &left)?;
-    match tally.failed + tally.inexact == 0 && left.legs == 0 && left.descriptors == 0 {
+    match tally.failed + tally.inexact == 0 && left == Left::default() {
         true => Ok(()),
         false => Err("calls failed, keys were missed, or something stayed behind".into()),
     }
 }
 
 /// What stayed behind.
+#[derive(Default, PartialEq)]
 struct Left {
     legs: usize,
     descriptors: usize,
+    tasks: usize,
 }
 
 async fn one_call(
@@ -112,17 +117,25 @@ async fn one_call(
     let heard = listener.end(session.stats());
     let mut tally = tally.lock().await;
     tally.calls += 1;
+    tally.digits += heard.digits();
     tally.inexact += u64::from(heard.digits() != DIGITS_A_ROUND);
     tally.packets.add(&heard.packets());
     Ok(())
 }
 
-/// Waits until closed calls are let go of.
-async fn settle(bot: &Bot) {
+/// Waits until closed calls are let go of, and no more than so many tasks are there.
+async fn settle(bot: &Bot, tasks: usize) {
     let until = Instant::now() + LET_GO;
-    while bot.engine.legs() > 0 && Instant::now() < until {
+    while (bot.engine.legs() > 0 || alive() > tasks) && Instant::now() < until {
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Tasks of the runtime that have not ended.
+fn alive() -> usize {
+    tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks()
 }
 
 fn descriptors() -> Result<usize, Failure> {
@@ -180,6 +193,12 @@ fn print(
         "calls                 {}, {} failed, {} with keys missed or too many",
         tally.calls, tally.failed, tally.inexact
     )?;
+    writeln!(
+        out,
+        "keys                  {} heard of {} sent",
+        tally.digits,
+        tally.calls * DIGITS_A_ROUND
+    )?;
     writeln!(out, "packets               {}", tally.packets)?;
     let memory = growth.map_or("too short to say".to_owned(), |growth| {
         format!("{:+.2} % an hour", growth * 100.0)
@@ -187,8 +206,8 @@ fn print(
     writeln!(out, "memory                {memory}")?;
     writeln!(
         out,
-        "left behind           {} legs, {} descriptors",
-        left.legs, left.descriptors
+        "left behind           {} legs, {} descriptors, {} tasks",
+        left.legs, left.descriptors, left.tasks
     )?;
     drop(out);
     print_punctuality(punctuality)
