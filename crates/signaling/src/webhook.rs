@@ -15,7 +15,8 @@
 //! | 413 | the body is longer than 256 KiB |
 //! | 503 | the sink is full; nothing of the body was taken |
 //!
-//! The token is checked before the body is read. The content type doesn't matter.
+//! The token is checked before the body is read. The content type doesn't matter. A connection
+//! that brought a key ends with the answer, so that no buffer keeps it.
 //!
 //! ```no_run
 //! use switchboard_signaling::auth::{
@@ -48,7 +49,7 @@ use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 
 use crate::auth::{AuthError, Authenticator, PUBLIC_REFUSAL};
@@ -127,7 +128,18 @@ async fn receive(State(webhook): State<Webhook>, request: Request) -> Response {
         Err(Unread::Broken) => return plain(StatusCode::BAD_REQUEST),
     };
     let now = clock::wall();
-    answer(&reception.receive(now, &token, message_id.as_deref(), &body))
+    let answer = answer(&reception.receive(now, &token, message_id.as_deref(), &body));
+    match tells_a_key(&body) {
+        true => ([(CONNECTION, "close")], answer).into_response(),
+        false => answer,
+    }
+}
+
+/// Whether a body may hold a key that was pressed. hyper keeps what it has read until the
+/// connection ends or something else is read over it; so the connection ends.
+fn tells_a_key(body: &[u8]) -> bool {
+    const NAME: &[u8] = b"toneInfo";
+    body.windows(NAME.len()).any(|part| part == NAME)
 }
 
 enum Unread {

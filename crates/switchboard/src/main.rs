@@ -25,6 +25,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+#[cfg(not(feature = "seeded-leak"))]
+use zeroizing_alloc::ZeroAlloc;
+
+/// What is freed is wiped: keys that Graph tells pass through buffers of libraries, too.
+#[cfg(not(feature = "seeded-leak"))]
+#[global_allocator]
+static WIPING: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 /// Calling bots for Microsoft Graph cloud communications, on Linux.
 ///
