@@ -78,7 +78,7 @@ impl Default for GraphConfig {
 /// A typed client for Graph. Clones share connections and tokens.
 ///
 /// - A `401` is met with one new token and one more attempt.
-/// - `429` and `503` are waited out, as long as Graph asks and within [`RetryPolicy`], for
+/// - `429`, `500` and `502` to `504` are waited out, as long as Graph asks and within [`RetryPolicy`], for
 ///   operations that can be repeated without harm; [`request`] says which these are. Other
 ///   operations return the error, with Graph's `Retry-After`.
 /// - Requests beyond the documented limits are held back, see [`Limits`].

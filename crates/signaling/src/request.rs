@@ -65,7 +65,7 @@ pub struct GraphRequest<T> {
     /// The documented status of success.
     pub expected: StatusCode,
     /// Whether asking twice leaves the same state as asking once, so that a request that was
-    /// throttled or met an unavailable service may be repeated.
+    /// throttled or met a service that failed may be repeated.
     pub repeatable: bool,
     output: PhantomData<fn() -> T>,
 }

@@ -50,8 +50,9 @@ impl RetryPolicy {
     /// How long to wait before sending a repeatable request again; `None` to give up.
     ///
     /// `retries` were already made; `jitter` in 0.0..=1.0 spreads clients that were refused
-    /// together over the second half of the wait, where Graph names none. Only 429 and 503
-    /// are worth a wait.
+    /// together over the second half of the wait, where Graph names none. Worth a wait are
+    /// 429 and what a service or a gateway before it answers when it fails for a moment:
+    /// 500, 502, 503 and 504.
     pub fn wait(
         &self,
         retries: u32,
@@ -59,11 +60,8 @@ impl RetryPolicy {
         asked: Option<Duration>,
         jitter: f64,
     ) -> Option<Duration> {
-        let busy = matches!(
-            status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-        );
-        if !busy || retries >= self.max_retries {
+        let passes = matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504);
+        if !passes || retries >= self.max_retries {
             return None;
         }
         match asked {
@@ -132,7 +130,7 @@ mod tests {
 
     #[test]
     fn other_errors_are_not_waited_for() {
-        for status in [400, 401, 403, 404, 409, 500, 502, 504] {
+        for status in [400, 401, 403, 404, 409, 501, 505] {
             let status = StatusCode::from_u16(status).unwrap();
             let asked = Some(Duration::ZERO);
             assert_eq!(RetryPolicy::default().wait(0, status, asked, 0.5), None);

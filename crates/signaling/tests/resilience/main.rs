@@ -101,6 +101,17 @@ async fn without_a_time_the_client_backs_off_and_gives_up() {
 }
 
 #[tokio::test]
+async fn keys_are_subscribed_to_though_the_service_fails_for_a_moment() {
+    let server = Server::start().await;
+    let done = json!({"id": "1", "status": "completed"}).to_string();
+    server.graph([500, 502, 504].map(Act::status));
+    server.graph([Act::Answer(200, "", done)]);
+    let subscribed = client(&server).subscribe_to_tone(&call_id(), None).await;
+    subscribed.unwrap();
+    assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
 async fn an_answer_is_sent_once_whatever_comes_back() {
     let acts = [
         (Act::status(503), Outcome::MayBeDone),
