@@ -26,6 +26,10 @@ const LIMIT: Duration = Duration::from_secs(120);
 const WITHIN: Duration = Duration::from_secs(15);
 /// How long silence has to last, or energy is measured, unless the step says so.
 const SPAN: Duration = Duration::from_secs(1);
+/// How long a key is held down if not told, and may be.
+const KEY_DOWN: Duration = Duration::from_millis(100);
+const KEYS_DOWN: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(20)..=Duration::from_millis(1_300);
 const RATE: u32 = 16_000;
 
 type People = BTreeMap<String, Spanned<PersonModel>>;
@@ -322,7 +326,9 @@ impl Check<'_> {
             None => false,
         };
         if !in_band {
-            return Some(Act::Press(keys));
+            return self
+                .key_down(model.span.as_ref())
+                .map(|down| Act::Press { keys, down });
         }
         let like = DtmfTone::new(*keys.0.first()?);
         let samples = dial(RATE, text.get_ref(), &like);
@@ -333,6 +339,19 @@ impl Check<'_> {
                 None
             }
         }
+    }
+
+    /// How long each key is held down.
+    fn key_down(&mut self, text: Option<&Text>) -> Option<Duration> {
+        let down = self.duration_or(text, KEY_DOWN);
+        if KEYS_DOWN.contains(&down) {
+            return Some(down);
+        }
+        let suggestion = Some("hold keys for 20 ms to 1.3 s".to_owned());
+        let place = text.map(Spanned::span).unwrap_or_default();
+        self.findings
+            .add(&place, "no key is held down for so long", suggestion);
+        None
     }
 
     fn keys(&mut self, text: &Text) -> Option<Keys> {
@@ -432,7 +451,10 @@ impl Check<'_> {
                 | Act::Reach { .. }
                 | Act::ExpectEnd { .. }
         );
-        let lasts = matches!(act, Act::HearSilence { .. } | Act::ExpectEnergy { .. });
+        let lasts = matches!(
+            act,
+            Act::HearSilence { .. } | Act::ExpectEnergy { .. } | Act::Press { .. }
+        );
         let place = |text: &Option<Text>| text.as_ref().map(Spanned::span);
         let background = model.background.as_ref().map(Spanned::span);
         for (name, place, of_use) in [

@@ -82,7 +82,10 @@ pub(super) enum Act {
         audio: Audio,
         background: bool,
     },
-    Press(Keys),
+    Press {
+        keys: Keys,
+        down: Duration,
+    },
     /// Keys in the audio.
     Tones(Audio),
     Pause(Duration),

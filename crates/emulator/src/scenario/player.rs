@@ -17,9 +17,8 @@ use levels::Levels;
 
 /// Louder than this in dBov is a sound.
 const AUDIBLE: f32 = -50.0;
-/// How long a key is down, and up before the next one.
-const KEY_DOWN_MS: u32 = 100;
-const KEY_EVERY: Duration = Duration::from_millis(220);
+/// From a key's release to the next one.
+const KEY_UP: Duration = Duration::from_millis(120);
 /// What needs the emulator alone takes no longer.
 const PROMPTLY: Duration = Duration::from_secs(10);
 /// Unread keys that are kept.
@@ -222,7 +221,7 @@ impl Player {
         let own = match act {
             Act::Pause(span) | Act::ExpectEnergy { span, .. } => Some(self.since + *span),
             Act::HearSilence { span, .. } => self.silent_since().map(|since| since + *span),
-            Act::Press(_) if self.call.connected => Some(self.next_key()),
+            Act::Press { down, .. } if self.call.connected => Some(self.next_key(*down)),
             _ => None,
         };
         own.into_iter().chain(self.deadline(act)).min()
@@ -362,7 +361,7 @@ impl Player {
             Act::Admit { name, .. } => self.admit(name),
             Act::Say { audio, background } => self.say(audio, *background),
             Act::Tones(audio) => self.say(audio, false),
-            Act::Press(keys) => self.press(&keys.0, now),
+            Act::Press { keys, down } => self.press(&keys.0, *down, now),
             Act::Pause(span) => done_if(now >= self.since + *span),
             Act::HearSpeech { .. } => done_if(self.call.speaking),
             Act::HearSound { .. } => {
@@ -394,7 +393,7 @@ impl Player {
         let needed = matches!(
             act,
             Act::Say { .. }
-                | Act::Press(_)
+                | Act::Press { .. }
                 | Act::Tones(_)
                 | Act::HearSpeech { .. }
                 | Act::HearSound { .. }
@@ -407,7 +406,7 @@ impl Player {
         }
         // Who hears the last key may hang up before it is let go.
         let pressed = match act {
-            Act::Press(keys) => self.pressed == keys.0.len(),
+            Act::Press { keys, .. } => self.pressed == keys.0.len(),
             Act::Tones(_) => self.acted,
             _ => false,
         };
@@ -447,21 +446,22 @@ impl Player {
         done_if(self.said || background)
     }
 
-    fn press(&mut self, keys: &[Digit], now: Instant) -> Progress {
+    fn press(&mut self, keys: &[Digit], down: Duration, now: Instant) -> Progress {
         if !self.acted {
             // The pace counts from when there is audio.
             self.since = now;
         }
-        while self.pressed < keys.len() && now >= self.next_key() {
-            self.act(Command::Press(keys[self.pressed], KEY_DOWN_MS));
+        let ms = u32::try_from(down.as_millis()).unwrap_or(u32::MAX);
+        while self.pressed < keys.len() && now >= self.next_key(down) {
+            self.act(Command::Press(keys[self.pressed], ms));
             self.pressed += 1;
         }
-        done_if(self.pressed == keys.len() && now >= self.next_key())
+        done_if(self.pressed == keys.len() && now >= self.next_key(down))
     }
 
     /// When the next key is pressed, or the last one is up again.
-    fn next_key(&self) -> Instant {
-        self.since + KEY_EVERY * u32::try_from(self.pressed).unwrap_or(u32::MAX)
+    fn next_key(&self, down: Duration) -> Instant {
+        self.since + (down + KEY_UP) * u32::try_from(self.pressed).unwrap_or(u32::MAX)
     }
 
     /// Since when the far end is silent; `None` while it speaks.
@@ -552,7 +552,7 @@ impl Player {
             | Act::ExpectEnd { within, .. } => *within,
             Act::Call { .. } | Act::HangUp => PROMPTLY,
             // Audio has to be there in time; then they take as long as they take.
-            Act::Say { .. } | Act::Press(_) | Act::Tones(_) | Act::ExpectEnergy { .. } => {
+            Act::Say { .. } | Act::Press { .. } | Act::Tones(_) | Act::ExpectEnergy { .. } => {
                 if self.call.connected {
                     return None;
                 }
@@ -569,7 +569,7 @@ impl Player {
         };
         let after = (deadline - self.since).as_secs_f64();
         Progress::Failed(match act {
-            Act::Say { .. } | Act::Press(_) | Act::Tones(_) | Act::ExpectEnergy { .. } => {
+            Act::Say { .. } | Act::Press { .. } | Act::Tones(_) | Act::ExpectEnergy { .. } => {
                 format!("there was no audio connection within {after} s")
             }
             Act::Reach { .. } => format!("the call was still {} after {after} s", self.call.stage),

@@ -41,6 +41,8 @@ fn mistakes_have_places_and_suggestions() {
         (step("{ call = \"bot\", hang_up = true }"), "more than one thing"),
         (step("{ hang_up = false }"), "3:15: only true is of use here"),
         (step("{ pause = \"1s\", within = \"2s\" }"), "within means nothing"),
+        (step("{ press = \"1\", for = \"2s\" }"), "no key is held down for so long"),
+        (step("{ press = \"1\", as = \"tones\", for = \"1s\" }"), "for means nothing"),
         (step("{ expect_energy = { } }"), "no level fits"),
         (step("{ expect_energy = { above = -20.0, below = -40.0 } }"), "no level fits"),
         (step("{ expect_duration = { at_least = \"3s\", at_most = \"2s\" } }"), "no duration fits"),

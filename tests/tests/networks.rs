@@ -1,0 +1,175 @@
+//! Bad networks, end to end: a bot in a process of its own, a caller whose packets suffer.
+//! What the bot makes of the keys shows in where its flow leads.
+
+use switchboard_emulator::scenario::{self, Report, Scenario};
+use switchboard_emulator::{Emulator, EmulatorConfig};
+use switchboard_media::engine::{Engine, EngineConfig};
+use switchboard_media::prompt::Prompt;
+use switchboard_tests::desk::Desk;
+use switchboard_tests::patience::eventually;
+use switchboard_tests::service::{Around, Service};
+use switchboard_tests::{Failure, fixture};
+use switchboard_transport::{Transport, TransportConfig};
+
+const KEYS: &str = "4711908256";
+
+/// Speaks once exactly `keys` have come, and lets go at once after any other key.
+fn exact(keys: &str) -> String {
+    let mut flow = r#"
+start = "k0"
+otherwise = "wrong"
+[prompts.yes]
+file = "bye.wav"
+text = "Thank you."
+[nodes.wrong]
+hang_up = true
+[nodes.yes]
+say = "yes"
+hang_up = true
+"#
+    .to_owned();
+    let next = (1..keys.len()).map(|n| format!("k{n}"));
+    let next = next.chain(["last".to_owned(), "yes".to_owned()]);
+    // The last one shows that the one before it was not heard twice.
+    for ((number, key), next) in keys.chars().chain(['#']).enumerate().zip(next) {
+        let node = match number == keys.len() {
+            true => "last".to_owned(),
+            false => format!("k{number}"),
+        };
+        flow.push_str(&format!(
+            "[nodes.{node}]\nlisten = {{ keys = {{ \"{key}\" = \"{next}\" }}, timeout = 90, retries = 0, on_invalid = \"wrong\" }}\n"
+        ));
+    }
+    flow
+}
+
+struct Site {
+    transport: Transport,
+    emulator: Emulator,
+    service: Service,
+}
+
+impl Site {
+    async fn start() -> Result<Self, Failure> {
+        let engine = Engine::start(EngineConfig::default())?;
+        let transport = Transport::new(engine, TransportConfig::default());
+        let any = ([127, 0, 0, 1], 0).into();
+        let config = EmulatorConfig::new(any, transport.clone()).with_app(Desk::app());
+        let emulator = Emulator::start(config.with_seed(Some(1))).await?;
+        let service = Service::start(&emulator, &exact(KEYS), &Around::default())?;
+        Ok(Self {
+            transport,
+            emulator,
+            service,
+        })
+    }
+
+    async fn call(&self, steps: &str) -> Result<Report, Failure> {
+        let text = format!("name = \"x\"\nlimit = \"3m\"\n[people.Carla]\nsteps = [\n{steps}\n]");
+        let scenario = Scenario::parse(&text, &mut |name| {
+            let bytes = std::fs::read(fixture("speech").join(name));
+            Prompt::from_wav(&bytes.map_err(|error| error.to_string())?)
+                .map_err(|error| error.to_string())
+        })?;
+        Ok(scenario::run(&self.emulator, &self.transport, &scenario).await)
+    }
+
+    /// Every step comes about, and nothing of the call is left.
+    async fn passes(mut self, steps: &str) -> Result<(), Failure> {
+        let report = self.call(steps).await?;
+        if !report.passed {
+            return Err(format!("{}\n{}", report.text(), self.service.warnings()?).into());
+        }
+        eventually("the call to be over on both sides", async || {
+            let counts = self.emulator.counts();
+            Ok((counts.calls == 0 && counts.media == 0).then_some(()))
+        })
+        .await?;
+        match self.service.end()? {
+            true => Ok(()),
+            false => Err(self.service.warnings()?.into()),
+        }
+    }
+}
+
+/// Keys through a network of such conditions once the call stands, which the caller hears acknowledged.
+async fn keys_get_through(conditions: &str, held: &str) -> Result<(), Failure> {
+    let site = Site::start().await?;
+    let steps = format!(
+        r#"
+{{ network = {{}} }},
+{{ call = "bot" }},
+{{ reach = "established", within = "40s" }},
+{{ pause = "1s" }},
+{{ network = {{ {conditions} }} }},
+{{ press = "{KEYS}#", for = "{held}" }},
+{{ hear = "speech", within = "30s" }},
+{{ reach = "ended", within = "40s" }},
+"#
+    );
+    site.passes(&steps).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_percent_of_loss_cost_no_key() -> Result<(), Failure> {
+    keys_get_through("loss = 0.05", "100ms").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_percent_of_loss_cost_no_key() -> Result<(), Failure> {
+    keys_get_through("loss = 0.3", "200ms").await
+}
+
+/// Ten packets in a row on average. A key that is shorter than a burst can be lost whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn bursts_of_200_ms_cost_no_key_that_is_held_longer() -> Result<(), Failure> {
+    keys_get_through("loss = 0.1, burst = 10.0", "800ms").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_stands_still_for_five_seconds_costs_no_call() -> Result<(), Failure> {
+    let (before, after) = KEYS.split_at(4);
+    let steps = format!(
+        r#"
+{{ network = {{}} }},
+{{ call = "bot" }},
+{{ reach = "established", within = "40s" }},
+{{ pause = "1s" }},
+{{ press = "{before}" }},
+{{ pause = "1s" }},
+{{ network = {{ stall = true }} }},
+{{ pause = "5s" }},
+{{ network = {{}} }},
+{{ pause = "1s" }},
+{{ press = "{after}#" }},
+{{ hear = "speech", within = "30s" }},
+{{ reach = "ended", within = "40s" }},
+"#
+    );
+    Site::start().await?.passes(&steps).await
+}
+
+/// Nobody is left in a call that only one side hears: consent expires (RFC 7675).
+async fn one_way(direction: &str) -> Result<(), Failure> {
+    let steps = format!(
+        r#"
+{{ network = {{}} }},
+{{ call = "bot" }},
+{{ reach = "established", within = "40s" }},
+{{ pause = "1s" }},
+{{ network = {{ stall = true, direction = "{direction}" }} }},
+{{ reach = "ended", within = "80s" }},
+"#
+    );
+    Site::start().await?.passes(&steps).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_caller_is_not_heard_any_more_ends() -> Result<(), Failure> {
+    one_way("up").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_bot_is_not_heard_any_more_ends() -> Result<(), Failure> {
+    one_way("down").await
+}
