@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod browser;
+pub mod cloud;
 pub mod demo;
 pub mod desk;
 pub mod engine;

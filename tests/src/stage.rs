@@ -7,16 +7,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
-use switchboard_emulator::scenario::{self, Report, Scenario};
-use switchboard_emulator::{Emulator, EmulatorConfig};
-use switchboard_media::engine::{Engine, EngineConfig};
-use switchboard_media::prompt::Prompt;
+use switchboard_emulator::scenario::Report;
 use switchboard_media::wav;
-use switchboard_transport::{Transport, TransportConfig};
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::desk::Desk;
+use crate::cloud::Cloud;
 use crate::service::{Around, Service};
 use crate::{Failure, fixture, workspace};
 
@@ -25,9 +21,8 @@ const WORDS: Duration = Duration::from_secs(2);
 
 /// Everything a scenario needs.
 pub struct Stage {
-    transport: Transport,
-    /// Graph.
-    pub emulator: Emulator,
+    /// Graph and phones.
+    pub cloud: Cloud,
     /// The bot.
     pub service: Service,
 }
@@ -39,22 +34,14 @@ impl Stage {
     /// # Errors
     /// One of them does not start.
     pub async fn start(flow: &str, settings: &str) -> Result<Self, Failure> {
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let engine = Engine::start(EngineConfig::default())?;
-        let transport = Transport::new(engine, TransportConfig::default());
-        let config = EmulatorConfig::new(any, transport.clone()).with_app(Desk::app());
-        let emulator = Emulator::start(config.with_seed(Some(1))).await?;
+        let cloud = Cloud::start().await?;
         let around = Around {
             settings: settings.to_owned(),
             voice: Some(voice().await?),
             ..Around::default()
         };
-        let service = Service::start(&emulator, flow, &around)?;
-        Ok(Self {
-            transport,
-            emulator,
-            service,
-        })
+        let service = Service::start(&cloud.emulator, flow, &around)?;
+        Ok(Self { cloud, service })
     }
 
     /// Plays a file of `fixtures/scenarios`.
@@ -63,13 +50,8 @@ impl Stage {
     /// It can't be read or is wrong.
     pub async fn play(&self, name: &str) -> Result<Report, Failure> {
         let path = fixture(&format!("scenarios/{name}.toml"));
-        let folder = fixture("scenarios");
-        let text = std::fs::read_to_string(path)?;
-        let scenario = Scenario::parse(&text, &mut |name| {
-            let bytes = std::fs::read(folder.join(name)).map_err(|error| error.to_string())?;
-            Prompt::from_wav(&bytes).map_err(|error| error.to_string())
-        })?;
-        Ok(scenario::run(&self.emulator, &self.transport, &scenario).await)
+        let script = std::fs::read_to_string(path)?;
+        self.cloud.play(&script, "scenarios").await
     }
 
     /// The same; everything must come about, and the bot must end well afterwards.
@@ -78,10 +60,19 @@ impl Stage {
     /// Something did not.
     pub async fn passes(mut self, name: &str) -> Result<(), Failure> {
         let report = self.play(name).await?;
-        if !report.passed {
-            return Err(format!("{}\n{}", report.text(), self.service.warnings()?).into());
-        }
+        self.expect(&report)?;
         self.end().await
+    }
+
+    /// Everything in a scenario came about; else what did not, and what the bot says of it.
+    ///
+    /// # Errors
+    /// Something did not.
+    pub fn expect(&self, report: &Report) -> Result<(), Failure> {
+        match report.passed {
+            true => Ok(()),
+            false => Err(format!("{}\n{}", report.text(), self.service.warnings()?).into()),
+        }
     }
 
     /// Ends bot and emulator.

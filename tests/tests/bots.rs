@@ -97,7 +97,7 @@ impl Rest {
 
 /// Waits until so many phones are there.
 async fn phones(stage: &Stage, count: usize) -> Result<(), Failure> {
-    let look = async || Ok((stage.emulator.counts().phones >= count).then_some(()));
+    let look = async || Ok((stage.cloud.emulator.counts().phones >= count).then_some(()));
     eventually("everybody's phone is there", look).await
 }
 
@@ -136,13 +136,7 @@ async fn an_alert_opens_the_incident_bridge() -> Result<(), Failure> {
         Ok::<_, Failure>(())
     };
     let (report, alerted) = tokio::join!(stage.play("incident-alert"), alert);
-    let report = report?;
-    assert!(
-        report.passed,
-        "{}\n{}",
-        report.text(),
-        stage.service.warnings()?
-    );
+    stage.expect(&report?)?;
     alerted?;
     let said = stage.service.said()?;
     assert!(!said.contains("disk is full"), "reasons are in no log");
@@ -211,13 +205,7 @@ async fn a_meeting_is_greeted() -> Result<(), Failure> {
         Ok::<_, Failure>(())
     };
     let (report, opened) = tokio::join!(stage.play("meeting-greeted"), open);
-    let report = report?;
-    assert!(
-        report.passed,
-        "{}\n{}",
-        report.text(),
-        stage.service.warnings()?
-    );
+    stage.expect(&report?)?;
     opened?;
     stage.end().await
 }
@@ -349,13 +337,7 @@ async fn people_are_reminded() -> Result<(), Failure> {
         Ok::<_, Failure>(())
     };
     let (report, reminded) = tokio::join!(stage.play("reminder"), remind);
-    let report = report?;
-    assert!(
-        report.passed,
-        "{}\n{}",
-        report.text(),
-        stage.service.warnings()?
-    );
+    stage.expect(&report?)?;
     reminded?;
     let said = stage.service.said()?;
     assert!(!said.contains("visit is today"), "texts are in no log");

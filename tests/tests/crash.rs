@@ -2,15 +2,12 @@
 
 use std::path::PathBuf;
 
-use switchboard_emulator::{
-    Emulator, EmulatorConfig, Phone, PhoneCallState, PhoneCommand, PhoneEvent, PhoneRole,
-};
-use switchboard_media::engine::{Engine, EngineConfig};
+use switchboard_emulator::{Emulator, Phone, PhoneCallState, PhoneCommand, PhoneEvent, PhoneRole};
 use switchboard_tests::Failure;
-use switchboard_tests::desk::Desk;
+use switchboard_tests::cloud::Cloud;
 use switchboard_tests::patience::{PATIENCE, eventually};
 use switchboard_tests::service::{Around, Service};
-use switchboard_transport::{Transport, TransportConfig};
+use switchboard_transport::Transport;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -41,11 +38,10 @@ struct Site {
 
 impl Site {
     async fn start() -> Result<Self, Failure> {
-        let engine = Engine::start(EngineConfig::default())?;
-        let transport = Transport::new(engine, TransportConfig::default());
-        let any = ([127, 0, 0, 1], 0).into();
-        let config = EmulatorConfig::new(any, transport.clone()).with_app(Desk::app());
-        let emulator = Emulator::start(config).await?;
+        let Cloud {
+            transport,
+            emulator,
+        } = Cloud::start().await?;
         let state = tempfile::tempdir()?;
         let service = bot(&emulator, state.path().into())?;
         let (established, mut seen) = mpsc::channel(CALLS);

@@ -1,17 +1,19 @@
 //! Bad networks, end to end: a bot in a process of its own, a caller whose packets suffer.
 //! What the bot makes of the keys shows in where its flow leads.
 
-use switchboard_emulator::scenario::{self, Report, Scenario};
-use switchboard_emulator::{Emulator, EmulatorConfig};
-use switchboard_media::engine::{Engine, EngineConfig};
-use switchboard_media::prompt::Prompt;
-use switchboard_tests::desk::Desk;
+use switchboard_tests::Failure;
+use switchboard_tests::cloud::Cloud;
 use switchboard_tests::patience::eventually;
 use switchboard_tests::service::{Around, Service};
-use switchboard_tests::{Failure, fixture};
-use switchboard_transport::{Transport, TransportConfig};
 
 const KEYS: &str = "4711908256";
+/// How every caller begins.
+const STANDING: &str = r#"
+{ network = {} },
+{ call = "bot" },
+{ reach = "established", within = "40s" },
+{ pause = "1s" },
+"#;
 
 /// Speaks once exactly `keys` have come, and lets go at once after any other key.
 fn exact(keys: &str) -> String {
@@ -44,44 +46,28 @@ hang_up = true
 }
 
 struct Site {
-    transport: Transport,
-    emulator: Emulator,
+    cloud: Cloud,
     service: Service,
 }
 
 impl Site {
     async fn start() -> Result<Self, Failure> {
-        let engine = Engine::start(EngineConfig::default())?;
-        let transport = Transport::new(engine, TransportConfig::default());
-        let any = ([127, 0, 0, 1], 0).into();
-        let config = EmulatorConfig::new(any, transport.clone()).with_app(Desk::app());
-        let emulator = Emulator::start(config.with_seed(Some(1))).await?;
-        let service = Service::start(&emulator, &exact(KEYS), &Around::default())?;
-        Ok(Self {
-            transport,
-            emulator,
-            service,
-        })
-    }
-
-    async fn call(&self, steps: &str) -> Result<Report, Failure> {
-        let text = format!("name = \"x\"\nlimit = \"3m\"\n[people.Carla]\nsteps = [\n{steps}\n]");
-        let scenario = Scenario::parse(&text, &mut |name| {
-            let bytes = std::fs::read(fixture("speech").join(name));
-            Prompt::from_wav(&bytes.map_err(|error| error.to_string())?)
-                .map_err(|error| error.to_string())
-        })?;
-        Ok(scenario::run(&self.emulator, &self.transport, &scenario).await)
+        let cloud = Cloud::start().await?;
+        let service = Service::start(&cloud.emulator, &exact(KEYS), &Around::default())?;
+        Ok(Self { cloud, service })
     }
 
     /// Every step comes about, and nothing of the call is left.
     async fn passes(mut self, steps: &str) -> Result<(), Failure> {
-        let report = self.call(steps).await?;
+        let script = format!(
+            "name = \"x\"\nlimit = \"3m\"\n[people.Carla]\nsteps = [\n{STANDING}{steps}\n]"
+        );
+        let report = self.cloud.play(&script, "speech").await?;
         if !report.passed {
             return Err(format!("{}\n{}", report.text(), self.service.warnings()?).into());
         }
         eventually("the call to be over on both sides", async || {
-            let counts = self.emulator.counts();
+            let counts = self.cloud.emulator.counts();
             Ok((counts.calls == 0 && counts.media == 0).then_some(()))
         })
         .await?;
@@ -92,15 +78,12 @@ impl Site {
     }
 }
 
-/// Keys through a network of such conditions once the call stands, which the caller hears acknowledged.
+/// Keys through a network of such conditions once the call stands; the bot speaks
+/// if it heard them all.
 async fn keys_get_through(conditions: &str, held: &str) -> Result<(), Failure> {
     let site = Site::start().await?;
     let steps = format!(
         r#"
-{{ network = {{}} }},
-{{ call = "bot" }},
-{{ reach = "established", within = "40s" }},
-{{ pause = "1s" }},
 {{ network = {{ {conditions} }} }},
 {{ press = "{KEYS}#", for = "{held}" }},
 {{ hear = "speech", within = "30s" }},
@@ -131,10 +114,6 @@ async fn a_network_that_stands_still_for_five_seconds_costs_no_call() -> Result<
     let (before, after) = KEYS.split_at(4);
     let steps = format!(
         r#"
-{{ network = {{}} }},
-{{ call = "bot" }},
-{{ reach = "established", within = "40s" }},
-{{ pause = "1s" }},
 {{ press = "{before}" }},
 {{ pause = "1s" }},
 {{ network = {{ stall = true }} }},
@@ -153,10 +132,6 @@ async fn a_network_that_stands_still_for_five_seconds_costs_no_call() -> Result<
 async fn one_way(direction: &str) -> Result<(), Failure> {
     let steps = format!(
         r#"
-{{ network = {{}} }},
-{{ call = "bot" }},
-{{ reach = "established", within = "40s" }},
-{{ pause = "1s" }},
 {{ network = {{ stall = true, direction = "{direction}" }} }},
 {{ reach = "ended", within = "80s" }},
 "#

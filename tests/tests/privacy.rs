@@ -5,17 +5,14 @@ use std::collections::HashMap;
 use std::process::Command;
 use std::sync::Arc;
 
-use switchboard_emulator::scenario::{self, Report, Scenario};
-use switchboard_emulator::{Emulator, EmulatorConfig};
 use switchboard_media::codec::{Decoder, MAX_FRAME, OPUS_SILENCE};
-use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_media::prompt::Prompt;
+use switchboard_tests::cloud::Cloud;
 use switchboard_tests::desk::Desk;
 use switchboard_tests::memory::Needles;
 use switchboard_tests::patience::eventually;
 use switchboard_tests::service::{Around, Service};
 use switchboard_tests::{Failure, fixture};
-use switchboard_transport::{Transport, TransportConfig};
 
 /// What the caller enters: no such number is anywhere by chance.
 const KEYS: &str = "4711908256304719";
@@ -61,34 +58,6 @@ steps = [
     )
 }
 
-struct Site {
-    transport: Transport,
-    emulator: Emulator,
-}
-
-impl Site {
-    async fn start() -> Result<Self, Failure> {
-        let engine = Engine::start(EngineConfig::default())?;
-        let transport = Transport::new(engine, TransportConfig::default());
-        let any = ([127, 0, 0, 1], 0).into();
-        let config = EmulatorConfig::new(any, transport.clone()).with_app(Desk::app());
-        let emulator = Emulator::start(config.with_seed(Some(1))).await?;
-        Ok(Self {
-            transport,
-            emulator,
-        })
-    }
-
-    async fn call(&self, script: &str) -> Result<Report, Failure> {
-        let scenario = Scenario::parse(script, &mut |name| {
-            let bytes = std::fs::read(fixture("speech").join(name));
-            Prompt::from_wav(&bytes.map_err(|error| error.to_string())?)
-                .map_err(|error| error.to_string())
-        })?;
-        Ok(scenario::run(&self.emulator, &self.transport, &scenario).await)
-    }
-}
-
 /// The caller's packets, what they decode to at 16 kHz, and the keys.
 fn needles() -> Result<Needles, Failure> {
     let mut needles = Needles::new();
@@ -116,7 +85,7 @@ fn needles() -> Result<Needles, Failure> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_call_stays_in_memory() -> Result<(), Failure> {
-    let site = Site::start().await?;
+    let site = Cloud::start().await?;
     // Its memory couldn't be read otherwise.
     let around = Around {
         arguments: vec!["--no-sandbox".to_owned()],
@@ -127,7 +96,7 @@ async fn nothing_of_a_call_stays_in_memory() -> Result<(), Failure> {
     assert!(needles.count() > 1000, "{}", needles.count());
     let text = script("12s");
     let (report, during) = tokio::join!(
-        site.call(&text),
+        site.play(&text, "speech"),
         // The positive control: while the call lasts, it is there.
         eventually("the caller's keys and speech in memory", async || {
             let found = find(&needles, pid).await?;
@@ -158,7 +127,7 @@ fn notified_needles() -> Needles {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_graph_tells_stay_nowhere() -> Result<(), Failure> {
-    let site = Site::start().await?;
+    let site = Cloud::start().await?;
     let around = Around {
         arguments: vec!["--no-sandbox".to_owned()],
         ..Around::default()
@@ -169,7 +138,7 @@ async fn keys_that_graph_tells_stay_nowhere() -> Result<(), Failure> {
     assert_eq!(needles.count(), 1 + KEYS.len());
     let text = script("12s");
     let (report, during) = tokio::join!(
-        site.call(&text),
+        site.play(&text, "speech"),
         // The control: they were told, and are known while they are needed. How they were told
         // is wiped by then.
         eventually("the caller's keys, but not as they were told", async || {
@@ -208,9 +177,9 @@ async fn is_gone(needles: &Arc<Needles>, pid: u32) -> Result<(), Failure> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_call_is_said_or_written() -> Result<(), Failure> {
-    let site = Site::start().await?;
+    let site = Cloud::start().await?;
     let mut service = Service::start(&site.emulator, FLOW, &Around::default())?;
-    let report = site.call(&script("1s")).await?;
+    let report = site.play(&script("1s"), "speech").await?;
     assert!(report.passed, "{}", report.text());
     assert!(service.end()?, "the bot ended badly");
     let said = service.said()?;
@@ -227,7 +196,7 @@ async fn nothing_of_a_call_is_said_or_written() -> Result<(), Failure> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_takes_calls_inside_its_sandbox_and_dies_without_a_trace() -> Result<(), Failure> {
-    let site = Site::start().await?;
+    let site = Cloud::start().await?;
     let mut service = Service::start(&site.emulator, FLOW, &Around::default())?;
     println!("layers in force: {}", service.sandbox);
     assert_eq!(service.sandbox["memory"], true);
@@ -243,12 +212,12 @@ async fn a_bot_takes_calls_inside_its_sandbox_and_dies_without_a_trace() -> Resu
     if service.sandbox["calls"] == true {
         assert!(status.contains("Seccomp:\t2"), "{status}");
     }
-    let report = site.call(&script("1s")).await?;
+    let report = site.play(&script("1s"), "speech").await?;
     assert!(report.passed, "{}", report.text());
     // In the middle of another call, as a fault would end it.
     let text = script("30s");
     let mut timeline = site.emulator.timeline().subscribe();
-    let call = site.call(&text);
+    let call = site.play(&text, "speech");
     let crash = async {
         while serde_json::to_value(timeline.recv().await?)?["state"] != "established" {}
         service.abort()
@@ -270,7 +239,7 @@ async fn no_file_is_opened_for_writing() -> Result<(), Failure> {
         println!("skipped: strace is not installed");
         return Ok(());
     }
-    let site = Site::start().await?;
+    let site = Cloud::start().await?;
     let trace = tempfile::NamedTempFile::new()?;
     let path = trace.path().to_str().ok_or("a path that is no text")?;
     let under = ["strace", "-f", "-qq", "-e", LASTING, "-o", path, "--"];
@@ -279,7 +248,7 @@ async fn no_file_is_opened_for_writing() -> Result<(), Failure> {
         ..Around::default()
     };
     let mut service = Service::start(&site.emulator, FLOW, &around)?;
-    let report = site.call(&script("1s")).await?;
+    let report = site.play(&script("1s"), "speech").await?;
     assert!(report.passed, "{}", report.text());
     service.end()?;
     let trace = std::fs::read_to_string(path)?;

@@ -17,6 +17,9 @@ use switchboard_transport::{Session, SessionEvent, Transport, TransportConfig};
 use tokio::net::TcpListener;
 use url::Url;
 
+/// Before the measurement, so that jitter buffers have found their delay.
+const SETTLE: Duration = Duration::from_secs(2);
+
 fn transport() -> Transport {
     let engine = Engine::start(EngineConfig {
         workers: 1,
@@ -110,9 +113,10 @@ async fn bot(calls: usize, seconds: u64) {
         });
     }
     writeln!(to_child, "go").unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(SETTLE).await;
     let before = cpu();
     let started = std::time::Instant::now();
+    // The span that is measured.
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let elapsed = started.elapsed().as_secs_f64();
     let after = cpu();

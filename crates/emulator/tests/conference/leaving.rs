@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 use switchboard_emulator::{Counts, Phone, PhoneCommand, PhoneEvent, PhoneRole};
 
-use crate::singer::{Singer, connected, dial_in, until};
+use crate::singer::{Singer, answered, dial_in, until};
 use crate::support::{Site, told};
 use crate::{about, led};
 
@@ -20,16 +20,7 @@ async fn takes(site: &Site, mut phone: Phone, hz: f32) -> Singer {
     let (offer, sdp) = site.transport.with_live().offer().await.unwrap();
     let accept = PhoneCommand::Accept { call, sdp };
     phone.commands.send(accept).await.unwrap();
-    let answer = told(&mut phone, |event| {
-        matches!(event, PhoneEvent::Answer { .. })
-    })
-    .await;
-    let PhoneEvent::Answer { sdp, .. } = answer else {
-        unreachable!()
-    };
-    let mut session = offer.accept(&sdp).await.unwrap();
-    connected(&mut session).await;
-    Singer::new(session, Some(phone), hz)
+    answered(phone, offer, hz).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_emulator::{Phone, PhoneCommand, PhoneEvent, PhoneRole};
 use switchboard_media::engine::{LIVE_FRAME, LiveAudio};
-use switchboard_transport::{Session, SessionEvent};
+use switchboard_transport::{Offer, Session, SessionEvent};
 use tokio::time::timeout;
 
 use crate::support::{LIMIT, Site, told};
@@ -134,11 +134,16 @@ fn table(singers: &[Singer]) -> String {
 
 /// A phone that dials into a meeting.
 pub(crate) async fn dial_in(site: &Site, target: &str, hz: f32) -> Singer {
-    let mut phone = site.emulator.phone("Singer", PhoneRole::Caller).await;
+    let phone = site.emulator.phone("Singer", PhoneRole::Caller).await;
     let (offer, sdp) = site.transport.with_live().offer().await.unwrap();
     let target = target.to_owned();
     let dial = PhoneCommand::Dial { target, sdp };
     phone.commands.send(dial).await.unwrap();
+    answered(phone, offer, hz).await
+}
+
+/// The phone whose offer is about to be answered, once it is heard.
+pub(crate) async fn answered(mut phone: Phone, offer: Offer, hz: f32) -> Singer {
     let answer = told(&mut phone, |event| {
         matches!(event, PhoneEvent::Answer { .. })
     })
