@@ -1,5 +1,6 @@
 //! Graph's HTTP: who asks, what for, and the answer in Graph's form.
 
+mod admitted;
 mod asked;
 mod limits;
 mod meetings;

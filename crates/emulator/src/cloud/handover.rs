@@ -196,6 +196,7 @@ impl Cloud {
             call.caller_hosted = false;
         }
         self.transfer_failed(call, why);
+        self.end_if_alone(call, now);
     }
 
     /// The caller stays with the bot, which learns why (call: transfer, "transfer

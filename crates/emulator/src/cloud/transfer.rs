@@ -7,6 +7,7 @@ use std::time::Instant;
 use switchboard_signaling::types::ParticipantInfo;
 
 use super::conversation::{Conversation, Group, Phase, RING_LIMIT};
+use super::ending::End;
 use super::room::{Room, Seat, Standing, Who};
 use super::{Cloud, Fault, Leg, MediaAction};
 use crate::phone::{IncomingReason, Named, PhoneCallState, PhoneEvent};
@@ -86,6 +87,16 @@ impl Cloud {
         self.tell(&phone, event);
     }
 
+    /// The transferee had left the room before the transfer failed: maybe as the last one.
+    pub(super) fn end_if_alone(&mut self, call: &mut Conversation, now: Instant) {
+        let room = call.group.as_ref().map(|group| &group.room);
+        let room = room.and_then(|room| self.rooms.get(room));
+        let met = room.and_then(Room::left_alone);
+        if let Some(met) = met {
+            self.end(call, &End::alone(met), now);
+        }
+    }
+
     /// The transferee takes the call.
     pub(super) fn transferee_comes(&mut self, call: &mut Conversation, phone: &str, sdp: String) {
         call.caller = Some(phone.to_owned());
@@ -97,6 +108,11 @@ impl Cloud {
 }
 
 impl Room {
+    /// Whether anybody ever came, if one alone is left in a call that is no meeting.
+    fn left_alone(&self) -> Option<bool> {
+        (self.seats.len() == 1 && self.meeting.is_none()).then_some(self.met)
+    }
+
     /// The phone of one who has joined, by participant or user.
     fn phone_of(&self, named: &ParticipantInfo) -> Option<&String> {
         let user = named.identity.as_ref().and_then(|set| set.any());

@@ -2,21 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::refuse::{Ids, refuse};
-use super::routes::{Payload, bad};
+use super::admitted::Admitted;
+use super::refuse::{bad, no_method, refuse};
 use crate::cloud::{Fault, Filter, Owner};
-use crate::identity::Access;
 use crate::shell::Hub;
 
 pub(super) fn router() -> Router<Arc<Hub>> {
@@ -67,30 +63,14 @@ pub(super) fn operation(method: &Method, path: &str) -> Option<&'static str> {
     })
 }
 
-async fn answer(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    uri: Uri,
-    method: Method,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let name = operation(&method, uri.path()).unwrap_or_default();
-    let payload = Payload::new(&hub, name, &headers, body);
-    match act(&hub, &access.app, &method, &uri, payload) {
-        Ok(response) => response,
-        Err(fault) => refuse(&fault, &ids),
-    }
+async fn answer(admitted: Admitted) -> Response {
+    act(&admitted).unwrap_or_else(|fault| refuse(&fault, &admitted.ids))
 }
 
-fn act(
-    hub: &Arc<Hub>,
-    app: &str,
-    method: &Method,
-    uri: &Uri,
-    body: Payload<'_>,
-) -> Result<Response, Fault> {
+fn act(admitted: &Admitted) -> Result<Response, Fault> {
+    let (hub, app) = (&admitted.hub, admitted.access.app.as_str());
+    let (method, uri) = (&admitted.method, &admitted.uri);
+    let body = admitted.body(operation(method, uri.path()).unwrap_or_default());
     let Some(asked) = read(uri.path()) else {
         return Err(bad("Resource not found for the segment 'onlineMeetings'."));
     };
@@ -152,11 +132,7 @@ fn act(
             let records = hub.apply(|cloud, _| cloud.attendance_records(app, owner, id, report))?;
             Ok(list("attendanceRecords", &records))
         }
-        _ => {
-            let message = format!("The method {method} is not supported on this resource.");
-            let status = StatusCode::METHOD_NOT_ALLOWED;
-            Err(Fault::new(status, "MethodNotAllowed", message))
-        }
+        _ => Err(no_method(method)),
     }
 }
 

@@ -3,20 +3,17 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::Method;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use switchboard_signaling::types::GetPresencesByUserIdRequest;
 
+use super::admitted::{Admitted, Payload};
 use super::meetings::{decoded, list, me};
-use super::refuse::{Ids, refuse};
-use super::routes::{Payload, bad};
+use super::refuse::{bad, no_method, no_segment, refuse};
 use crate::cloud::{Fault, PresenceAction};
-use crate::identity::Access;
 use crate::shell::Hub;
 
 pub(super) fn router() -> Router<Arc<Hub>> {
@@ -73,27 +70,14 @@ pub(super) fn operation(path: &str) -> Option<&str> {
     })
 }
 
-async fn answer(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    uri: Uri,
-    method: Method,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let name = operation(uri.path()).unwrap_or_default();
-    let payload = Payload::new(&hub, name, &headers, body);
-    act(&hub, &access.app, &method, &uri, payload).unwrap_or_else(|fault| refuse(&fault, &ids))
+async fn answer(admitted: Admitted) -> Response {
+    act(&admitted).unwrap_or_else(|fault| refuse(&fault, &admitted.ids))
 }
 
-fn act(
-    hub: &Arc<Hub>,
-    app: &str,
-    method: &Method,
-    uri: &Uri,
-    body: Payload<'_>,
-) -> Result<Response, Fault> {
+fn act(admitted: &Admitted) -> Result<Response, Fault> {
+    let (hub, app) = (&admitted.hub, admitted.access.app.as_str());
+    let (method, uri) = (&admitted.method, &admitted.uri);
+    let body = admitted.body(operation(uri.path()).unwrap_or_default());
     let asked = read(uri.path()).ok_or_else(|| bad("No such presence."))?;
     let user = |user: Option<&str>| match user {
         Some(user) => decoded(user).ok_or_else(|| bad("A segment of the path is not UTF-8.")),
@@ -118,11 +102,7 @@ fn act(
             hub.apply(|cloud, now| cloud.change_presence(app, &user, action, now))?;
             Ok(StatusCode::OK.into_response())
         }
-        _ => {
-            let message = format!("The method {method} is not supported on this resource.");
-            let status = StatusCode::METHOD_NOT_ALLOWED;
-            Err(Fault::new(status, "MethodNotAllowed", message))
-        }
+        _ => Err(no_method(method)),
     }
 }
 
@@ -137,12 +117,7 @@ fn parse(action: &str, body: Payload<'_>) -> Result<PresenceAction, Fault> {
         "setAutomaticLocation" => PresenceAction::SetAutomaticLocation(body.read()?),
         "clearLocation" => PresenceAction::ClearLocation,
         "clearAutomaticLocation" => PresenceAction::ClearAutomaticLocation,
-        other => {
-            let other: String = other.chars().take(64).collect();
-            return Err(bad(format!(
-                "Resource not found for the segment '{other}'."
-            )));
-        }
+        other => return Err(no_segment(other)),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Graph's error body (Microsoft Graph error responses).
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use switchboard_signaling::types::{GraphErrorBody, InnerError};
 use time::OffsetDateTime;
@@ -43,6 +43,21 @@ pub(super) fn refuse(fault: &Fault, ids: &Ids) -> Response {
         });
     }
     (fault.status, Json(body)).into_response()
+}
+
+pub(super) fn bad(message: impl Into<String>) -> Fault {
+    Fault::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+}
+
+/// The refusal of a path that leads nowhere.
+pub(super) fn no_segment(segment: &str) -> Fault {
+    let segment: String = segment.chars().take(64).collect();
+    bad(format!("Resource not found for the segment '{segment}'."))
+}
+
+pub(super) fn no_method(method: &Method) -> Fault {
+    let message = format!("The method {method} is not supported on this resource.");
+    Fault::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
 }
 
 /// Puts the ids on any response.

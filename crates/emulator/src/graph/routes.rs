@@ -2,25 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Path, Request};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Extension, Json, Router};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use switchboard_signaling::types::{Call, CommsOperation, LogTeleconferenceDeviceQualityRequest};
 
+use super::admitted::{Admitted, Payload};
 use super::asked::{for_call, lacks};
 use super::oversee::authorize;
-use super::refuse::{Ids, refuse};
-use super::{meetings, presence, shape};
-use crate::cloud::{Fault, Operation, Reply};
-use crate::identity::Access;
+use super::refuse::{Ids, no_method, no_segment, refuse};
+use super::{meetings, presence};
+use crate::cloud::{Cloud, Fault, Operation, Reply};
 use crate::shell::Hub;
 
 /// Graph's requests for calls are far smaller.
@@ -73,283 +70,141 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
 
 async fn unknown(Extension(ids): Extension<Ids>, request: Request) -> Response {
     let segment = request.uri().path().rsplit('/').next().unwrap_or_default();
-    let segment: String = segment.chars().take(64).collect();
-    let message = format!("Resource not found for the segment '{segment}'.");
-    refuse(
-        &Fault::new(StatusCode::BAD_REQUEST, "BadRequest", message),
-        &ids,
-    )
+    refuse(&no_segment(segment), &ids)
 }
 
 async fn not_allowed(Extension(ids): Extension<Ids>, method: Method) -> Response {
-    let message = format!("The method {method} is not supported on this resource.");
-    let fault = Fault::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
-    refuse(&fault, &ids)
+    refuse(&no_method(&method), &ids)
 }
 
-async fn create(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let created = Payload::new(&hub, "create", &headers, body)
+async fn create(admitted: Admitted) -> Response {
+    let created = admitted
+        .body("create")
         .read::<Call>()
-        .and_then(|call| lacks(&for_call(&call), &access).map_or(Ok(call), Err))
-        .and_then(|call| hub.apply(|cloud, now| cloud.create(&access.app, call, now)));
-    reply(&hub, "", created, &ids)
+        .and_then(|call| lacks(&for_call(&call), &admitted.access).map_or(Ok(call), Err))
+        .and_then(|call| {
+            let create = |cloud: &mut Cloud, now| cloud.create(&admitted.access.app, call, now);
+            admitted.hub.apply(create)
+        });
+    reply(&admitted.hub, "", created, &admitted.ids)
 }
 
-async fn read(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path(call): Path<String>,
-) -> Response {
-    operate(&hub, &access, &ids, &call, Ok(Operation::Get))
+async fn read(Path(call): Path<String>, admitted: Admitted) -> Response {
+    operate(&admitted, &call, Ok(Operation::Get))
 }
 
-async fn hang_up(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path(call): Path<String>,
-) -> Response {
-    operate(&hub, &access, &ids, &call, Ok(Operation::Delete))
+async fn hang_up(Path(call): Path<String>, admitted: Admitted) -> Response {
+    operate(&admitted, &call, Ok(Operation::Delete))
 }
 
-async fn read_operation(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path((call, operation)): Path<(String, String)>,
-) -> Response {
-    operate(
-        &hub,
-        &access,
-        &ids,
-        &call,
-        Ok(Operation::Progress(operation)),
-    )
+async fn read_operation(Path((call, id)): Path<(String, String)>, admitted: Admitted) -> Response {
+    operate(&admitted, &call, Ok(Operation::Progress(id)))
 }
 
-async fn list_operations(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path(call): Path<String>,
-) -> Response {
-    operate(&hub, &access, &ids, &call, Ok(Operation::ListOperations))
+async fn list_operations(Path(call): Path<String>, admitted: Admitted) -> Response {
+    operate(&admitted, &call, Ok(Operation::ListOperations))
 }
 
-async fn list_participants(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path(call): Path<String>,
-) -> Response {
-    operate(&hub, &access, &ids, &call, Ok(Operation::ListParticipants))
+async fn list_participants(Path(call): Path<String>, admitted: Admitted) -> Response {
+    operate(&admitted, &call, Ok(Operation::ListParticipants))
 }
 
 async fn read_participant(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path((call, participant)): Path<(String, String)>,
+    Path((call, id)): Path<(String, String)>,
+    admitted: Admitted,
 ) -> Response {
-    let operation = Ok(Operation::GetParticipant(participant));
-    operate(&hub, &access, &ids, &call, operation)
+    operate(&admitted, &call, Ok(Operation::GetParticipant(id)))
 }
 
 async fn delete_participant(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path((call, participant)): Path<(String, String)>,
+    Path((call, id)): Path<(String, String)>,
+    admitted: Admitted,
 ) -> Response {
-    let operation = Ok(Operation::DeleteParticipant(participant));
-    operate(&hub, &access, &ids, &call, operation)
+    operate(&admitted, &call, Ok(Operation::DeleteParticipant(id)))
 }
 
-async fn invite(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path(call): Path<String>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let payload = Payload::new(&hub, "invite", &headers, body);
-    operate(
-        &hub,
-        &access,
-        &ids,
-        &call,
-        payload.read().map(Operation::Invite),
-    )
+async fn invite(Path(call): Path<String>, admitted: Admitted) -> Response {
+    let invitation = admitted.body("invite").read();
+    operate(&admitted, &call, invitation.map(Operation::Invite))
 }
 
-async fn list_sharing(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path(call): Path<String>,
-) -> Response {
-    operate(&hub, &access, &ids, &call, Ok(Operation::ListSharing))
+async fn list_sharing(Path(call): Path<String>, admitted: Admitted) -> Response {
+    operate(&admitted, &call, Ok(Operation::ListSharing))
 }
 
-async fn read_sharing(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path((call, session)): Path<(String, String)>,
-) -> Response {
-    operate(
-        &hub,
-        &access,
-        &ids,
-        &call,
-        Ok(Operation::GetSharing(session)),
-    )
+async fn read_sharing(Path((call, id)): Path<(String, String)>, admitted: Admitted) -> Response {
+    operate(&admitted, &call, Ok(Operation::GetSharing(id)))
 }
 
-async fn list_routes(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path(call): Path<String>,
-) -> Response {
-    operate(&hub, &access, &ids, &call, Ok(Operation::ListRoutes))
+async fn list_routes(Path(call): Path<String>, admitted: Admitted) -> Response {
+    operate(&admitted, &call, Ok(Operation::ListRoutes))
 }
 
-async fn read_route(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path((call, route)): Path<(String, String)>,
-) -> Response {
-    operate(&hub, &access, &ids, &call, Ok(Operation::GetRoute(route)))
+async fn read_route(Path((call, id)): Path<(String, String)>, admitted: Admitted) -> Response {
+    operate(&admitted, &call, Ok(Operation::GetRoute(id)))
 }
 
-async fn create_route(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path(call): Path<String>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let payload = Payload::new(&hub, "audioRoutingGroup", &headers, body);
-    operate(
-        &hub,
-        &access,
-        &ids,
-        &call,
-        payload.read().map(Operation::CreateRoute),
-    )
+async fn create_route(Path(call): Path<String>, admitted: Admitted) -> Response {
+    let route = admitted.body("audioRoutingGroup").read();
+    operate(&admitted, &call, route.map(Operation::CreateRoute))
 }
 
-async fn update_route(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path((call, route)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let payload = Payload::new(&hub, "audioRoutingGroup", &headers, body);
-    operate(
-        &hub,
-        &access,
-        &ids,
-        &call,
-        payload
-            .read()
-            .map(|changes| Operation::UpdateRoute(route, changes)),
-    )
+async fn update_route(Path((call, id)): Path<(String, String)>, admitted: Admitted) -> Response {
+    let changes = admitted.body("audioRoutingGroup").read();
+    let update = changes.map(|changes| Operation::UpdateRoute(id, changes));
+    operate(&admitted, &call, update)
 }
 
-async fn delete_route(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path((call, route)): Path<(String, String)>,
-) -> Response {
-    operate(
-        &hub,
-        &access,
-        &ids,
-        &call,
-        Ok(Operation::DeleteRoute(route)),
-    )
+async fn delete_route(Path((call, id)): Path<(String, String)>, admitted: Admitted) -> Response {
+    operate(&admitted, &call, Ok(Operation::DeleteRoute(id)))
 }
 
 /// What a gateway measured is read, and not kept.
-async fn log_quality(
-    State(hub): State<Arc<Hub>>,
-    Extension(ids): Extension<Ids>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let payload = Payload::new(&hub, "logTeleconferenceDeviceQuality", &headers, body);
-    let read = payload.read::<LogTeleconferenceDeviceQualityRequest>();
+async fn log_quality(admitted: Admitted) -> Response {
+    let body = admitted.body("logTeleconferenceDeviceQuality");
+    let read = body.read::<LogTeleconferenceDeviceQualityRequest>();
     let read = read.and_then(|request| match request.quality {
         Some(_) => Ok(Reply::NoContent),
         None => Err(Fault::property("quality", "it is what is logged")),
     });
-    reply(&hub, "", read, &ids)
+    reply(&admitted.hub, "", read, &admitted.ids)
 }
 
 async fn act_on_participant(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path((call, participant, action)): Path<(String, String, String)>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Path((call, id, action)): Path<(String, String, String)>,
+    admitted: Admitted,
 ) -> Response {
     let action = action.strip_prefix("microsoft.graph.").unwrap_or(&action);
-    let body = Payload::new(&hub, action, &headers, body);
+    let body = admitted.body(action);
     let operation = match action {
         "mute" => body
             .optional()
-            .map(|request| Operation::MuteParticipant(participant, request)),
+            .map(|request| Operation::MuteParticipant(id, request)),
         "startHoldMusic" => body
             .optional()
-            .map(|request| Operation::StartHoldMusic(participant, Box::new(request))),
+            .map(|request| Operation::StartHoldMusic(id, Box::new(request))),
         "stopHoldMusic" => body
             .optional()
-            .map(|request| Operation::StopHoldMusic(participant, request)),
+            .map(|request| Operation::StopHoldMusic(id, request)),
         other => Err(no_segment(other)),
     };
-    operate(&hub, &access, &ids, &call, operation)
+    operate(&admitted, &call, operation)
 }
 
-async fn act(
-    State(hub): State<Arc<Hub>>,
-    Extension(access): Extension<Access>,
-    Extension(ids): Extension<Ids>,
-    Path((call, action)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
+async fn act(Path((call, action)): Path<(String, String)>, admitted: Admitted) -> Response {
     let action = action.strip_prefix("microsoft.graph.").unwrap_or(&action);
-    let operation = parse_action(action, Payload::new(&hub, action, &headers, body));
-    operate(&hub, &access, &ids, &call, operation)
+    let operation = parse_action(action, admitted.body(action));
+    operate(&admitted, &call, operation)
 }
 
-fn operate(
-    hub: &Arc<Hub>,
-    access: &Access,
-    ids: &Ids,
-    call: &str,
-    operation: Result<Operation, Fault>,
-) -> Response {
+fn operate(admitted: &Admitted, call: &str, operation: Result<Operation, Fault>) -> Response {
     let done = operation.and_then(|operation| {
-        hub.apply(|cloud, now| cloud.operate(&access.app, call, operation, now))
+        let app = &admitted.access.app;
+        admitted
+            .hub
+            .apply(|cloud, now| cloud.operate(app, call, operation, now))
     });
-    reply(hub, call, done, ids)
+    reply(&admitted.hub, call, done, &admitted.ids)
 }
 
 /// An action with its body. Names may be qualified, as OData allows.
@@ -372,79 +227,6 @@ fn parse_action(action: &str, body: Payload<'_>) -> Result<Operation, Fault> {
         "sendDtmfTones" => Operation::SendDtmfTones(body.read()?),
         other => return Err(no_segment(other)),
     })
-}
-
-fn no_segment(segment: &str) -> Fault {
-    let segment: String = segment.chars().take(64).collect();
-    bad(format!("Resource not found for the segment '{segment}'."))
-}
-
-/// A request's body with what is needed to judge it.
-pub(super) struct Payload<'a> {
-    operation: &'a str,
-    lenient: bool,
-    headers: &'a HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-}
-
-impl<'a> Payload<'a> {
-    pub(super) fn new(
-        hub: &Hub,
-        operation: &'a str,
-        headers: &'a HeaderMap,
-        body: Result<Bytes, BytesRejection>,
-    ) -> Self {
-        Self {
-            operation,
-            lenient: hub.is_lenient(),
-            headers,
-            body,
-        }
-    }
-
-    /// A body that may be left out.
-    fn optional<T: DeserializeOwned + Default>(self) -> Result<T, Fault> {
-        match &self.body {
-            Ok(body) if body.is_empty() => Ok(T::default()),
-            _ => self.read(),
-        }
-    }
-
-    pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, Fault> {
-        let body = self.body.map_err(|rejection| {
-            let message = "The request's body is larger than 256 KiB or was cut short.";
-            Fault::new(rejection.status(), "RequestEntityTooLarge", message)
-        })?;
-        let unreadable = || {
-            bad(
-                "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
-            )
-        };
-        if !is_json(self.headers) {
-            return Err(unreadable());
-        }
-        let value: Value = serde_json::from_slice(&body).map_err(|_| unreadable())?;
-        if !value.is_object() {
-            return Err(unreadable());
-        }
-        if !self.lenient {
-            shape::check(self.operation, &value)?;
-        }
-        // serde's own text may quote the value, which may hold a media token.
-        T::deserialize(value).map_err(|_| bad("A property of the request has the wrong type."))
-    }
-}
-
-pub(super) fn bad(message: impl Into<String>) -> Fault {
-    Fault::new(StatusCode::BAD_REQUEST, "BadRequest", message)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let media_type = value.and_then(|value| value.split(';').next());
-    media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn reply(hub: &Hub, call: &str, reply: Result<Reply, Fault>, ids: &Ids) -> Response {

@@ -2,6 +2,7 @@
 //! do comes out.
 
 mod levels;
+mod seen;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::report::{Outcome, StepReport};
 use crate::network::NetworkRule;
 use crate::phone::{PhoneCallState, Waiting};
 use levels::Levels;
+use seen::{CallSeen, stage};
 
 /// Louder than this in dBov is a sound.
 const AUDIBLE: f32 = -50.0;
@@ -97,37 +99,6 @@ pub(super) struct Player {
     lobby: Vec<Waiting>,
     /// Hung up at the end of the script, or because a step failed.
     leaving: bool,
-}
-
-/// A person's call as it was seen.
-#[derive(Debug, Clone, Copy)]
-struct CallSeen {
-    stage: Stage,
-    rings_here: bool,
-    connected: bool,
-    established: Option<Instant>,
-    ended: Option<(Instant, i32)>,
-    /// Whether it was in a lobby.
-    waited: bool,
-    speaking: bool,
-    last_sound: Option<Instant>,
-}
-
-impl CallSeen {
-    const NONE: Self = Self {
-        stage: Stage::Idle,
-        rings_here: false,
-        connected: false,
-        established: None,
-        ended: None,
-        waited: false,
-        speaking: false,
-        last_sound: None,
-    };
-
-    fn is_on(&self) -> bool {
-        !matches!(self.stage, Stage::Idle | Stage::Ended)
-    }
 }
 
 impl Player {
@@ -260,8 +231,18 @@ impl Player {
                 call.ended = Some((now, code));
             }
             Event::Lobby(waiting) => self.lobby = waiting,
-            Event::Connected => call.connected = true,
-            Event::Disconnected => (call.connected, call.speaking) = (false, false),
+            Event::Connected => {
+                call.connected = true;
+                // A transfer gives the call another session, and cut short what was being
+                // said on the last one.
+                self.acted &= !self.is_speaking() || self.said;
+            }
+            Event::Disconnected => {
+                (call.connected, call.speaking) = (false, false);
+                if self.is_speaking() {
+                    self.since = now;
+                }
+            }
             Event::Speech(on) => {
                 call.speaking = on;
                 call.last_sound = Some(now);
@@ -275,6 +256,11 @@ impl Player {
             Event::Said => self.said = true,
             Event::Refused(why) => self.refused = Some(why),
         }
+    }
+
+    fn is_speaking(&self) -> bool {
+        let act = self.step().map(|step| &step.act);
+        self.acted && matches!(act, Some(Act::Say { .. } | Act::Tones(_)))
     }
 
     fn level(&mut self, dbov: f32, now: Instant) {
@@ -582,15 +568,5 @@ fn done_if(done: bool) -> Progress {
     match done {
         true => Progress::Done,
         false => Progress::Waiting,
-    }
-}
-
-fn stage(state: PhoneCallState) -> Stage {
-    match state {
-        PhoneCallState::Ringing => Stage::Ringing,
-        PhoneCallState::Establishing => Stage::Establishing,
-        PhoneCallState::Lobby => Stage::Lobby,
-        PhoneCallState::Established => Stage::Established,
-        PhoneCallState::Transferring => Stage::Transferring,
     }
 }

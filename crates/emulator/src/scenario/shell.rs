@@ -357,6 +357,9 @@ impl Body {
             }
             PhoneEvent::Answer { sdp, .. } => {
                 let offer = self.offer.take().ok_or("an answer without an offer")?;
+                if self.session.take().is_some() {
+                    self.tell(Event::Disconnected).await;
+                }
                 let session = offer.accept(&sdp).await;
                 self.session = Some(session.map_err(|error| error.to_string())?);
             }

@@ -176,6 +176,28 @@ fn a_caller_goes_through_the_script() {
 }
 
 #[test]
+fn what_a_transfer_cuts_short_is_said_again() {
+    let mut stage = Stage::set(
+        r#"
+        [people.caller]
+        steps = [{ call = "bot" }, { say = "hello.wav" }, { hang_up = true }]
+        "#,
+    );
+    stage.established(0);
+    assert_eq!(stage.done(), ["0 dial(\"bot\")", "0 say"]);
+    stage.pass(SECOND * 11);
+    stage.happens(0, Event::Disconnected);
+    stage.pass(SECOND * 9);
+    assert!(stage.done().is_empty());
+    stage.happens(0, Event::Connected);
+    assert_eq!(stage.done(), ["0 say"]);
+    stage.happens(0, Event::Said);
+    assert_eq!(stage.done(), ["0 hangup"]);
+    stage.happens(0, Event::Ended { code: 0 });
+    assert_eq!(stage.outcomes(), ["ok"; 3]);
+}
+
+#[test]
 fn a_failed_step_ends_the_call_and_the_rest_is_not_run() {
     let mut stage = Stage::set(
         r#"

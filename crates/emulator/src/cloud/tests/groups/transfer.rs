@@ -155,6 +155,30 @@ fn a_failed_transfer_leaves_the_bot_in_the_group() {
 }
 
 #[test]
+fn a_failed_transfer_of_the_last_one_ends_the_call() {
+    let mut group = Group::met(&service_media());
+    let (first, second) = (group.phones[0].clone(), group.phones[1].clone());
+    group.transfer();
+    group.accepts(2);
+    let room = group.room.clone();
+    group
+        .scene
+        .say(&second, PhoneCommand::Hangup { call: room });
+    group.hosted(Leg::Agent);
+    let call = group.call.clone();
+    group.scene.say(&first, PhoneCommand::Decline { call });
+    assert_eq!(group.scene.states().pop(), Some("terminated"));
+    assert!(group.scene.cloud.rooms.is_empty());
+    assert_eq!(group.scene.cloud.counts().1, 0);
+    assert!(
+        group
+            .phones
+            .iter()
+            .all(|phone| group.scene.cloud.phones[phone].call.is_none())
+    );
+}
+
+#[test]
 fn a_bot_that_ends_its_call_in_a_transfer_lets_go_of_both() {
     let mut group = Group::met(&service_media());
     group.transfer();
