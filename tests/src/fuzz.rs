@@ -4,6 +4,8 @@
 //! A target panics when something is wrong and returns otherwise; whether bytes
 //! are accepted is no concern of it unless accepting them would be.
 
+mod calls;
+
 use std::time::{Duration, Instant, SystemTime};
 
 use switchboard_bot::flow::{self, Flow};
@@ -20,6 +22,7 @@ use switchboard_nlp::adapter::{acs, twilio};
 use switchboard_nlp::wire;
 use switchboard_signaling::auth::{KeySet, TokenPolicy, TokenValidator};
 use switchboard_signaling::notification;
+use switchboard_transport::fuzzing::RtcpReports;
 use switchboard_transport::{sdp, whip::MediaBlob};
 
 /// A target's name and function.
@@ -43,6 +46,9 @@ pub const TARGETS: &[Target] = &[
     ("scenario", scenario_file),
     ("engine", engine_message),
     ("stream", stream_message),
+    ("call", calls::machine),
+    ("reminders", calls::reminders),
+    ("rtcp", rtcp),
 ];
 
 fn rtp_packet(bytes: &[u8]) {
@@ -54,6 +60,17 @@ fn rtp_packet(bytes: &[u8]) {
     let written = header.to_bytes();
     let (again, empty) = rtp::parse(&written).expect("our own header is one");
     assert_eq!((again, empty), (header, &[][..]));
+}
+
+/// Reports of the other side, as they come out of SRTCP, and ours after each.
+fn rtcp(bytes: &[u8]) {
+    let now = Instant::now();
+    let mut reports = RtcpReports::new(now);
+    for (heard, piece) in (1..).zip(Pieces(bytes)) {
+        let now = now + Duration::from_millis(heard * 700);
+        let written = reports.exchange(now, piece);
+        assert!(written.is_multiple_of(4), "RTCP is made of words");
+    }
 }
 
 /// Telephone events alone (RFC 4733): a key ends after it begins, once.

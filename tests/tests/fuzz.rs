@@ -56,6 +56,9 @@ steps=[{call="bot"},{press="12"},{hang_up=true}]
 "#.to_vec()],
         "engine" => vec![br#"{"type":"intent","name":"hours","confidence":0.9,"slots":{}}"#.to_vec()],
         "stream" => vec![br#"{"event":"media","streamSid":"x","media":{"payload":"AAAA"}}"#.to_vec(), br#"{"kind":"AudioData","audioData":{"data":"AAAA","timestamp":"2026-01-01T00:00:00Z","silent":false}}"#.to_vec()],
+        "call" => vec![told("established"), told("terminated")],
+        "reminders" => vec![b"phone,at,text,var.name,attempts\n+4915112345678,2026-03-28T09:00,Hello {name},Ada,2\n".to_vec()],
+        "rtcp" => vec![packets(200, &[0; 16])],
         _ => vec![Vec::new()],
     }
 }
@@ -74,6 +77,16 @@ fn kept(target: &str) -> Vec<Vec<u8>> {
 
 fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/kept")
+}
+
+/// A call's state, five seconds later, behind its length.
+fn told(state: &str) -> Vec<u8> {
+    let call = "/communications/calls/57dab8b1-894c-409a-b240-bd8beae78896";
+    let body = format!(
+        r##"{{"value":[{{"changeType":"updated","resourceUrl":"{call}","resourceData":{{"@odata.type":"#microsoft.graph.call","state":"{state}"}}}}]}}"##
+    );
+    let length = u8::try_from(body.len() + 1).expect("it fits");
+    [&[length, 5], body.as_bytes()].concat()
 }
 
 /// Twenty packets, each behind its length.

@@ -17,6 +17,8 @@ mod carried;
 #[cfg(test)]
 mod counting;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod mux;
 pub mod sdp;
 mod session;

@@ -18,7 +18,7 @@ pub(crate) mod ice;
 pub(crate) mod link;
 pub(crate) mod outbox;
 mod police;
-mod report;
+pub(crate) mod report;
 pub(crate) mod socket;
 pub(crate) mod srtp;
 pub(crate) mod stream;
