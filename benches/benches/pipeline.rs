@@ -48,6 +48,7 @@ fn header(n: u32) -> RtpHeader {
         sequence: n as u16,
         timestamp: n.wrapping_mul(960),
         ssrc: 1,
+        csrc: None,
     }
 }
 

@@ -56,9 +56,14 @@ fn rtp_packet(bytes: &[u8]) {
         return;
     };
     assert!(payload.len() + rtp::HEADER_LEN <= bytes.len());
+    for id in 0..=15 {
+        let found = rtp::extension(bytes, id);
+        assert!(found.is_none_or(|element| element.len() <= bytes.len()));
+    }
     // What was read is written the same, but for what the header leaves out.
-    let written = header.to_bytes();
-    let (again, empty) = rtp::parse(&written).expect("our own header is one");
+    let mut written = [0; rtp::HEADER_LEN + 4];
+    let len = header.write(&mut written).expect("there is room");
+    let (again, empty) = rtp::parse(&written[..len]).expect("our own header is one");
     assert_eq!((again, empty), (header, &[][..]));
 }
 
@@ -209,6 +214,7 @@ fn jitter_buffer(bytes: &[u8]) {
                 sequence,
                 timestamp: u32::from(sequence).wrapping_mul(960),
                 ssrc: u32::from(kind >> 6),
+                csrc: None,
             };
             let payload = [kind; 16];
             buffer.push(now, &header, 960, &payload[..usize::from(kind & 15)]);

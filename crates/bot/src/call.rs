@@ -506,6 +506,7 @@ impl Task {
                 actions.extend(self.tell(now, kept));
                 actions
             }
+            Some(SessionEvent::Speaker { .. }) => Vec::new(),
             Some(SessionEvent::Closed(_)) | None => {
                 ours.forget_session();
                 ours.missed_at = Some(now + WITHOUT_MEDIA);

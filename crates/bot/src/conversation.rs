@@ -257,6 +257,8 @@ impl Conversation {
                 self.speech_probability = p;
                 Vec::new()
             }
+            // Only the lines of single speakers change hands.
+            MediaEvent::Source { .. } => Vec::new(),
             MediaEvent::PlayStarted { id } => self.started(now, Saying::Prompt(id)),
             MediaEvent::PlayFinished { id, interrupted } => {
                 self.finished(now, Saying::Prompt(id), interrupted)

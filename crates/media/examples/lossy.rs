@@ -119,6 +119,7 @@ fn receiver(packets: &[Vec<u8>], lost: &[bool], random: &mut Random) -> Result<V
                 sequence: n as u16,
                 timestamp: 960 * n as u32,
                 ssrc: 1,
+                csrc: None,
             };
             receiver.push(now, &header, &packets[n], &mut |_| {});
         }

@@ -174,6 +174,13 @@ impl Analyzer {
         })
     }
 
+    /// Ends what is open: what follows is somebody else's audio. Media time goes on.
+    pub(crate) fn restart(&mut self, sink: &mut impl FnMut(MediaEvent)) {
+        self.finish(sink);
+        self.vad.forget();
+        self.meter = Meter::new();
+    }
+
     /// Ends what is open: the audio is over.
     pub fn finish(&mut self, sink: &mut impl FnMut(MediaEvent)) {
         let Self {

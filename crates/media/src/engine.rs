@@ -11,6 +11,7 @@
 //! opens it and freed by a reaper thread, so that a worker neither allocates,
 //! locks nor frees while it serves packets.
 
+mod events;
 mod leg;
 mod live;
 mod pipeline;
@@ -105,6 +106,9 @@ pub struct LegConfig {
     /// at times only after half a second. For callers whose telephones give back what they
     /// play, such as gateways without echo cancellation.
     pub guard_echo: bool,
+    /// Tell whose audio comes ([`MediaEvent::Source`](crate::event::MediaEvent::Source)):
+    /// for a stream that a conference hands from one speaker to another.
+    pub sources: bool,
 }
 
 impl LegConfig {
@@ -122,6 +126,7 @@ impl LegConfig {
             linear_payload_type: None,
             hear: true,
             guard_echo: false,
+            sources: false,
         }
     }
 }

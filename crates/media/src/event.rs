@@ -131,6 +131,13 @@ pub enum MediaEvent {
         /// RMS level of the span in dBov (RFC 6464 §3: −127…0).
         dbov: f32,
     },
+    /// From here on it is this source that is heard: what the one before had open has
+    /// ended. Only of a leg that is to tell
+    /// ([`LegConfig::sources`](crate::engine::LegConfig::sources)).
+    Source {
+        /// As of [`RtpHeader::source`](crate::rtp::RtpHeader::source).
+        source: u32,
+    },
     /// The first packet of a prompt was handed to the network.
     PlayStarted {
         /// Which request.

@@ -89,6 +89,8 @@ pub struct Packet<'a> {
     pub payload_type: u8,
     /// Duration in ticks.
     pub ticks: u32,
+    /// Whose audio it holds; see [`RtpHeader::source`].
+    pub source: u32,
     /// The payload.
     pub payload: &'a [u8],
 }
@@ -99,6 +101,7 @@ struct Slot {
     payload_type: u8,
     timestamp: u32,
     ticks: u32,
+    source: u32,
     len: usize,
     bytes: [u8; MAX_PAYLOAD],
 }
@@ -110,6 +113,7 @@ impl Slot {
             payload_type: 0,
             timestamp: 0,
             ticks: 0,
+            source: 0,
             len: 0,
             bytes: [0; MAX_PAYLOAD],
         }
@@ -123,6 +127,7 @@ impl Slot {
         Packet {
             payload_type: self.payload_type,
             ticks: self.ticks,
+            source: self.source,
             payload: &self.bytes[..self.len],
         }
     }
@@ -209,6 +214,7 @@ impl JitterBuffer {
         slot.payload_type = header.payload_type;
         slot.timestamp = header.timestamp;
         slot.ticks = ticks;
+        slot.source = header.source();
         slot.len = payload.len();
         slot.bytes[..payload.len()].copy_from_slice(payload);
         self.held += 1;

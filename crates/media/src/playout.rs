@@ -161,6 +161,7 @@ impl Playout {
             sequence: self.sequence,
             timestamp: self.timestamp,
             ssrc: self.config.ssrc,
+            csrc: None,
         };
         self.timestamp = self.timestamp.wrapping_add(self.config.codec.frame_ticks());
         self.talking = talking;
@@ -195,6 +196,7 @@ impl Playout {
             sequence: self.sequence,
             timestamp: pressing.timestamp,
             ssrc: self.config.ssrc,
+            csrc: None,
         };
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(self.config.codec.frame_ticks());

@@ -97,6 +97,21 @@ pub struct Receiver {
     jitter: JitterBuffer,
     hearing: Hearing,
     stats: ReceiveStats,
+    sources: Sources,
+}
+
+/// Whether it matters whose audio comes, and whose came last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sources {
+    Alike,
+    Told(Option<u32>),
+}
+
+impl Sources {
+    /// Whether `source` is another than was told.
+    fn is_other(self, source: u32) -> bool {
+        matches!(self, Self::Told(last) if last != Some(source))
+    }
 }
 
 impl Receiver {
@@ -110,7 +125,14 @@ impl Receiver {
             hearing: Hearing::new(&config)?,
             formats: config.formats,
             stats: ReceiveStats::default(),
+            sources: Sources::Alike,
         })
+    }
+
+    /// Tells from now on whose audio is heard ([`MediaEvent::Source`]), and hears each
+    /// source afresh.
+    pub fn tell_sources(&mut self) {
+        self.sources = Sources::Told(None);
     }
 
     /// Takes a packet. Telephone events are answered at once, audio by
@@ -203,6 +225,8 @@ impl Receiver {
                     next,
                 } => {
                     self.stats.lost += u64::from(packets);
+                    // What another source sends tells nothing of what this one's lost.
+                    let next = next.filter(|next| !self.sources.is_other(next.source));
                     let next = next.and_then(|p| Some((self.formats.get(p.payload_type)?, p)));
                     let heard = self.hearing.lost(ticks, next, sink);
                     self.stats.recovered += u64::from(heard.recovered);
@@ -210,6 +234,12 @@ impl Receiver {
                 }
                 Pulled::Packet { packet, restart } => {
                     let format = self.formats.get(packet.payload_type);
+                    let other = self.sources.is_other(packet.source);
+                    if other {
+                        self.sources = Sources::Told(Some(packet.source));
+                        self.hearing.turn_to(packet.source, sink);
+                    }
+                    let restart = restart || other;
                     let heard = self.hearing.packet(now, format, packet, restart, sink);
                     self.stats.malformed += u64::from(heard.malformed);
                     heard.samples

@@ -18,6 +18,8 @@ pub struct RtpHeader {
     pub timestamp: u32,
     /// The stream's source.
     pub ssrc: u32,
+    /// The first contributing source, if there is one: whose audio a mixer passed on.
+    pub csrc: Option<u32>,
 }
 
 /// Why bytes are not an RTP packet. Nothing of the bytes is repeated in the text.
@@ -69,10 +71,49 @@ pub fn parse(bytes: &[u8]) -> Result<(RtpHeader, &[u8]), RtpError> {
         sequence: u16::from_be_bytes([fixed[2], fixed[3]]),
         timestamp: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
         ssrc: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
+        csrc: None,
     };
     let body = &bytes[body_offset(bytes, fixed[0])?..];
+    let csrc = bytes[HEADER_LEN..].first_chunk().copied();
+    let header = RtpHeader {
+        csrc: csrc
+            .filter(|_| fixed[0] & 0x0f != 0)
+            .map(u32::from_be_bytes),
+        ..header
+    };
     let padded = fixed[0] & 0x20 != 0;
     Ok((header, if padded { unpad(body)? } else { body }))
+}
+
+/// The header extension's element of this identifier, in one-byte or two-byte form
+/// (RFC 8285 §4.2, §4.3); `None` in a packet that has none or lies about lengths.
+pub fn extension(bytes: &[u8], id: u8) -> Option<&[u8]> {
+    let first = *bytes.first()?;
+    let csrcs = HEADER_LEN + 4 * usize::from(first & 0x0f);
+    let end = body_offset(bytes, first).ok()?;
+    let mut elements = bytes.get(csrcs + 4..end)?;
+    let wide = match [bytes[csrcs], bytes[csrcs + 1]] {
+        [0xbe, 0xde] => false,
+        [0x10, low] if low >> 4 == 0 => true,
+        _ => return None,
+    };
+    while let Some((&head, rest)) = elements.split_first() {
+        let (found, len, rest) = match (head, wide) {
+            (0, _) => {
+                elements = rest;
+                continue;
+            }
+            (_, true) => (head, usize::from(*rest.first()?), &rest[1..]),
+            // Identifier 15 ends the list (§4.2).
+            (0xf0..=0xff, false) => return None,
+            (_, false) => (head >> 4, usize::from(head & 0x0f) + 1, rest),
+        };
+        if found == id {
+            return rest.get(..len);
+        }
+        elements = rest.get(len..)?;
+    }
+    None
 }
 
 /// Where the payload begins: after the CSRC list and the extension.
@@ -106,6 +147,24 @@ fn take(bytes: &[u8], needed: usize) -> Result<&[u8], RtpError> {
 }
 
 impl RtpHeader {
+    /// Whose audio it is: the contributing source, else the stream's own (RFC 3550 §7).
+    pub fn source(&self) -> u32 {
+        self.csrc.unwrap_or(self.ssrc)
+    }
+
+    /// Writes the header with its contributing source; gives its length, 12 or 16, and
+    /// `None` when there is no room.
+    pub fn write(&self, out: &mut [u8]) -> Option<usize> {
+        let (fixed, rest) = out.split_first_chunk_mut()?;
+        *fixed = self.to_bytes();
+        let Some(csrc) = self.csrc else {
+            return Some(HEADER_LEN);
+        };
+        *rest.first_chunk_mut()? = csrc.to_be_bytes();
+        fixed[0] |= 1;
+        Some(HEADER_LEN + 4)
+    }
+
     /// The header as the twelve bytes that go before the payload: no CSRC, no
     /// extension, no padding. A `payload_type` above 127 loses its top bit.
     pub fn to_bytes(&self) -> [u8; HEADER_LEN] {
@@ -150,7 +209,40 @@ mod tests {
         rest.extend_from_slice(b"opus");
         rest.extend_from_slice(&[0, 0, 3]);
         let bytes = packet(0x80 | 0x20 | 0x10 | 2, &rest);
-        assert_eq!(parse(&bytes).unwrap().1, b"opus");
+        let (header, payload) = parse(&bytes).unwrap();
+        assert_eq!(payload, b"opus");
+        assert_eq!(header.csrc, Some(0x0909_0909));
+        assert_eq!(header.source(), 0x0909_0909);
+        assert_eq!(extension(&bytes, 1), Some(&[0xff][..]));
+    }
+
+    #[test]
+    fn extension_elements_are_found_in_both_forms() {
+        let with = |profile: [u8; 2], elements: &[u8]| {
+            let mut rest = profile.to_vec();
+            let words = elements.len().div_ceil(4);
+            rest.extend_from_slice(&(words as u16).to_be_bytes());
+            rest.extend_from_slice(elements);
+            rest.resize(4 + 4 * words, 0);
+            packet(0x90, &rest)
+        };
+        let short = with([0xbe, 0xde], &[0x10, 7, 0, 0x41, b'm', b'1']);
+        assert_eq!(extension(&short, 4), Some(&b"m1"[..]));
+        assert_eq!(extension(&short, 3), None);
+        let long = with([0x10, 0], &[1, 1, 7, 0, 4, 2, b'm', b'1']);
+        assert_eq!(extension(&long, 4), Some(&b"m1"[..]));
+        let lies = [
+            with([0xbe, 0xde], &[0x4f, 1, 2, 3]),
+            with([0xbe, 0xde], &[0xf0, 0x40, 1, 0]),
+            with([0x10, 0], &[4, 200, 1, 2]),
+            with([0x10, 0], &[9, 9, 9, 4]),
+            with([0xca, 0xfe], &[0x40, 1, 0, 0]),
+            packet(0x80, b"opus"),
+            packet(0x9f, &[0; 8]),
+        ];
+        for bytes in lies {
+            assert_eq!(extension(&bytes, 4), None, "{bytes:?}");
+        }
     }
 
     #[test]
@@ -195,15 +287,18 @@ mod tests {
             if let Ok((_, payload)) = parse(&bytes) {
                 prop_assert!(payload.len() <= bytes.len() - HEADER_LEN);
             }
+            let _ = extension(&bytes, 4);
         }
 
         #[test]
         fn header_survives_the_wire(
             payload_type in (0u8..64).prop_union(96..128), marker: bool, sequence: u16, timestamp: u32, ssrc: u32,
-            payload in proptest::collection::vec(any::<u8>(), 0..50),
+            csrc: Option<u32>, payload in proptest::collection::vec(any::<u8>(), 0..50),
         ) {
-            let header = RtpHeader { payload_type, marker, sequence, timestamp, ssrc };
-            let mut bytes = header.to_bytes().to_vec();
+            let header = RtpHeader { payload_type, marker, sequence, timestamp, ssrc, csrc };
+            let mut bytes = vec![0; HEADER_LEN + 4];
+            let len = header.write(&mut bytes).unwrap();
+            bytes.truncate(len);
             bytes.extend_from_slice(&payload);
             prop_assert_eq!(parse(&bytes), Ok((header, &payload[..])));
         }

@@ -136,6 +136,11 @@ impl Vad {
         self.guard.said(levels, (samples * STEPS / SLICE) as u64);
     }
 
+    /// What follows is somebody else's voice.
+    pub(crate) fn forget(&mut self) {
+        self.frames.forget();
+    }
+
     /// Ends the speech that goes on.
     pub fn finish(&mut self, sink: &mut impl FnMut(VadEvent)) {
         self.hear(sink);

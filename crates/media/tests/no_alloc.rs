@@ -82,6 +82,7 @@ fn header(n: u32) -> RtpHeader {
         sequence: n as u16,
         timestamp: n.wrapping_mul(960),
         ssrc: 1,
+        csrc: None,
     }
 }
 
@@ -107,6 +108,11 @@ fn receive(receiver: &mut Receiver, prompt: &Prompt, start: Instant) -> u64 {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let now = start + Duration::from_millis(20) * n;
         let payload = prompt.packet(n as usize % prompt.packets()).unwrap();
+        // Five speakers take turns of two seconds.
+        let header = |n: u32| RtpHeader {
+            csrc: Some(n / 100 % 5),
+            ..header(n)
+        };
         match (random >> 16) % 20 {
             0 | 1 => {}
             2 => {
@@ -141,6 +147,7 @@ fn receiver_allocates_nothing(prompt: &Prompt) {
         },
     })
     .unwrap();
+    receiver.tell_sources();
     let start = Instant::now();
     let mut events = 0;
     let count = allocations(|| events = receive(&mut receiver, prompt, start));
@@ -252,7 +259,7 @@ fn engine_allocates_nothing(prompt: &Arc<Prompt>) {
         to.network.transmit(|header, payload| {
             let _ = from.network.receive(Instant::now(), header, payload);
         });
-        let _ = voice.say(&[0.1; LIVE_FRAME]);
+        let _ = voice.say_for(7, &[0.1; LIVE_FRAME]);
         while ears.receive(|_, _| heard += 1).is_some() {}
         while from.app.event().is_some() || to.app.event().is_some() {}
         thread::sleep(Duration::from_millis(1));

@@ -156,7 +156,7 @@ impl Caller {
             SessionEvent::Media(MediaEvent::PlayFinished { .. }) => {
                 self.finished_at = Some(Instant::now());
             }
-            SessionEvent::Media(_) => {}
+            SessionEvent::Media(_) | SessionEvent::Speaker { .. } => {}
             SessionEvent::Closed(_) => self.session = None,
         }
     }

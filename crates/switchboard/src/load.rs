@@ -174,7 +174,7 @@ async fn answered(reservation: &mut Reservation) -> Result<Session, Failure> {
             match session.event().await? {
                 SessionEvent::Connected => return Some(session),
                 SessionEvent::Closed(_) => return None,
-                SessionEvent::Media(_) => {}
+                SessionEvent::Media(_) | SessionEvent::Speaker { .. } => {}
             }
         }
     };

@@ -213,7 +213,7 @@ impl Person {
                 event = session_event(self.session.as_mut()) => match event {
                     SessionEvent::Connected => Some(Noticed::Connected),
                     SessionEvent::Media(MediaEvent::PlayFinished { .. }) => Some(Noticed::Spoke),
-                    SessionEvent::Media(_) => None,
+                    SessionEvent::Media(_) | SessionEvent::Speaker { .. } => None,
                     SessionEvent::Closed(_) => {
                         self.session = None;
                         None

@@ -140,6 +140,7 @@ impl Carrier {
             sequence: self.sequence,
             timestamp,
             ssrc: 2,
+            csrc: None,
         };
         self.sequence = self.sequence.wrapping_add(1);
         // What there is no room for is counted by the leg.

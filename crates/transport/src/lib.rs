@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use switchboard_media::codec::Codec;
-use switchboard_media::engine::{Engine, LegConfig};
+use switchboard_media::engine::{Engine, Leg, LegConfig};
 use tokio::sync::{Notify, watch};
 
 pub use carried::Carrier;
@@ -40,9 +40,11 @@ pub use session::{CloseReason, Session, SessionCloser, SessionEvent, bridge};
 
 use mux::driver::Opening;
 use mux::link::State;
+use mux::wakeup::Doorbell;
 use mux::{Mux, Order};
+use sdp::local::speaker_ssrc;
 use sdp::remote::Remote;
-use session::End;
+use session::{End, Speaker};
 use setup::{Ours, Role};
 
 /// Where and how sessions reach the network.
@@ -64,10 +66,15 @@ pub struct TransportConfig {
     /// Codecs that are taken, the best first: an answer names the first of them that was
     /// offered, an offer the first of all. None twice.
     pub codecs: &'static [Codec],
+    /// How many lines of single speakers a session has beside the mix, 0–4
+    /// ([`sdp::MAX_SPEAKERS`]): an answer takes so many of those that are offered, an offer
+    /// has so many. Each costs what another call's hearing does while somebody speaks in it.
+    pub speakers: usize,
 }
 
 impl Default for TransportConfig {
-    /// Loopback, any free port, no per-frame events, every codec there is.
+    /// Loopback, any free port, no per-frame events, every codec there is, nothing but
+    /// the mix.
     fn default() -> Self {
         Self {
             bind: Ipv4Addr::LOCALHOST.into(),
@@ -76,6 +83,7 @@ impl Default for TransportConfig {
             live: false,
             hear: true,
             codecs: &sdp::CODECS,
+            speakers: 0,
         }
     }
 }
@@ -83,6 +91,10 @@ impl Default for TransportConfig {
 impl TransportConfig {
     fn offered(&self) -> Codec {
         self.codecs.first().copied().unwrap_or_default()
+    }
+
+    fn most_speakers(&self) -> usize {
+        self.speakers.min(sdp::MAX_SPEAKERS)
     }
 }
 
@@ -114,6 +126,15 @@ impl Transport {
         live
     }
 
+    /// The same transport for sessions with lines of single speakers beside the mix
+    /// ([`TransportConfig::speakers`]).
+    #[must_use]
+    pub fn with_speakers(&self, speakers: usize) -> Self {
+        let mut apart = self.clone();
+        apart.config.speakers = speakers;
+        apart
+    }
+
     /// The engine that runs this transport's legs.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -134,14 +155,16 @@ impl Transport {
         Ok(self.mux()?.address())
     }
 
-    /// Answers an SDP offer (one section of audio).
+    /// Answers an SDP offer: one section of audio, and more with single speakers
+    /// ([`TransportConfig::speakers`]).
     ///
     /// # Errors
     /// The offer is not acceptable ([`TransportError::Sdp`]), or no socket or leg
     /// could be had.
     pub async fn answer(&self, offer: &str) -> Result<(Session, String), TransportError> {
         sdp::check_description(offer)?;
-        let remote = Remote::parse(offer, self.config.codecs)?;
+        let mut remote = Remote::parse(offer, self.config.codecs)?;
+        remote.take_offered(offer, self.config.most_speakers());
         let ours = Ours::new(self.mux()?.address())?;
         let answer = ours.answer(&remote);
         let negotiated = sdp::negotiated(&answer)?;
@@ -170,7 +193,7 @@ impl Transport {
             source,
         })?;
         let ours = Ours::new(address)?;
-        let offer = ours.offer(self.config.offered());
+        let offer = ours.offer(self.config.offered(), self.config.most_speakers());
         let pending = Offer {
             transport: self.clone(),
             ours,
@@ -213,16 +236,18 @@ impl Transport {
         };
         let codec = negotiated.codec;
         let bell = mux.doorbell();
-        let leg = self
-            .engine
-            .open_waking(config, Waker::from(Arc::clone(&bell)))
-            .map_err(TransportError::Engine)?;
+        let leg = self.leg(config, &bell)?;
+        let lines = self.lines(ours.ssrc, &remote, role, codec, &bell)?;
+        let (lines, speakers): (Vec<_>, Vec<_>) = lines
+            .into_iter()
+            .map(|line| (line.network, Speaker::new(line.app, line.live)))
+            .unzip();
         let (state, states) = watch::channel(State::Connecting);
         let (id, events) = (mux.next_id(), Arc::new(Notify::new()));
         let opening = Opening {
             id,
             fragment: ours.fragment().to_owned(),
-            link: ours.link(remote, role, leg.network, negotiated)?,
+            link: ours.link(remote, role, leg.network, lines, negotiated)?,
             bell,
             socket,
             state,
@@ -230,7 +255,50 @@ impl Transport {
         };
         mux.order(Order::Open(Box::new(opening)));
         let end = End::Mux(mux, id);
-        Ok(Session::new(leg.app, leg.live, codec, events, end, states))
+        let session = Session::new(leg.app, leg.live, codec, events, end, states);
+        Ok(session.with_speakers(speakers))
+    }
+
+    fn leg(&self, config: LegConfig, bell: &Arc<Doorbell>) -> Result<Leg, TransportError> {
+        let waker = Waker::from(Arc::clone(bell));
+        let leg = self.engine.open_waking(config, waker);
+        leg.map_err(TransportError::Engine)
+    }
+
+    /// Legs for the speakers' lines that were agreed on: they hear on the side that
+    /// answered, and say on the one that offered.
+    fn lines(
+        &self,
+        ssrc: u32,
+        remote: &Remote,
+        role: Role,
+        codec: Codec,
+        bell: &Arc<Doorbell>,
+    ) -> Result<Vec<Leg>, TransportError> {
+        let TransportConfig {
+            vad_frames,
+            live,
+            hear,
+            ..
+        } = self.config;
+        let answers = role == Role::Answerer;
+        let mut legs = Vec::new();
+        for (n, extra) in (1..).zip(&remote.extras) {
+            let Some(payload_type) = extra.payload_type.filter(|_| extra.taken) else {
+                continue;
+            };
+            let config = LegConfig {
+                codec,
+                comfort_silence: false,
+                vad_frames,
+                live: live || !answers,
+                hear: hear && answers,
+                sources: true,
+                ..LegConfig::new(payload_type, speaker_ssrc(ssrc, n))
+            };
+            legs.push(self.leg(config, bell)?);
+        }
+        Ok(legs)
     }
 }
 
@@ -249,7 +317,8 @@ impl Offer {
     pub async fn accept(self, answer: &str) -> Result<Session, TransportError> {
         sdp::check_description(answer)?;
         let offered = [self.transport.config.offered()];
-        let remote = Remote::parse(answer, &offered)?;
+        let mut remote = Remote::parse(answer, &offered)?;
+        remote.take_accepted(answer, self.transport.config.most_speakers())?;
         let negotiated = sdp::settled(answer, &offered)?;
         let Self {
             transport,

@@ -15,6 +15,7 @@ pub(crate) mod demux;
 pub(crate) mod driver;
 pub(crate) mod dtls;
 pub(crate) mod ice;
+pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod outbox;
 mod police;
@@ -22,7 +23,7 @@ pub(crate) mod report;
 pub(crate) mod socket;
 pub(crate) mod srtp;
 pub(crate) mod stream;
-mod wakeup;
+pub(crate) mod wakeup;
 
 use std::io;
 use std::net::SocketAddr;

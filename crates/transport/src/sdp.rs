@@ -3,6 +3,7 @@
 
 pub(crate) mod local;
 pub(crate) mod remote;
+pub(crate) mod speakers;
 
 use switchboard_media::codec::Codec;
 use switchboard_media::engine::LegConfig;
@@ -12,6 +13,10 @@ use switchboard_media::receive::TelephoneEventFormat;
 pub const MAX_BYTES: usize = 64 * 1024;
 /// The most ICE candidates accepted in one description.
 pub const MAX_CANDIDATES: usize = 64;
+
+/// The most sections beside the mix's: a conference's dominant speakers, as many as
+/// Teams gives a bot.
+pub const MAX_SPEAKERS: usize = 4;
 
 /// All that can be agreed on, the best first.
 pub const CODECS: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
@@ -25,9 +30,10 @@ pub enum SdpError {
     /// Does not begin with `v=0`.
     #[error("not an SDP: it must begin with the line v=0")]
     NotSdp,
-    /// Anything but one media section.
+    /// No section of audio, more than [`MAX_SPEAKERS`] besides or more than were offered,
+    /// or one of something else.
     #[error(
-        "must hold exactly one media section, an audio one; found {audio} audio and {other} other"
+        "must hold one audio section, and besides only those of single speakers, {MAX_SPEAKERS} at most and no more than were offered; found {audio} audio and {other} other"
     )]
     Sections {
         /// Sections of audio.
@@ -60,7 +66,7 @@ pub fn check_description(sdp: &str) -> Result<(), SdpError> {
     let count = |prefix: &str| sdp.lines().filter(|line| line.starts_with(prefix)).count();
     let audio = count("m=audio ");
     let other = count("m=") - audio;
-    if (audio, other) != (1, 0) {
+    if !(1..=1 + MAX_SPEAKERS).contains(&audio) || other > 0 {
         return Err(SdpError::Sections { audio, other });
     }
     if count("a=candidate:") > MAX_CANDIDATES {
@@ -72,6 +78,16 @@ pub fn check_description(sdp: &str) -> Result<(), SdpError> {
         }
     }
     Ok(())
+}
+
+/// The first section with what goes before it, which is the mix's, and each further
+/// section.
+pub(crate) fn sections(sdp: &str) -> (&str, Vec<&str>) {
+    let mut starts: Vec<_> = sdp.match_indices("\nm=").map(|(at, _)| at + 1).collect();
+    starts.push(sdp.len());
+    let mix = starts.get(1).map_or(sdp, |end| &sdp[..*end]);
+    let further = starts.windows(2).skip(1);
+    (mix, further.map(|span| &sdp[span[0]..span[1]]).collect())
 }
 
 /// What an answer settled.
@@ -114,6 +130,7 @@ pub fn negotiated(answer: &str) -> Result<Negotiated, SdpError> {
 
 /// As [`negotiated`], where only `codecs` were offered.
 pub(crate) fn settled(answer: &str, codecs: &[Codec]) -> Result<Negotiated, SdpError> {
+    let (answer, _) = sections(answer);
     let rejected = answer.lines().any(|line| line.starts_with("m=audio 0 "));
     let mut telephone_events: Vec<_> = telephone_events(answer).collect();
     telephone_events.dedup();
@@ -264,8 +281,17 @@ mod tests {
     }
 
     #[test]
+    fn sections_are_cut_where_they_begin() {
+        let further = ["m=audio 0 X 1\r\na=mid:m=1\r\n", "m=audio 9 Y 2\n"];
+        let sdp = format!("{ANSWER}{}", further.concat());
+        assert_eq!(sections(&sdp), (ANSWER, further.to_vec()));
+        assert_eq!(sections(ANSWER), (ANSWER, vec![]));
+        assert_eq!(sections("v=0\r\n"), ("v=0\r\n", vec![]));
+    }
+
+    #[test]
     fn limits_are_checked_in_order() {
-        let table: [(String, SdpError); 6] = [
+        let table: [(String, SdpError); 7] = [
             ("a".repeat(MAX_BYTES + 1), SdpError::TooLarge),
             ("hello".into(), SdpError::NotSdp),
             (
@@ -275,6 +301,10 @@ mod tests {
             (
                 format!("{ANSWER}m=application 9 DTLS/SCTP 5000\r\n"),
                 SdpError::Sections { audio: 1, other: 1 },
+            ),
+            (
+                ANSWER.to_owned() + &"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(5),
+                SdpError::Sections { audio: 6, other: 0 },
             ),
             (
                 ANSWER.to_owned() + &"a=candidate:1 1 udp 1 10.0.0.1 1 typ host\r\n".repeat(65),

@@ -19,6 +19,16 @@ pub enum SessionEvent {
     Connected,
     /// The pipeline heard or did something.
     Media(MediaEvent),
+    /// The pipeline heard this in the line of a single speaker
+    /// ([`TransportConfig::speakers`](crate::TransportConfig::speakers)), in the line's own
+    /// media time.
+    Speaker {
+        /// Who speaks: the contributing source (RFC 3550 §7), which is the `sourceId` of one
+        /// of a participant's `mediaStreams`. Without one it is the stream's SSRC.
+        source: u32,
+        /// What was heard.
+        event: MediaEvent,
+    },
     /// The session is over; nothing follows.
     Closed(CloseReason),
 }
@@ -38,12 +48,42 @@ pub enum CloseReason {
 pub struct Session {
     app: AppSide,
     live: Option<LiveAudio>,
+    speakers: Vec<Speaker>,
     codec: Codec,
     /// Notified when the leg has events.
     events: Arc<Notify>,
     state: watch::Receiver<State>,
     reported: State,
     closer: SessionCloser,
+}
+
+/// The line of one speaker at a time.
+pub(crate) struct Speaker {
+    app: AppSide,
+    live: Option<LiveAudio>,
+    /// Who is heard in it.
+    source: Option<u32>,
+}
+
+impl Speaker {
+    pub(crate) fn new(app: AppSide, live: Option<LiveAudio>) -> Self {
+        Self {
+            app,
+            live,
+            source: None,
+        }
+    }
+
+    fn event(&mut self) -> Option<SessionEvent> {
+        loop {
+            match (self.app.event()?, self.source) {
+                (MediaEvent::Source { source }, _) => self.source = Some(source),
+                (event, Some(source)) => return Some(SessionEvent::Speaker { source, event }),
+                // Nobody was heard yet.
+                (_, None) => {}
+            }
+        }
+    }
 }
 
 /// Closes a session from elsewhere.
@@ -93,12 +133,31 @@ impl Session {
         Self {
             app,
             live,
+            speakers: Vec::new(),
             codec,
             events,
             state: state.clone(),
             reported: State::Connecting,
             closer: SessionCloser { end, state },
         }
+    }
+
+    pub(crate) fn with_speakers(mut self, speakers: Vec<Speaker>) -> Self {
+        self.speakers = speakers;
+        self
+    }
+
+    /// How many lines of single speakers were agreed on.
+    pub fn speakers(&self) -> usize {
+        self.speakers.len()
+    }
+
+    /// The live audio of the speakers' lines, once: voices on the side that offered them,
+    /// ears on the one that took them, if
+    /// [`TransportConfig::live`](crate::TransportConfig::live) asked for it.
+    pub fn take_speakers(&mut self) -> Vec<LiveAudio> {
+        let lines = self.speakers.iter_mut();
+        lines.filter_map(|line| line.live.take()).collect()
     }
 
     /// The session's live audio, once, if
@@ -157,6 +216,9 @@ impl Session {
             }
             if let Some(event) = self.app.event() {
                 return Some(SessionEvent::Media(event));
+            }
+            if let Some(event) = self.speakers.iter_mut().find_map(Speaker::event) {
+                return Some(event);
             }
             if let Some(event) = self.state_change() {
                 return Some(event);

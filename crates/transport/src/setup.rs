@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::TransportError;
 use crate::mux::dtls::{Dtls, DtlsConfig, Fingerprint, fingerprint};
 use crate::mux::ice::{Credentials, Ice, IceConfig};
+use crate::mux::lines::{Lines, Section, Sorter};
 use crate::mux::link::Link;
 use crate::mux::stream::Stream;
 use crate::sdp::Negotiated;
@@ -77,8 +78,8 @@ impl Ours {
         }
     }
 
-    pub(crate) fn offer(&self, codec: Codec) -> String {
-        self.local().offer(codec)
+    pub(crate) fn offer(&self, codec: Codec, speakers: usize) -> String {
+        self.local().offer(codec, speakers)
     }
 
     pub(crate) fn answer(&self, offer: &Remote) -> String {
@@ -91,9 +92,11 @@ impl Ours {
         remote: Remote,
         role: Role,
         network: NetworkSide,
+        speakers: Vec<NetworkSide>,
         negotiated: Negotiated,
     ) -> Result<Link, TransportError> {
         let now = Instant::now();
+        let lines = lines(&remote, role, speakers, &negotiated);
         let ice = IceConfig {
             local: self.address,
             ours: self.credentials,
@@ -115,8 +118,39 @@ impl Ours {
         let ice = Ice::new(now, ice, Arc::clone(&crypto)).map_err(step("starting ICE"))?;
         let dtls = Dtls::new(dtls, crypto).map_err(step("preparing DTLS"))?;
         let stream = Stream::new(network, negotiated, self.ssrc, now, SystemTime::now());
+        let stream = stream.with_lines(lines);
         Ok(Link::new(now, ice, dtls, stream))
     }
+}
+
+/// The lines of the speakers that were agreed on, whose legs these are.
+fn lines(
+    remote: &Remote,
+    role: Role,
+    speakers: Vec<NetworkSide>,
+    negotiated: &Negotiated,
+) -> Option<Box<Lines>> {
+    if speakers.is_empty() {
+        return None;
+    }
+    if role == Role::Offerer {
+        return Some(Box::new(Lines::Said(speakers.into())));
+    }
+    let events = negotiated.telephone_events.iter().map(|(event, _)| *event);
+    let mix = Section {
+        mid: remote.mid.clone(),
+        ssrcs: remote.ssrcs.clone(),
+        payload_types: events.chain([negotiated.payload_type]).collect(),
+    };
+    let taken = remote.extras.iter().filter(|extra| extra.taken);
+    let further = taken.map(|extra| Section {
+        mid: extra.mid.clone(),
+        ssrcs: extra.ssrcs.clone(),
+        payload_types: extra.payload_type.into_iter().collect(),
+    });
+    let sections = std::iter::once(mix).chain(further).collect();
+    let sorter = Sorter::new(remote.mid_extension, sections);
+    Some(Box::new(Lines::Heard(sorter, speakers.into())))
 }
 
 /// Which of the two made the offer.

@@ -390,6 +390,7 @@ impl Body {
     async fn session_event(&mut self, event: SessionEvent) {
         let event = match event {
             SessionEvent::Connected => Event::Connected,
+            SessionEvent::Speaker { .. } => return,
             SessionEvent::Closed(_) => {
                 self.session = None;
                 Event::Disconnected

@@ -233,7 +233,7 @@ impl CallMedia {
                 }
                 self.report(MediaReport::Heard { leg, event });
             }
-            Some(SessionEvent::Connected) => {}
+            Some(SessionEvent::Connected | SessionEvent::Speaker { .. }) => {}
             Some(SessionEvent::Closed(_)) | None => {
                 match leg {
                     Leg::Caller => self.caller = None,

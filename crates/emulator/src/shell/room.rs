@@ -379,7 +379,7 @@ impl RoomMedia {
                 }
                 self.report(RoomReport::Heard { seat, event });
             }
-            SessionEvent::Connected => {}
+            SessionEvent::Connected | SessionEvent::Speaker { .. } => {}
             SessionEvent::Closed(_) => self.report(RoomReport::Lost { seat }),
         }
     }

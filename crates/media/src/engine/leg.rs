@@ -9,6 +9,7 @@ use std::time::Instant;
 use rtrb::{Consumer, Producer, RingBuffer};
 use thiserror::Error;
 
+use super::events::Events;
 use super::live::{LiveAudio, live};
 use super::pipeline::{Pipeline, Rings};
 use super::slot::{Refused, SlotReceiver, SlotSender, slots};
@@ -154,7 +155,7 @@ pub(super) fn build(
             incoming: worker_in,
             outgoing: worker_out,
             commands: worker_commands,
-            events: worker_events,
+            events: Events::new(worker_events),
             live: live_ends,
         },
         waker,

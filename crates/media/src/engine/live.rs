@@ -12,7 +12,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::leg::Shared;
-use super::slot::{SlotReceiver, SlotSender, slots};
+use super::slot::{Slot, SlotReceiver, SlotSender, slots};
 use super::stats::{LegCounters, count};
 use crate::codec::{Codec, EncoderError, MAX_PACKET, OpusError, RATE, SPEECH_FRAME, SpeechEncoder};
 use crate::level::{Levels, SILENT, levels};
@@ -48,6 +48,8 @@ pub struct Ears {
 pub struct Voice {
     packets: SlotSender,
     encoder: SpeechEncoder,
+    /// Whose audio it is, if it says so.
+    source: Option<u32>,
     /// A frame's levels, then the frame encoded.
     packet: Zeroizing<Vec<u8>>,
     shared: Arc<Shared>,
@@ -86,6 +88,25 @@ pub(super) struct LiveEnds {
     talking: bool,
 }
 
+/// A frame of live audio.
+pub(super) struct Spoken<'a> {
+    pub(super) levels: &'a Levels,
+    pub(super) packet: &'a [u8],
+    /// Whose it is, if it says so.
+    pub(super) source: Option<u32>,
+}
+
+impl<'a> Spoken<'a> {
+    fn of(slot: &'a Slot) -> Option<Self> {
+        let (levels, packet) = slot.payload().split_first_chunk()?;
+        Some(Self {
+            levels,
+            packet,
+            source: slot.header.csrc,
+        })
+    }
+}
+
 /// Cuts what is heard into pieces.
 struct Heard {
     full: Producer<Box<Piece>>,
@@ -119,6 +140,7 @@ pub(super) fn live(
         voice: Voice {
             packets,
             encoder: SpeechEncoder::new(codec)?,
+            source: None,
             packet: Zeroizing::new(vec![0; SILENT.len() + MAX_PACKET]),
             shared: Arc::clone(shared),
         },
@@ -175,6 +197,18 @@ impl Drop for Ears {
 }
 
 impl Voice {
+    /// As [`say`](Self::say), in the name of a contributing source (CSRC, RFC 3550 §5.1).
+    ///
+    /// # Errors
+    /// As for [`say`](Self::say).
+    pub fn say_for(&mut self, source: u32, frame: &[f32; LIVE_FRAME]) -> Result<(), VoiceError> {
+        // Nothing of one speaker may be left in what the next one says.
+        if self.source.replace(source) != Some(source) {
+            self.encoder.reset();
+        }
+        self.say(frame)
+    }
+
     /// Says 20 ms (16 kHz, −1…1) after what was said before.
     ///
     /// # Errors
@@ -191,7 +225,10 @@ impl Voice {
         let (head, packet) = self.packet.split_at_mut(SILENT.len());
         head.copy_from_slice(&levels(frame));
         let len = SILENT.len() + self.encoder.encode(frame, packet)?;
-        let header = RtpHeader::default();
+        let header = RtpHeader {
+            csrc: self.source,
+            ..RtpHeader::default()
+        };
         let packet = &self.packet[..len];
         let sent = self.packets.send(Instant::now(), header, packet);
         sent.map_err(|_| VoiceError::Full)
@@ -242,8 +279,8 @@ impl LiveEnds {
         }
     }
 
-    /// Lets `send` have the packet for this frame and its levels, if there is one.
-    pub(super) fn speak(&mut self, send: impl FnOnce(Option<(&Levels, &[u8])>)) {
+    /// Lets `send` have what is said in this frame, if anything is.
+    pub(super) fn speak(&mut self, send: impl FnOnce(Option<Spoken<'_>>)) {
         let waiting = self.spoken.waiting();
         let now = waiting > 0 && (self.talking || waiting >= HEAD_START);
         // A lone packet is sent in the next frame, be there more by then or not.
@@ -251,7 +288,7 @@ impl LiveEnds {
         match now {
             true => {
                 let spoken = &mut self.spoken;
-                let _ = spoken.receive(|slot| send(slot.payload().split_first_chunk()));
+                let _ = spoken.receive(|slot| send(Spoken::of(slot)));
             }
             false => send(None),
         }

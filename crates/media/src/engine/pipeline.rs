@@ -6,27 +6,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use rtrb::{Consumer, Producer};
+use rtrb::Consumer;
 
-use super::leg::{Command, EVENTS, Shared};
-use super::live::LiveEnds;
+use super::events::Events;
+use super::leg::{Command, Shared};
+use super::live::{LiveEnds, Spoken};
 use super::slot::{SlotReceiver, SlotSender};
 use super::stats::{LegCounters, count};
 use super::{EngineError, LegConfig};
 use crate::analysis::AnalyzerConfig;
 use crate::event::{MediaEvent, PlayId};
-use crate::level::{Levels, SILENT};
+use crate::level::SILENT;
 use crate::playout::{Playout, PlayoutConfig};
 use crate::receive::{Format, Formats, Receiver, ReceiverConfig};
+use crate::rtp::RtpHeader;
 use crate::silero::Silero;
 
-/// Event slots only playout may fill. The application keeps at most 16 plays
-/// open, which make two events each, so playout
-/// events always find room.
-const PLAYOUT_RESERVE: usize = 64;
-/// Event slots levels and VAD frames may not fill, so that digits and speech
-/// still find room when nobody reads for a while.
-const SIGNAL_RESERVE: usize = 256;
 /// Packets taken from the network per tick.
 const PACKETS_PER_TICK: usize = 64;
 /// Duration of a sent packet.
@@ -44,7 +39,7 @@ pub(super) struct Rings {
     pub(super) incoming: SlotReceiver,
     pub(super) outgoing: SlotSender,
     pub(super) commands: Consumer<Command>,
-    pub(super) events: Producer<MediaEvent>,
+    pub(super) events: Events,
     pub(super) live: Option<Box<LiveEnds>>,
 }
 
@@ -104,6 +99,9 @@ impl Pipeline {
         })?;
         let events = config.telephone_events.iter().copied().flatten();
         receiver.leave_frames();
+        if config.sources {
+            receiver.tell_sources();
+        }
         let playout = Playout::new(PlayoutConfig {
             payload_type: config.payload_type,
             codec: config.codec,
@@ -184,13 +182,13 @@ impl Pipeline {
             ..
         } = self;
         let events = &mut rings.events;
-        receiver.conclude(&mut |event| offer(events, counters, event));
+        receiver.conclude(&mut |event| events.offer(counters, event));
         self.announce();
     }
 
     /// Wakes the other side if anything waits for it, once a tick at most.
     fn announce(&self) {
-        let events = self.rings.events.slots() < EVENTS;
+        let events = self.rings.events.are_waiting();
         if events {
             self.shared.events_waiting.raise();
         }
@@ -223,7 +221,7 @@ impl Pipeline {
         } = self;
         let (events, counters) = (&mut rings.events, &**counters);
         let live = &mut rings.live;
-        let mut sink = |event| offer(events, counters, event);
+        let mut sink = |event| events.offer(counters, event);
         let oldest = &mut self.taken;
         for _ in 0..PACKETS_PER_TICK {
             let taken = rings.incoming.receive(|slot| {
@@ -257,7 +255,7 @@ impl Pipeline {
             ..
         } = self;
         let (events, counters) = (&mut rings.events, &**counters);
-        let mut sink = |event| offer(events, counters, event);
+        let mut sink = |event| events.offer(counters, event);
         let stop_before = PlayId(shared.stop_before.load(Ordering::Acquire));
         while let Ok(order) = rings.commands.pop() {
             match order {
@@ -298,16 +296,20 @@ impl Pipeline {
             *next = now;
         }
         while *next <= now {
-            let mut send = |header: &_, payload: &[u8]| {
-                count(match outgoing.send(now, *header, payload) {
-                    Ok(()) => &counters.sent,
-                    Err(_) => &counters.send_dropped,
-                });
-            };
-            let mut event = |event| offer(events, counters, event);
-            let mut frame = |live: Option<(&Levels, &[u8])>| {
-                playout.frame(live.map(|(_, packet)| packet), &mut send, &mut event);
-                let said = playout.said().or(live.map(|(levels, _)| levels));
+            let mut event = |event| events.offer(counters, event);
+            let mut frame = |live: Option<Spoken<'_>>| {
+                let csrc = live.as_ref().and_then(|live| live.source);
+                let csrc = csrc.filter(|_| playout.playing().is_none());
+                let mut send = |header: &RtpHeader, payload: &[u8]| {
+                    let header = RtpHeader { csrc, ..*header };
+                    count(match outgoing.send(now, header, payload) {
+                        Ok(()) => &counters.sent,
+                        Err(_) => &counters.send_dropped,
+                    });
+                };
+                let packet = live.as_ref().map(|live| live.packet);
+                playout.frame(packet, &mut send, &mut event);
+                let said = playout.said().or(live.as_ref().map(|live| live.levels));
                 if *guards {
                     receiver.said(said.unwrap_or(&SILENT));
                 }
@@ -332,16 +334,4 @@ fn formats(config: &LegConfig) -> Result<Formats, EngineError> {
         formats = formats.with(event.payload_type, Format::TelephoneEvent { clock_rate })?;
     }
     Ok(formats)
-}
-
-/// Sends an event if there is room for its kind.
-fn offer(events: &mut Producer<MediaEvent>, counters: &LegCounters, event: MediaEvent) {
-    let reserve = match event {
-        MediaEvent::PlayStarted { .. } | MediaEvent::PlayFinished { .. } => 0,
-        MediaEvent::Level { .. } | MediaEvent::Vad { .. } => SIGNAL_RESERVE,
-        _ => PLAYOUT_RESERVE,
-    };
-    if events.slots() <= reserve || events.push(event).is_err() {
-        count(&counters.events_dropped);
-    }
 }

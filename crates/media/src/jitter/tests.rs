@@ -15,6 +15,7 @@ fn header(sequence: u16) -> RtpHeader {
         sequence,
         timestamp: u32::from(sequence).wrapping_mul(960),
         ssrc: 1,
+        csrc: None,
     }
 }
 
@@ -90,6 +91,7 @@ fn a_gap_is_waited_for_and_then_given_up_with_the_next_packet_at_hand() {
     let expected = Packet {
         payload_type: 111,
         ticks: 960,
+        source: 1,
         payload: &4u16.to_be_bytes(),
     };
     assert_eq!(

@@ -201,6 +201,7 @@ fn rtp(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8
         sequence,
         timestamp,
         ssrc,
+        csrc: None,
     };
     ethernet(&[&header.to_bytes()[..], payload].concat())
 }

@@ -362,6 +362,18 @@ impl Hearing {
         self.analyzer.conclude(sink);
     }
 
+    /// Ends what is open and hears another source, of which nothing is known.
+    pub(super) fn turn_to(&mut self, source: u32, sink: &mut impl Sink) {
+        self.analyzer.restart(&mut |event| sink.event(event));
+        if let Some(opus) = &mut self.opus {
+            opus.reset();
+        }
+        if let Some(g722) = &mut self.g722 {
+            g722.reset();
+        }
+        sink.event(MediaEvent::Source { source });
+    }
+
     pub(super) fn finish(&mut self, sink: &mut impl FnMut(MediaEvent)) {
         self.analyzer.finish(sink);
     }

@@ -9,6 +9,7 @@ use crate::prompt::Prompt;
 
 const MS: Duration = Duration::from_millis(1);
 const OPUS: u8 = 111;
+const SPEECH: &[u8] = include_bytes!("../../../../fixtures/speech/recorded-en.wav");
 
 fn receiver() -> Receiver {
     let formats = Formats::new()
@@ -46,6 +47,7 @@ fn header(n: u32) -> RtpHeader {
         sequence: (n as u16).wrapping_add(65_000),
         timestamp: n.wrapping_mul(960).wrapping_add(u32::MAX - 50_000),
         ssrc: 9,
+        csrc: None,
     }
 }
 
@@ -351,6 +353,80 @@ fn another_source_takes_over() {
     call.assert_in_time(400);
 }
 
+/// What was said by whom: a mark for each event but the meter's, and the levels.
+#[derive(Default)]
+struct Told {
+    source: u32,
+    marks: Vec<(u32, char)>,
+    levels: Vec<(u32, f32)>,
+}
+
+impl Told {
+    fn take(&mut self, event: MediaEvent) {
+        let mark = match event {
+            MediaEvent::Source { source } => {
+                self.source = source;
+                'n'
+            }
+            MediaEvent::SpeechStart { .. } => 's',
+            MediaEvent::SpeechEnd { .. } => 'e',
+            MediaEvent::Level { dbov, .. } => return self.levels.push((self.source, dbov)),
+            _ => return,
+        };
+        self.marks.push((self.source, mark));
+    }
+
+    fn marks_of(&self, source: u32) -> String {
+        let marks = self.marks.iter().filter(|(of, _)| *of == source);
+        marks.map(|(_, mark)| *mark).collect()
+    }
+}
+
+fn told_by_source(csrcs: impl Iterator<Item = u32>) -> Told {
+    let speech = crate::wav::read(SPEECH).unwrap().mono();
+    let prompt = Prompt::from_samples(16_000, &speech).unwrap();
+    let (mut receiver, start) = (receiver(), Instant::now());
+    receiver.tell_sources();
+    let mut told = Told::default();
+    for (n, csrc) in (0u32..).zip(csrcs) {
+        // The even sources speak, the odd ones are silent.
+        let silence = [0xf8, 0xff, 0xfe];
+        let spoken = prompt.packet(n as usize % prompt.packets()).unwrap();
+        let payload = if csrc % 2 == 0 { spoken } else { &silence };
+        let header = RtpHeader {
+            csrc: Some(csrc),
+            ..header(n)
+        };
+        let mut sink = |event| told.take(event);
+        let now = start + MS * 20 * n;
+        receiver.push(now, &header, payload, &mut sink);
+        receiver.pull(now, &mut sink);
+    }
+    told
+}
+
+#[test]
+fn each_source_of_a_stream_is_heard_afresh() {
+    // Two seconds of the fixture hold speech that goes on at their end.
+    let turns = [(2, 100), (3, 50), (4, 100)];
+    let csrcs = turns.iter().flat_map(|(csrc, n)| vec![*csrc; *n]);
+    let told = told_by_source(csrcs);
+    let (first, second, third) = (told.marks_of(2), told.marks_of(3), told.marks_of(4));
+    assert!(first.starts_with("ns") && first.ends_with('e'), "{first}");
+    assert_eq!(second, "n");
+    assert!(third.starts_with("ns"), "{third}");
+    // Nothing of the speaker before is in the level of the silent one.
+    let mut silent = told.levels.iter().filter(|(source, _)| *source == 3);
+    assert!(silent.all(|(_, dbov)| *dbov < -90.0), "{:?}", told.levels);
+}
+
+#[test]
+fn sources_that_change_with_every_packet_are_told_and_survived() {
+    let told = told_by_source((0..200).map(|n| n % 2));
+    let changes = told.marks.iter().filter(|(_, mark)| *mark == 'n').count();
+    assert_eq!(changes, 200);
+}
+
 #[test]
 fn the_end_of_a_recording_is_heard() {
     let mut receiver = receiver();
@@ -384,7 +460,7 @@ proptest! {
     ) {
         let mut call = Call::new();
         for (sequence, timestamp, ssrc, payload_type, payload, pause) in packets {
-            let header = RtpHeader { payload_type, marker: false, sequence, timestamp, ssrc };
+            let header = RtpHeader { payload_type, marker: false, sequence, timestamp, ssrc, csrc: None };
             call.send(&header, &payload);
             call.wait(pause);
         }

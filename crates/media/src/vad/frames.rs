@@ -79,6 +79,13 @@ impl Frames {
         Some(&mut self.network)
     }
 
+    /// Lets the network forget what it heard, and the frame that is being filled.
+    pub(super) fn forget(&mut self) {
+        self.network.reset();
+        self.filling[..self.filled].fill(0.0);
+        self.peak = 0.0;
+    }
+
     fn is_forgotten(&self) -> bool {
         self.still > FORGOTTEN
     }

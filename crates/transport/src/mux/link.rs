@@ -69,8 +69,8 @@ impl Link {
         Self {
             ice,
             dtls,
+            police: Police::new(now, stream.streams()),
             stream,
-            police: Police::new(now),
             state: State::Connecting,
             set_up_by: now + SETUP_LIMIT,
         }

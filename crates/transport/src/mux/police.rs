@@ -52,19 +52,20 @@ pub(crate) struct Police {
     /// Attempts at decryption. High: whoever forges the peer's address must not
     /// starve its real packets, and a refusal costs about a microsecond.
     pub(crate) attempts: Bucket,
-    /// Authentic media: 50 packets/s at 20 ms, 100 at 10 ms, twice that with
+    /// Authentic media, of each stream: 50 packets/s at 20 ms, 100 at 10 ms, twice that with
     /// telephone events.
     pub(crate) media: Bucket,
     pub(crate) rtcp: Bucket,
 }
 
 impl Police {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// Allowances of a call in which that many streams of audio come.
+    pub(crate) fn new(now: Instant, streams: u32) -> Self {
         Self {
             stun: Bucket::new(100, 100, now),
             dtls: Bucket::new(50, 100, now),
             attempts: Bucket::new(20_000, 1000, now),
-            media: Bucket::new(200, 100, now),
+            media: Bucket::new(200 * streams, 100 * streams, now),
             rtcp: Bucket::new(20, 20, now),
         }
     }

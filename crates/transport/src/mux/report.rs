@@ -214,6 +214,7 @@ mod tests {
             sequence,
             timestamp,
             ssrc: 9,
+            csrc: None,
         }
     }
 

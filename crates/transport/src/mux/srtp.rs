@@ -79,11 +79,12 @@ pub(crate) fn contexts(
     Ok((Sender::new(local), Receiver::new(remote)))
 }
 
-/// Protects one source's packets.
+/// Protects what is sent.
 pub(crate) struct Sender {
     cipher: Cipher,
-    /// Index of the next packet: rollover counter and sequence number in one.
-    next: u64,
+    /// Sources and the index of each one's next packet: rollover counter and sequence
+    /// number in one.
+    next: Vec<(u32, u64)>,
     next_rtcp: u32,
 }
 
@@ -91,30 +92,48 @@ impl Sender {
     fn new(cipher: Cipher) -> Self {
         Self {
             cipher,
-            next: 0,
+            next: Vec::with_capacity(MAX_SOURCES),
             next_rtcp: 1,
         }
     }
 
-    /// The sequence number the next packet must carry. Numbers are given out
+    /// The sequence number a source's next packet must carry. Numbers are given out
     /// here and nowhere else: using one twice would use a nonce twice.
-    pub(crate) fn sequence(&self) -> u16 {
-        self.next as u16
+    pub(crate) fn sequence(&self, ssrc: u32) -> u16 {
+        let mut sources = self.next.iter();
+        let source = sources.find(|(known, _)| *known == ssrc);
+        source.map_or(0, |(_, next)| *next as u16)
     }
 
-    /// Protects the packet in `buffer[..len]`, whose header has no extension or
-    /// CSRC and carries [`sequence`](Self::sequence); returns its new length.
+    /// Protects the packet in `buffer[..len]`, whose header carries its source's
+    /// [`sequence`](Self::sequence); returns its new length.
     pub(crate) fn protect(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
         if len < RTP_HEADER || buffer.len() < len + MAX_RTP_OVERHEAD {
             return Err(SrtpError::Malformed);
         }
+        let header = header_len(&buffer[..len])?;
         let sequence = u16::from_be_bytes([buffer[2], buffer[3]]);
-        if sequence != self.sequence() {
+        let index = self.next_index(ssrc_at(buffer, 8), sequence)?;
+        self.cipher.seal_rtp(buffer, header, len, index)
+    }
+
+    /// The index of a source's next packet, which is spent by that.
+    fn next_index(&mut self, ssrc: u32, sequence: u16) -> Result<u64, SrtpError> {
+        let known = self.next.iter().position(|(known, _)| *known == ssrc);
+        let at = match known {
+            Some(at) => at,
+            None if self.next.len() == MAX_SOURCES => return Err(SrtpError::TooManySources),
+            None => {
+                self.next.push((ssrc, 0));
+                self.next.len() - 1
+            }
+        };
+        let index = self.next[at].1;
+        if sequence != index as u16 {
             return Err(SrtpError::Replayed);
         }
-        let index = self.next;
-        self.next += 1;
-        self.cipher.seal_rtp(buffer, RTP_HEADER, len, index)
+        self.next[at].1 += 1;
+        Ok(index)
     }
 
     /// Protects the compound RTCP packet in `buffer[..len]`; returns its new length.

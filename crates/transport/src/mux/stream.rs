@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
 use switchboard_media::engine::NetworkSide;
-use switchboard_media::rtp::{self, HEADER_LEN, RtpHeader};
+use switchboard_media::rtp::{self, RtpHeader};
 use zeroize::Zeroize;
 
+use super::lines::Lines;
 use super::link::Refused;
 use super::outbox::Outbox;
 use super::police::Police;
@@ -28,6 +29,7 @@ pub(crate) struct Stream {
     clock: Clock,
     report: Report,
     bridge: Option<BridgeEnd>,
+    lines: Option<Box<Lines>>,
 }
 
 /// Keeps one outgoing stream's time continuous when its source changes from
@@ -84,7 +86,19 @@ impl Stream {
             report: Report::new(ssrc, negotiated.codec.clock_rate(), now, wall),
             negotiated,
             bridge: None,
+            lines: None,
         }
+    }
+
+    /// Speakers' lines beside the mix.
+    pub(crate) fn with_lines(mut self, lines: Option<Box<Lines>>) -> Self {
+        self.lines = lines;
+        self
+    }
+
+    /// How many streams of audio come.
+    pub(crate) fn streams(&self) -> u32 {
+        self.lines.as_ref().map_or(1, |lines| lines.heard())
     }
 
     pub(crate) fn start(&mut self, keys: Box<(srtp::Sender, srtp::Receiver)>) {
@@ -107,12 +121,15 @@ impl Stream {
 
     /// Whether the application has events to take.
     pub(crate) fn take_events_waiting(&self) -> bool {
-        self.network.take_events_waiting()
+        let lines = self.lines.as_ref();
+        let lines = lines.is_some_and(|lines| lines.take_events_waiting());
+        self.network.take_events_waiting() || lines
     }
 
     /// Whether [`flush`](Self::flush) has something to do.
     pub(crate) fn has_outgoing(&self) -> bool {
-        self.bridge.is_some() || self.network.has_packet()
+        let lines = || self.lines.as_ref().is_some_and(|lines| lines.has_packet());
+        self.bridge.is_some() || self.network.has_packet() || lines()
     }
 
     /// When a report is due.
@@ -140,6 +157,11 @@ impl Stream {
 
     fn hear(&mut self, now: Instant, packet: &[u8]) -> Result<(), Refused> {
         let (header, payload) = rtp::parse(packet).map_err(|_| Refused::Malformed)?;
+        if let Some(lines) = &mut self.lines
+            && lines.receive(now, packet, &header, payload)?
+        {
+            return Ok(());
+        }
         self.report.received(now, &header);
         if let Some(bridge) = &mut self.bridge
             && let Some(kind) = self.negotiated.kind(header.payload_type)
@@ -183,6 +205,9 @@ impl Stream {
                 break;
             }
         }
+        if let Some(lines) = &mut self.lines {
+            lines.transmit(SENT_AT_ONCE, |header, payload| line.speak(header, payload));
+        }
         let Some(bridge) = &mut self.bridge else {
             return;
         };
@@ -206,9 +231,26 @@ impl Stream {
         }
     }
 
-    /// A packet as [`flush`](Self::flush) would send it.
+    /// A packet of the mix as [`flush`](Self::flush) would send it.
     #[cfg(test)]
     pub(crate) fn seal(&mut self, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+        let header = RtpHeader {
+            payload_type: self.negotiated.payload_type,
+            timestamp,
+            ssrc: self.ssrc,
+            ..RtpHeader::default()
+        };
+        self.seal_as(&header, payload)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// A packet with a header of one's own.
+    #[cfg(test)]
+    pub(crate) fn seal_as(&mut self, header: &RtpHeader, payload: &[u8]) -> Vec<u8> {
         let mut out = Outbox::new();
         let mut line = Line {
             path: self
@@ -219,12 +261,7 @@ impl Stream {
             now: Instant::now(),
             out: &mut out,
         };
-        let header = RtpHeader {
-            payload_type: self.negotiated.payload_type,
-            ssrc: self.ssrc,
-            ..RtpHeader::default()
-        };
-        line.send(&header, timestamp, payload);
+        line.speak(header, payload);
         out.batch()[0].payload().to_vec()
     }
 
@@ -252,21 +289,32 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// A packet of the mix.
     fn send(&mut self, header: &RtpHeader, timestamp: u32, payload: &[u8]) {
+        if self.path.is_some() {
+            self.report.sent(self.now, timestamp, payload.len());
+        }
+        let header = RtpHeader {
+            timestamp,
+            ..*header
+        };
+        self.speak(&header, payload);
+    }
+
+    /// A packet of whatever source.
+    fn speak(&mut self, header: &RtpHeader, payload: &[u8]) {
         let Some((path, sender)) = &mut self.path else {
             return;
         };
         let header = RtpHeader {
-            sequence: sender.sequence(),
-            timestamp,
+            sequence: sender.sequence(header.ssrc),
             ..*header
         };
-        self.report.sent(self.now, timestamp, payload.len());
         self.out.push(*path, |space| {
-            let len = HEADER_LEN + payload.len();
+            let head = header.write(space)?;
+            let len = head + payload.len();
             space.get(..len + MAX_RTP_OVERHEAD)?;
-            space[..HEADER_LEN].copy_from_slice(&header.to_bytes());
-            space[HEADER_LEN..len].copy_from_slice(payload);
+            space[head..len].copy_from_slice(payload);
             sender.protect(space, len).ok()
         });
     }

@@ -4,7 +4,8 @@ use rtc::ice::candidate::{Candidate, unmarshal_candidate};
 use rtc::shared::TransportProtocol;
 use switchboard_media::codec::Codec;
 
-use super::{SdpError, codec, telephone_event};
+use super::speakers::{self, Extra};
+use super::{SdpError, codec, sections, telephone_event};
 use crate::mux::dtls::Fingerprint;
 use crate::mux::ice::Credentials;
 
@@ -63,12 +64,19 @@ pub(crate) struct Remote {
     pub(crate) codec: Codec,
     pub(crate) payload_type: u8,
     pub(crate) telephone_event: Option<(u8, u32)>,
+    /// The mix's streams, as far as they are announced.
+    pub(crate) ssrcs: Vec<u32>,
+    /// Number of the header extension that names a packet's section.
+    pub(crate) mid_extension: Option<u8>,
+    /// The sections beside the mix's.
+    pub(crate) extras: Vec<Extra>,
 }
 
 impl Remote {
     /// Reads a description that passed [`check_description`](super::check_description).
     /// The codec is the first of `codecs` that it has.
     pub(crate) fn parse(sdp: &str, codecs: &[Codec]) -> Result<Self, SdpError> {
+        let (sdp, further) = sections(sdp);
         let (codec, payload_type) = codec(sdp, codecs).ok_or(SdpError::NoCodec)?;
         // Later is nearer: the media section's value wins over the session's.
         let last = |prefix: &str| sdp.lines().rev().find_map(|line| line.strip_prefix(prefix));
@@ -91,16 +99,63 @@ impl Remote {
             },
             candidates: sdp.lines().filter_map(candidate).collect(),
             is_lite: has("a=ice-lite"),
-            mid: last("a=mid:")
-                .filter(|mid| mid.len() <= 64)
-                .map(str::to_owned),
+            mid: speakers::mid(sdp),
             bundled: last("a=group:BUNDLE").is_some(),
             profile: profile(sdp)?,
             direction: direction(sdp),
             codec,
             payload_type,
             telephone_event: telephone_event(sdp, codec),
+            ssrcs: speakers::ssrcs(sdp),
+            mid_extension: speakers::mid_extension(sdp),
+            extras: further
+                .into_iter()
+                .map(|section| Extra::parse(section, codec))
+                .collect(),
         })
+    }
+
+    /// Takes as many of the speakers an offer (`sdp`) has as are wanted: those that come
+    /// by the mix's transport and whose packets can be told from the mix's.
+    pub(crate) fn take_offered(&mut self, sdp: &str, wanted: usize) {
+        let bundle = self.bundle(sdp);
+        let named = self.mid_extension.is_some();
+        let mut taken = self.ssrcs.clone();
+        let announced = !taken.is_empty();
+        let mut left = wanted;
+        for extra in &mut self.extras {
+            let own = !extra.ssrcs.is_empty() && !extra.ssrcs.iter().any(|s| taken.contains(s));
+            let apart = named || announced && own;
+            extra.taken = left > 0 && apart && extra.is_offered(&bundle);
+            if extra.taken {
+                left -= 1;
+                taken.extend(&extra.ssrcs);
+            }
+        }
+    }
+
+    /// Takes the speakers that an answer (`sdp`) accepts, of as many as were offered.
+    pub(crate) fn take_accepted(&mut self, sdp: &str, offered: usize) -> Result<(), SdpError> {
+        if self.extras.len() > offered {
+            let (audio, other) = (1 + self.extras.len(), 0);
+            return Err(SdpError::Sections { audio, other });
+        }
+        let bundle = self.bundle(sdp);
+        for extra in &mut self.extras {
+            extra.taken = extra.is_accepted(&bundle);
+        }
+        Ok(())
+    }
+
+    /// The sections that share the mix's transport; none if the mix itself does not.
+    fn bundle<'a>(&self, sdp: &'a str) -> Vec<&'a str> {
+        let bundle = speakers::bundle(sdp);
+        let mid = self.mid.as_deref();
+        if mid.is_some_and(|mid| bundle.contains(&mid)) {
+            bundle
+        } else {
+            Vec::new()
+        }
     }
 }
 
@@ -143,7 +198,7 @@ fn candidate(line: &str) -> Option<Candidate> {
 }
 
 /// The transport of the media line: something over DTLS-SRTP (RFC 5764 §8).
-fn profile(sdp: &str) -> Result<String, SdpError> {
+pub(super) fn profile(sdp: &str) -> Result<String, SdpError> {
     let media = sdp.lines().find_map(|line| line.strip_prefix("m=audio "));
     let profile = media.and_then(|media| media.split(' ').nth(1));
     match profile {
@@ -152,7 +207,7 @@ fn profile(sdp: &str) -> Result<String, SdpError> {
     }
 }
 
-fn direction(sdp: &str) -> Direction {
+pub(super) fn direction(sdp: &str) -> Direction {
     let directions = sdp.lines().rev().find_map(|line| match line {
         "a=sendrecv" => Some(Direction::SendRecv),
         "a=sendonly" => Some(Direction::SendOnly),

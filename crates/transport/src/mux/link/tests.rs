@@ -11,8 +11,10 @@ use switchboard_media::engine::{AppSide, Engine, EngineConfig, LegConfig};
 use super::*;
 use crate::mux::demux::{Kind, classify};
 use crate::sdp::remote::Remote;
-use crate::sdp::{CODECS, Negotiated, negotiated};
+use crate::sdp::{CODECS, MAX_SPEAKERS, Negotiated, negotiated};
 use crate::setup::{Ours, Role};
+
+mod speakers;
 
 const BOT: &str = "192.0.2.1:5000";
 const CALLER: &str = "198.51.100.7:40000";
@@ -21,6 +23,7 @@ const CALLER: &str = "198.51.100.7:40000";
 struct End {
     link: Link,
     _app: AppSide,
+    speakers: Vec<AppSide>,
     address: SocketAddr,
 }
 
@@ -50,13 +53,29 @@ fn end(engine: &Engine, ours: Ours, role: Role, theirs: &str, answer: &str) -> E
         .open(LegConfig::new(payload_type, ours.ssrc))
         .unwrap();
     let address = ours.address;
-    let remote = Remote::parse(theirs, &CODECS).unwrap();
+    let mut remote = Remote::parse(theirs, &CODECS).unwrap();
+    match role {
+        Role::Answerer => remote.take_offered(theirs, MAX_SPEAKERS),
+        Role::Offerer => remote.take_accepted(theirs, MAX_SPEAKERS).unwrap(),
+    }
+    let taken = remote.extras.iter().filter(|extra| extra.taken);
+    let lines = taken.map(|_| {
+        let config = LegConfig {
+            sources: true,
+            ..LegConfig::new(payload_type, 0)
+        };
+        let leg = engine.open(config).unwrap();
+        (leg.network, leg.app)
+    });
+    let (lines, speakers) = lines.unzip();
+    let negotiated = negotiated(answer).unwrap();
     let link = ours
-        .link(remote, role, leg.network, negotiated(answer).unwrap())
+        .link(remote, role, leg.network, lines, negotiated)
         .unwrap();
     End {
         link,
         _app: leg.app,
+        speakers,
         address,
     }
 }
@@ -64,11 +83,17 @@ fn end(engine: &Engine, ours: Ours, role: Role, theirs: &str, answer: &str) -> E
 impl Call {
     /// A call whose descriptions pass through `tamper` (offer, answer).
     fn tampered(tamper: impl Fn(String, String) -> (String, String)) -> Self {
+        Self::with_speakers(0, tamper)
+    }
+
+    fn with_speakers(speakers: usize, tamper: impl Fn(String, String) -> (String, String)) -> Self {
         let engine = engine();
         let caller = Ours::new(address(CALLER)).unwrap();
         let bot = Ours::new(address(BOT)).unwrap();
-        let offer = caller.offer(Codec::Opus);
-        let answer = bot.answer(&Remote::parse(&offer, &CODECS).unwrap());
+        let offer = caller.offer(Codec::Opus, speakers);
+        let mut remote = Remote::parse(&offer, &CODECS).unwrap();
+        remote.take_offered(&offer, MAX_SPEAKERS);
+        let answer = bot.answer(&remote);
         let (offer, answer) = tamper(offer, answer);
         Self {
             caller: end(&engine, caller, Role::Offerer, &answer, &answer),
@@ -83,10 +108,14 @@ impl Call {
     }
 
     fn connected() -> Self {
-        let mut call = Self::new();
+        Self::new().connect()
+    }
+
+    fn connect(mut self) -> Self {
+        let call = &mut self;
         call.run(Duration::from_secs(3));
         assert_eq!(call.states(), (State::Connected, State::Connected));
-        call
+        self
     }
 
     fn states(&self) -> (State, State) {

@@ -70,7 +70,7 @@ fn packet(sequence: u16, ssrc: u32, body: &[u8]) -> Vec<u8> {
 }
 
 fn sealed(sender: &mut Sender, body: &[u8]) -> Vec<u8> {
-    let plain = packet(sender.sequence(), 7, body);
+    let plain = packet(sender.sequence(7), 7, body);
     let mut buffer = plain.clone();
     buffer.resize(plain.len() + MAX_RTP_OVERHEAD, 0);
     let len = sender.protect(&mut buffer, plain.len()).unwrap();
@@ -155,7 +155,7 @@ fn an_authentic_storm_of_sources_is_bounded() {
 #[test]
 fn a_sequence_number_is_never_used_twice() {
     let (mut sender, _) = pair(PROFILES[0]);
-    let mut stale = packet(sender.sequence(), 7, b"one");
+    let mut stale = packet(sender.sequence(7), 7, b"one");
     let len = stale.len();
     stale.resize(len + MAX_RTP_OVERHEAD, 0);
     let mut again = stale.clone();
