@@ -12,21 +12,20 @@ mod floor;
 mod follow;
 mod front;
 mod harmonics;
+mod history;
 mod judge;
 
-use num_complex::Complex32;
-use zeroize::Zeroize;
+use fearless_simd::{Level, Simd, dispatch};
 
 use crate::event::Digit;
 use bank::Bank;
 use floor::Floor;
 use follow::{Follower, Step};
 use front::{BASE_RATE, FrontEnd, Slice};
+use history::History;
 
 /// Slices per decision: 5 ms.
 const BLOCK: usize = 8;
-/// Slices looked back for a digit's beginning: 160 ms.
-const MEMORY: usize = 256;
 
 /// Sample rates the detector hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,9 +124,7 @@ struct Key {
 
 /// Everything behind the front end.
 struct Band {
-    /// The last slices, newest at `filled`.
-    history: Box<[Complex32]>,
-    filled: usize,
+    history: History,
     /// Slices so far.
     count: u64,
     all: f32,
@@ -137,14 +134,15 @@ struct Band {
     suspect: bool,
     /// Of the audio, in Hz.
     rate: u32,
+    level: Level,
 }
 
 impl Band {
     fn new(rate: u32) -> Self {
         Self {
             rate,
-            history: vec![Complex32::ZERO; 2 * MEMORY].into(),
-            filled: MEMORY,
+            level: Level::new(),
+            history: History::new(),
             count: 0,
             all: 0.0,
             bank: Bank::new(),
@@ -156,24 +154,27 @@ impl Band {
 
     /// Takes a slice, and the audio before its middle.
     fn push(&mut self, slice: Slice, past: &[f32], sink: &mut impl FnMut(DtmfEvent)) {
-        if self.filled == self.history.len() {
-            self.history.copy_within(MEMORY.., 0);
-            self.filled = MEMORY;
-        }
-        self.history[self.filled] = Complex32::new(slice.re, slice.im);
-        self.filled += 1;
+        self.history.push(slice.re, slice.im);
         self.count += 1;
         self.all += slice.all;
         if self.count.is_multiple_of(BLOCK as u64) {
             let all = std::mem::take(&mut self.all) / BLOCK as f32;
-            self.block(all, past, sink);
+            let level = self.level;
+            dispatch!(level, simd => self.block(simd, all, past, sink));
         }
     }
 
-    /// Decides at the end of a block.
-    fn block(&mut self, all: f32, past: &[f32], sink: &mut impl FnMut(DtmfEvent)) {
-        let recent = &self.history[self.filled - MEMORY..self.filled];
-        let Some(newest) = recent.last_chunk() else {
+    /// Decides at the end of a block; it and all it calls are made for the vector unit there is.
+    #[inline(always)]
+    fn block<S: Simd>(
+        &mut self,
+        simd: S,
+        all: f32,
+        past: &[f32],
+        sink: &mut impl FnMut(DtmfEvent),
+    ) {
+        let recent = self.history.recent();
+        let Some(newest) = recent.before(recent.len()) else {
             return;
         };
         self.bank.push(newest, all);
@@ -191,19 +192,20 @@ impl Band {
                     self.key = None;
                 }
             },
-            None => self.listen(past, sink),
+            None => self.listen(simd, past, sink),
         }
     }
 
-    fn listen(&mut self, past: &[f32], sink: &mut impl FnMut(DtmfEvent)) {
-        let recent = &self.history[self.filled - MEMORY..self.filled];
+    #[inline(always)]
+    fn listen<S: Simd>(&mut self, simd: S, past: &[f32], sink: &mut impl FnMut(DtmfEvent)) {
+        let recent = self.history.recent();
         let Some(guess) = self.bank.guess() else {
             return;
         };
-        let Some(window) = recent.last_chunk() else {
+        let Some(window) = recent.before(recent.len()) else {
             return;
         };
-        let fit = fit::fit(window, guess.low_hz, guess.high_hz);
+        let fit = fit::fit(simd, window, guess.low_hz, guess.high_hz);
         let Some(verdict) = judge::judge(&fit, self.bank.power(), &self.floor) else {
             return;
         };
@@ -222,15 +224,6 @@ impl Band {
             start_ms,
             follower,
         });
-    }
-}
-
-impl Drop for Band {
-    fn drop(&mut self) {
-        for slice in &mut self.history {
-            slice.re.zeroize();
-            slice.im.zeroize();
-        }
     }
 }
 

@@ -14,6 +14,7 @@ use num_complex::Complex32;
 use super::BLOCK;
 use super::fit::WINDOW;
 use super::front::BASE_RATE;
+use super::history::Samples;
 use crate::tone::{HIGH_GROUP, LOW_GROUP};
 
 /// Blocks of the 30 ms, and of a half.
@@ -25,6 +26,9 @@ const HALF_LENGTH: f32 = (HALF * BLOCK) as f32;
 const MIN_POWER: f32 = 3.8e-6;
 /// Part of the band's power the two tones must have.
 const MIN_SHARE: f32 = 0.65;
+/// Part of the mean power that the oldest 5 ms must have: tones that began since leave over
+/// too much to be a key's yet, and fitting them would be in vain.
+const MIN_OLDEST: f32 = 0.25;
 /// A tone further off is none of ours.
 const MAX_OFFSET: f32 = 0.03;
 
@@ -67,6 +71,7 @@ impl Bins {
     }
 
     /// Adds `value` times each of `factors`.
+    #[inline(always)]
     fn add_scaled(&mut self, value: Complex32, factors: &Self) {
         for bin in 0..8 {
             self.re[bin] += value.re * factors.re[bin] - value.im * factors.im[bin];
@@ -75,6 +80,7 @@ impl Bins {
     }
 
     /// Adds the products with `factors`.
+    #[inline(always)]
     fn add_products(&mut self, values: &Self, factors: &Self) {
         for bin in 0..8 {
             let (re, im) = (values.re[bin], values.im[bin]);
@@ -98,8 +104,9 @@ pub(super) struct Bank {
     waves: [Bins; BLOCK],
     /// Conjugate turn of a wave over so many blocks.
     turns: [Bins; HALF + 1],
-    /// Oldest first.
+    /// A ring.
     blocks: [Block; BLOCKS],
+    newest: usize,
 }
 
 fn nominal(bin: usize) -> f32 {
@@ -120,34 +127,49 @@ impl Bank {
             waves: std::array::from_fn(turn),
             turns: std::array::from_fn(|blocks| turn(blocks * BLOCK)),
             blocks: [Block::default(); BLOCKS],
+            newest: 0,
         }
     }
 
+    /// The block that came so many before the newest.
+    #[inline(always)]
+    fn ago(&self, blocks: usize) -> &Block {
+        &self.blocks[(self.newest + BLOCKS - blocks) % BLOCKS]
+    }
+
+    /// Mean power of the band in the newest blocks.
+    fn band(&self, blocks: usize) -> f32 {
+        (0..blocks).map(|n| self.ago(n).band).sum::<f32>() / blocks as f32
+    }
+
     /// Takes the next 5 ms and the power of all audio in them.
-    pub(super) fn push(&mut self, slices: &[Complex32; BLOCK], all: f32) {
-        self.blocks.rotate_left(1);
-        let power: f32 = slices.iter().map(Complex32::norm_sqr).sum();
+    #[inline(always)]
+    pub(super) fn push(&mut self, slices: Samples<'_, BLOCK>, all: f32) {
+        let slices = slices.re.iter().zip(slices.im);
+        let slices = slices.map(|(re, im)| Complex32::new(*re, *im));
+        let power: f32 = slices.clone().map(|slice| slice.norm_sqr()).sum();
         let mut block = Block {
             band: power / BLOCK as f32,
             all,
             ..Block::default()
         };
         if block.band >= MIN_POWER / 4.0 {
-            for (slice, wave) in slices.iter().zip(&self.waves) {
-                block.bins.add_scaled(*slice, wave);
+            for (slice, wave) in slices.zip(&self.waves) {
+                block.bins.add_scaled(slice, wave);
             }
         }
-        self.blocks[BLOCKS - 1] = block;
+        self.newest = (self.newest + 1) % BLOCKS;
+        self.blocks[self.newest] = block;
         let mut half = Bins::default();
-        for (block, turn) in self.blocks[BLOCKS - HALF..].iter().zip(&self.turns) {
-            half.add_products(&block.bins, turn);
+        for ago in 0..HALF {
+            half.add_products(&self.ago(ago).bins, &self.turns[HALF - 1 - ago]);
         }
-        self.blocks[BLOCKS - 1].half = half;
+        self.blocks[self.newest].half = half;
     }
 
     /// Power of the DTMF band in the newest block.
     pub(super) fn band_power(&self) -> f32 {
-        self.blocks[BLOCKS - 1].band
+        self.ago(0).band
     }
 
     pub(super) fn power(&self) -> Power {
@@ -157,14 +179,10 @@ impl Bank {
         }
     }
 
-    fn band(blocks: &[Block]) -> f32 {
-        blocks.iter().map(|block| block.band).sum::<f32>() / blocks.len() as f32
-    }
-
     /// Whether the newest 15 ms are mainly two tones.
     pub(super) fn suspects(&self) -> bool {
-        let band = Self::band(&self.blocks[BLOCKS - HALF..]);
-        let half = &self.blocks[BLOCKS - 1].half;
+        let band = self.band(HALF);
+        let half = &self.ago(0).half;
         let strongest = |bins: Range<usize>| bins.map(|bin| half.power(bin)).fold(0.0, f32::max);
         let tones = (strongest(0..4) + strongest(4..8)) / (HALF_LENGTH * HALF_LENGTH);
         band > MIN_POWER && tones > MIN_SHARE * band
@@ -172,8 +190,8 @@ impl Bank {
 
     /// Where to start the fit, when the 30 ms are mainly two tones.
     pub(super) fn guess(&self) -> Option<Guess> {
-        let band = Self::band(&self.blocks);
-        if band < MIN_POWER {
+        let band = self.band(BLOCKS);
+        if band < MIN_POWER || self.ago(BLOCKS - 1).band < MIN_OLDEST * band {
             return None;
         }
         let (low_hz, low) = self.strongest(0..4)?;
@@ -183,10 +201,7 @@ impl Bank {
 
     /// Frequency and power of the strongest tone of a group.
     fn strongest(&self, bins: Range<usize>) -> Option<(f32, f32)> {
-        let (first, second) = (
-            &self.blocks[BLOCKS - 1 - HALF].half,
-            &self.blocks[BLOCKS - 1].half,
-        );
+        let (first, second) = (&self.ago(HALF).half, &self.ago(0).half);
         let (bin, power) = bins
             .map(|bin| (bin, first.power(bin) + second.power(bin)))
             .max_by(|a, b| a.1.total_cmp(&b.1))?;

@@ -6,10 +6,13 @@
 //! and partials that move.
 
 use std::f32::consts::TAU;
+use std::ops::Range;
 
+use fearless_simd::Simd;
 use num_complex::Complex32;
 
 use super::front::BASE_RATE;
+use super::history::Samples;
 
 /// Samples of the stretch: 30 ms.
 pub(super) const WINDOW: usize = 48;
@@ -19,6 +22,8 @@ const STEPS: usize = 3;
 const HOPELESS: f32 = 0.4;
 /// A step moves a frequency by at most so much, in radians per sample (20 Hz).
 const MAX_STEP: f32 = TAU * 20.0 / BASE_RATE as f32;
+/// Steps smaller than this (0.2 Hz) are not worth another.
+const SETTLED: f32 = TAU * 0.2 / BASE_RATE as f32;
 /// Parts of the stretch whose agreement is looked at: 10 ms each.
 const PARTS: usize = 3;
 
@@ -59,146 +64,223 @@ fn place(n: usize) -> f32 {
     n as f32 - (WINDOW - 1) as f32 / 2.0
 }
 
-type Wave = [Complex32; WINDOW];
+/// Partial sums that are carried side by side, so that vector units can.
+const LANES: usize = 8;
 
-/// Samples of a wave made one after the other; the rest follow from them side
-/// by side, which doesn't wait for each product.
-const SEEDS: usize = 8;
-
-/// A wave of unit amplitude that begins `from` samples after its phase is 0.
-pub(super) fn wave<const N: usize>(omega: f32, from: f32) -> [Complex32; N] {
-    let mut wave = [Complex32::ZERO; N];
-    let turn = Complex32::from_polar(1.0, omega);
-    let mut value = Complex32::from_polar(1.0, omega * from);
-    for sample in wave.iter_mut().take(SEEDS) {
-        *sample = value;
-        value *= turn;
-    }
-    let turn = Complex32::from_polar(1.0, omega * SEEDS as f32);
-    for n in SEEDS..N {
-        wave[n] = wave[n - SEEDS] * turn;
-    }
-    wave
+/// Complex samples in two rows.
+#[derive(Clone, Copy)]
+pub(super) struct Wave<const N: usize> {
+    re: [f32; N],
+    im: [f32; N],
 }
+
+impl<const N: usize> Wave<N> {
+    /// A wave of unit amplitude that begins `from` samples after its phase is 0. Its first
+    /// samples are made one after the other, the rest from them side by side.
+    #[inline(always)]
+    pub(super) fn turning(omega: f32, from: f32) -> Self {
+        let (mut re, mut im) = ([0.0; N], [0.0; N]);
+        let turn = Complex32::from_polar(1.0, omega);
+        let mut value = Complex32::from_polar(1.0, omega * from);
+        let mut leap = Complex32::ONE;
+        for n in 0..LANES {
+            (re[n], im[n]) = (value.re, value.im);
+            value *= turn;
+            leap *= turn;
+        }
+        for n in LANES..N {
+            let (x, y) = (re[n - LANES], im[n - LANES]);
+            re[n] = x * leap.re - y * leap.im;
+            im[n] = x * leap.im + y * leap.re;
+        }
+        Self { re, im }
+    }
+
+    #[inline(always)]
+    fn samples(&self) -> Samples<'_, N> {
+        Samples {
+            re: &self.re,
+            im: &self.im,
+        }
+    }
+
+    /// Sum over `range` of `samples` times the conjugate of this, each by its weight.
+    #[inline(always)]
+    fn correlation(
+        &self,
+        samples: Samples<'_, N>,
+        range: Range<usize>,
+        weight: impl Fn(usize) -> f32,
+    ) -> Complex32 {
+        let (mut re, mut im) = ([0.0f32; LANES], [0.0f32; LANES]);
+        for at in range.step_by(LANES) {
+            for lane in 0..LANES {
+                let n = at + lane;
+                let weight = weight(n);
+                let (x, y) = (samples.re[n], samples.im[n]);
+                re[lane] += weight * (x * self.re[n] + y * self.im[n]);
+                im[lane] += weight * (y * self.re[n] - x * self.im[n]);
+            }
+        }
+        Complex32::new(re.iter().sum(), im.iter().sum())
+    }
+
+    #[inline(always)]
+    fn mean_power(&self) -> f32 {
+        self.correlation(self.samples(), 0..N, |_| 1.0).re / N as f32
+    }
+
+    /// Takes away what `amplitude` times `wave` is of it.
+    #[inline(always)]
+    fn subtract(&mut self, amplitude: Complex32, wave: &Self) {
+        for n in 0..N {
+            self.re[n] -= amplitude.re * wave.re[n] - amplitude.im * wave.im[n];
+            self.im[n] -= amplitude.re * wave.im[n] + amplitude.im * wave.re[n];
+        }
+    }
+
+    /// How loud this wave is in `samples`.
+    #[inline(always)]
+    pub(super) fn amplitude(&self, samples: Samples<'_, N>) -> f32 {
+        let sum = self.correlation(samples, 0..N, |_| 1.0);
+        sum.norm_sqr().sqrt() / N as f32
+    }
+}
+
+type Window = Wave<WINDOW>;
 
 /// Fits two tones to `signal`, starting from two frequencies in Hz.
-pub(super) fn fit(signal: &[Complex32; WINDOW], low_hz: f32, high_hz: f32) -> Fit {
-    let mut omegas = [low_hz, high_hz].map(|hz| TAU * hz / BASE_RATE as f32);
-    let mut rest = *signal;
-    for step in 0.. {
-        let waves = omegas.map(|omega| wave::<WINDOW>(omega, place(0)));
-        let amplitudes = amplitudes(signal, &waves);
-        rest = leftover(signal, &waves, amplitudes);
+#[inline(always)]
+pub(super) fn fit<S: Simd>(_: S, signal: Samples<'_, WINDOW>, low_hz: f32, high_hz: f32) -> Fit {
+    let signal = Window {
+        re: *signal.re,
+        im: *signal.im,
+    };
+    let power = signal.mean_power();
+    let turn = |hz: f32| TAU * hz / BASE_RATE as f32;
+    let mut omegas = [turn(low_hz), turn(high_hz)];
+    let mut step = 0;
+    loop {
+        // Not by `map`, which is no part of the code for this vector unit.
+        let [low, high] = omegas;
+        let waves = [
+            Window::turning(low, place(0)),
+            Window::turning(high, place(0)),
+        ];
+        let amplitudes = amplitudes(&signal, &waves);
+        let mut rest = signal;
+        rest.subtract(amplitudes[0], &waves[0]);
+        rest.subtract(amplitudes[1], &waves[1]);
         // What two tones near the guess explain badly, they do not at all.
-        let hopeless = step == 1 && mean_power(&rest) > HOPELESS * mean_power(signal);
-        if step == STEPS || hopeless {
+        let hopeless = step == 1 && rest.mean_power() > HOPELESS * power;
+        let steps = [
+            step_of(&rest, &waves[0], amplitudes[0]),
+            step_of(&rest, &waves[1], amplitudes[1]),
+        ];
+        let there = steps[0].abs().max(steps[1].abs()) < SETTLED;
+        if step == STEPS || hopeless || there {
             return finish(&rest, omegas, &waves, amplitudes);
         }
-        for tone in 0..2 {
-            omegas[tone] += step_of(&rest, &waves[tone], amplitudes[tone]);
-        }
+        omegas = [low + steps[0], high + steps[1]];
+        step += 1;
     }
-    Fit {
-        tones: [Tone::default(); 2],
-        rest: mean_power(&rest),
-        octave: 0.0,
-    }
-}
-
-fn mean_power(signal: &Wave) -> f32 {
-    signal.iter().map(Complex32::norm_sqr).sum::<f32>() / WINDOW as f32
 }
 
 /// Least squares for both at once: they are not orthogonal on a short stretch.
-fn amplitudes(signal: &Wave, waves: &[Wave; 2]) -> [Complex32; 2] {
-    let mut sums = [Complex32::ZERO; 2];
-    let mut cross = 0.0;
-    for n in 0..WINDOW {
-        sums[0] += signal[n] * waves[0][n].conj();
-        sums[1] += signal[n] * waves[1][n].conj();
-        // Around the middle the imaginary parts cancel.
-        cross += (waves[0][n] * waves[1][n].conj()).re;
-    }
+#[inline(always)]
+fn amplitudes(signal: &Window, waves: &[Window; 2]) -> [Complex32; 2] {
+    let even = |_| 1.0;
+    let low = waves[0].correlation(signal.samples(), 0..WINDOW, even);
+    let high = waves[1].correlation(signal.samples(), 0..WINDOW, even);
+    // Around the middle the imaginary parts cancel.
+    let cross = waves[1].correlation(waves[0].samples(), 0..WINDOW, even).re;
     let own = WINDOW as f32;
     let determinant = own * own - cross * cross;
     if determinant < own {
         return [Complex32::ZERO; 2];
     }
     [
-        (sums[0] * own - sums[1] * cross) / determinant,
-        (sums[1] * own - sums[0] * cross) / determinant,
+        (low * own - high * cross) / determinant,
+        (high * own - low * cross) / determinant,
     ]
 }
 
-fn leftover(signal: &Wave, waves: &[Wave; 2], amplitudes: [Complex32; 2]) -> Wave {
-    let mut rest = *signal;
-    for (n, sample) in rest.iter_mut().enumerate() {
-        *sample -= amplitudes[0] * waves[0][n] + amplitudes[1] * waves[1][n];
-    }
-    rest
-}
-
 /// What the rest says about a tone's frequency error.
-fn step_of(rest: &Wave, wave: &Wave, amplitude: Complex32) -> f32 {
+#[inline(always)]
+fn step_of(rest: &Window, wave: &Window, amplitude: Complex32) -> f32 {
     const SPREAD: f32 = (WINDOW * (WINDOW * WINDOW - 1)) as f32 / 12.0;
-    let mut lean = Complex32::ZERO;
-    for n in 0..WINDOW {
-        lean += rest[n] * wave[n].conj() * place(n);
-    }
+    let lean = wave.correlation(rest.samples(), 0..WINDOW, place);
     let power = amplitude.norm_sqr().max(f32::MIN_POSITIVE);
     let step = (lean * amplitude.conj()).im / power / SPREAD;
     step.clamp(-MAX_STEP, MAX_STEP)
 }
 
-fn finish(rest: &Wave, omegas: [f32; 2], waves: &[Wave; 2], amplitudes: [Complex32; 2]) -> Fit {
-    let tone = |which: usize| {
-        let amplitude = amplitudes[which];
-        Tone {
-            omega: omegas[which],
-            amplitude,
-            wobble: wobble(rest, &waves[which]) / amplitude.norm().max(f32::MIN_POSITIVE),
-        }
-    };
+#[inline(always)]
+fn finish(rest: &Window, omegas: [f32; 2], waves: &[Window; 2], amplitudes: [Complex32; 2]) -> Fit {
+    let octave = Window::turning(2.0 * omegas[0], place(0));
+    let octave = octave.correlation(rest.samples(), 0..WINDOW, |_| 1.0) / WINDOW as f32;
     Fit {
-        tones: [tone(0), tone(1)],
-        rest: mean_power(rest),
-        octave: power_at(rest, 2.0 * omegas[0]),
+        tones: [
+            tone(rest, omegas[0], &waves[0], amplitudes[0]),
+            tone(rest, omegas[1], &waves[1], amplitudes[1]),
+        ],
+        rest: rest.mean_power(),
+        octave: octave.norm_sqr(),
     }
 }
 
-/// Power of a steady tone in the rest.
-fn power_at(rest: &Wave, omega: f32) -> f32 {
-    let wave = wave::<WINDOW>(omega, place(0));
-    let products = rest.iter().zip(wave).map(|(x, wave)| x * wave.conj());
-    (products.sum::<Complex32>() / WINDOW as f32).norm_sqr()
+#[inline(always)]
+fn tone(rest: &Window, omega: f32, wave: &Window, amplitude: Complex32) -> Tone {
+    let own = amplitude.norm_sqr().sqrt().max(f32::MIN_POSITIVE);
+    Tone {
+        omega,
+        amplitude,
+        wobble: wobble(rest, wave) / own,
+    }
 }
 
 /// Largest part of the rest that is the tone itself, differently loud or
 /// turned.
-fn wobble(rest: &Wave, wave: &Wave) -> f32 {
+#[inline(always)]
+fn wobble(rest: &Window, wave: &Window) -> f32 {
     let mut largest = 0.0f32;
     for part in 0..PARTS {
         let range = part * WINDOW / PARTS..(part + 1) * WINDOW / PARTS;
         let count = range.len() as f32;
-        let sum: Complex32 = range.map(|n| rest[n] * wave[n].conj()).sum();
-        largest = largest.max(sum.norm() / count);
+        let sum = wave.correlation(rest.samples(), range, |_| 1.0);
+        largest = largest.max(sum.norm_sqr().sqrt() / count);
     }
     largest
 }
 
 #[cfg(test)]
 mod tests {
+    use fearless_simd::{Level, dispatch};
+
     use super::*;
 
-    fn signal(tones: &[(f32, f32)]) -> Wave {
-        let mut signal = [Complex32::ZERO; WINDOW];
-        for (hz, amplitude) in tones {
-            let wave = wave::<WINDOW>(TAU * hz / BASE_RATE as f32, place(0));
-            for (sample, value) in signal.iter_mut().zip(wave) {
-                *sample += value * Complex32::from_polar(*amplitude, hz * 0.1);
-            }
+    fn signal(tones: &[(f32, f32)]) -> [Complex32; WINDOW] {
+        std::array::from_fn(|n| {
+            let tone = |(hz, amplitude): &(f32, f32)| {
+                let turn = TAU * hz / BASE_RATE as f32 * place(n);
+                Complex32::from_polar(*amplitude, turn + hz * 0.1)
+            };
+            tones.iter().map(tone).sum()
+        })
+    }
+
+    fn fit(signal: &[Complex32; WINDOW], low_hz: f32, high_hz: f32) -> Fit {
+        let rows = (signal.map(|x| x.re), signal.map(|x| x.im));
+        let rows = Samples {
+            re: &rows.0,
+            im: &rows.1,
+        };
+        let of = |level: Level| dispatch!(level, simd => super::fit(simd, rows, low_hz, high_hz));
+        let (native, portable) = (of(Level::new()), of(Level::baseline()));
+        for (a, b) in native.tones.iter().zip(&portable.tones) {
+            assert!((a.hz() - b.hz()).abs() < 0.1 || !a.hz().is_finite());
         }
-        signal
+        native
     }
 
     #[test]

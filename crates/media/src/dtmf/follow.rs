@@ -3,10 +3,9 @@
 //! A tone's amplitude over 10 ms is half of its own when an edge is in the
 //! middle of them: where it crosses one half is the edge.
 
-use num_complex::Complex32;
-
 use super::BLOCK;
-use super::fit::{Fit, WINDOW, wave};
+use super::fit::{Fit, WINDOW, Wave};
+use super::history::{Recent, Samples};
 
 /// Slices of one measurement: 10 ms.
 const SPAN: usize = 2 * BLOCK;
@@ -35,7 +34,7 @@ pub(super) enum Step {
 }
 
 pub(super) struct Follower {
-    omegas: [f32; 2],
+    waves: [Wave<SPAN>; 2],
     /// Amplitudes of the tones.
     reference: [f32; 2],
     /// Level at the last step.
@@ -49,9 +48,10 @@ pub(super) struct Follower {
 
 impl Follower {
     /// Begins at the end of `recent`, whose last part fits.
-    pub(super) fn begin(fit: &Fit, recent: &[Complex32]) -> Self {
+    #[inline(always)]
+    pub(super) fn begin(fit: &Fit, recent: Recent<'_>) -> Self {
         let mut follower = Self {
-            omegas: fit.tones.map(|tone| tone.omega),
+            waves: fit.tones.map(|tone| Wave::turning(tone.omega, 0.0)),
             reference: fit.tones.map(|tone| tone.power().sqrt()),
             level: 1.0,
             age: 0.0,
@@ -68,11 +68,12 @@ impl Follower {
     }
 
     /// Slices from where the tones began to the end of `recent`.
-    fn beginning(&self, recent: &[Complex32]) -> f32 {
+    #[inline(always)]
+    fn beginning(&self, recent: Recent<'_>) -> f32 {
         let mut later = 1.0;
         let mut back = WINDOW - SPAN;
-        while let Some(end) = recent.len().checked_sub(back).filter(|end| *end >= SPAN) {
-            let level = self.level(&recent[end - SPAN..end]);
+        while let Some(span) = recent.before(recent.len().saturating_sub(back)) {
+            let level = self.level(span);
             if level < PRESENT {
                 let part = (PRESENT - level) / (later - level).max(0.01);
                 return (back + SPAN / 2) as f32 - part.clamp(0.0, 1.0) * BLOCK as f32;
@@ -85,22 +86,23 @@ impl Follower {
 
     /// Whether both tones came out of nothing, and together, as a key's do;
     /// notes and partials of voices come one by one, out of others.
-    pub(super) fn began_at_once(&self, recent: &[Complex32]) -> bool {
+    pub(super) fn began_at_once(&self, recent: Recent<'_>) -> bool {
         let mut edges = [None, None];
         let from = recent.len() + SPAN / 2 - WINDOW;
         for end in (from - MAX_WAIT..=from).rev().step_by(BLOCK / 2) {
-            let levels = self.levels(&recent[end - SPAN..end]);
-            for (edge, level) in edges.iter_mut().zip(levels) {
+            let Some(span) = recent.before(end) else {
+                return false;
+            };
+            for (edge, level) in edges.iter_mut().zip(self.levels(span)) {
                 if level < PRESENT {
                     edge.get_or_insert(end);
                 }
             }
             if let [Some(low), Some(high)] = edges {
                 let before = low.min(high).saturating_sub(SPAN * 3 / 4);
-                let Some(span) = before.checked_sub(SPAN).map(|at| &recent[at..before]) else {
-                    return false;
-                };
-                let nothing = self.levels(span).iter().all(|level| *level < NOTHING);
+                let nothing = recent
+                    .before(before)
+                    .is_some_and(|span| self.levels(span).iter().all(|level| *level < NOTHING));
                 return low.abs_diff(high) <= MAX_APART && nothing;
             }
         }
@@ -108,24 +110,29 @@ impl Follower {
     }
 
     /// Level of the tone that is less there, relative to its own.
-    fn level(&self, span: &[Complex32]) -> f32 {
+    #[inline(always)]
+    fn level(&self, span: Samples<'_, SPAN>) -> f32 {
         let levels = self.levels(span);
         levels[0].min(levels[1])
     }
 
     /// Levels of the tones, relative to their own.
-    fn levels(&self, span: &[Complex32]) -> [f32; 2] {
-        let amplitude = |omega: f32| {
-            let wave = wave::<SPAN>(-omega, 0.0);
-            let products = span.iter().zip(&wave).map(|(slice, wave)| slice * wave);
-            products.sum::<Complex32>().norm() / span.len() as f32
-        };
-        [0, 1].map(|n| amplitude(self.omegas[n]) / self.reference[n])
+    #[inline(always)]
+    fn levels(&self, span: Samples<'_, SPAN>) -> [f32; 2] {
+        [
+            self.waves[0].amplitude(span) / self.reference[0],
+            self.waves[1].amplitude(span) / self.reference[1],
+        ]
     }
 
     /// Looks at the newest block, the end of `recent`.
-    pub(super) fn step(&mut self, recent: &[Complex32]) -> Step {
-        let level = self.level(&recent[recent.len() - SPAN..]);
+    #[inline(always)]
+    pub(super) fn step(&mut self, recent: Recent<'_>) -> Step {
+        // A closure would be no part of the code for this vector unit.
+        let level = match recent.before(recent.len()) {
+            Some(span) => self.level(span),
+            None => 0.0,
+        };
         self.age += BLOCK as f32;
         if level >= PRESENT {
             self.absent = 0;
