@@ -13,11 +13,13 @@ mod clock;
 mod dialer;
 mod ledger;
 pub mod page;
+mod roll;
 mod runner;
 mod switch;
 
 pub use clock::{Clock, SystemClock};
 pub use dialer::{DialError, Dialer, Order, Placed, Progress};
 pub use ledger::Ledger;
+pub use roll::Roll;
 pub use runner::{Runner, RunnerConfig};
 pub use switch::{LiveCall, Switch};

@@ -11,10 +11,12 @@
 
 #![forbid(unsafe_code)]
 
+mod calls;
 mod error;
 mod rows;
 mod store;
 
+pub use calls::{Instance, KeptCall};
 pub use error::StoreError;
 pub use store::{
     Claimed, Counts, Cursor, Idempotency, Inserted, Page, Query, Report, Store, StoreConfig,

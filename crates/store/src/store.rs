@@ -60,7 +60,7 @@ impl Kind {
 /// A database of reminders; clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: AnyPool,
+    pub(crate) pool: AnyPool,
     kind: Kind,
 }
 
@@ -179,16 +179,7 @@ impl Store {
             })
             .connect_with(options)
             .await?;
-        let migration = Migration::new(
-            1,
-            "reminders".into(),
-            MigrationType::Simple,
-            include_str!("../migrations/1_reminders.sql").into_sql_str(),
-            false,
-        );
-        Migrator::with_migrations(vec![migration])
-            .run(&pool)
-            .await?;
+        Migrator::with_migrations(migrations()).run(&pool).await?;
         Ok(Self { pool, kind })
     }
 
@@ -413,7 +404,7 @@ impl Store {
         self.pool.close().await;
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
         // A reader that becomes a writer may fail at once: SQLite's writers say so first.
         let begin = match self.kind {
             Kind::Sqlite => "BEGIN IMMEDIATE",
@@ -441,6 +432,20 @@ impl Store {
         work.commit().await?;
         Ok(reminder)
     }
+}
+
+/// All that made the tables what they are.
+fn migrations() -> Vec<Migration> {
+    let steps = [
+        ("reminders", include_str!("../migrations/1_reminders.sql")),
+        ("calls", include_str!("../migrations/2_calls.sql")),
+    ];
+    let numbered = steps.into_iter().zip(1..);
+    let migration = |((name, sql), number): ((&'static str, &'static str), i64)| {
+        let kind = MigrationType::Simple;
+        Migration::new(number, name.into(), kind, sql.into_sql_str(), false)
+    };
+    numbered.map(migration).collect()
 }
 
 /// Notes a request; `false` if its key is known already.

@@ -13,7 +13,9 @@ use switchboard_reminders::{
     Claim, Ending, Key, Message, Outcome, Refusal, Reminder, ReminderId, Retry, Spec, State,
     Target, Terms, Verdict,
 };
-use switchboard_store::{Idempotency, Inserted, Query, Report, Store, StoreConfig, StoreError};
+use switchboard_store::{
+    Idempotency, Inserted, Instance, Query, Report, Store, StoreConfig, StoreError,
+};
 use uuid::Uuid;
 
 const TERMS: Terms = Terms {
@@ -267,6 +269,50 @@ async fn what_is_over_is_forgotten(store: Store) {
     assert!(store.get(reminders[2].id).await.is_ok());
 }
 
+async fn calls_are_kept_with_who_has_them(store: Store) {
+    let about = |ids: &[&str]| -> BTreeMap<String, String> {
+        let about = |id: &&str| ((*id).to_owned(), format!("about {id}"));
+        ids.iter().map(about).collect()
+    };
+    let of = |name: &str, second| Instance {
+        name: name.to_owned(),
+        url: format!("https://{name}.example/api/v1"),
+        seen: at(second),
+    };
+    let keep = async |name: &str, ids: &[&str], second| {
+        let kept = store.keep_calls(&of(name, second), &about(ids)).await;
+        kept.unwrap()
+    };
+    assert!(keep("a", &["1", "2"], 0).await.is_empty());
+    keep("b", &["3"], 0).await;
+    assert!(store.want_hung_up("2").await.unwrap());
+    assert!(!store.want_hung_up("9").await.unwrap());
+    assert_eq!(keep("a", &["1", "2", "4"], 1).await, ["2"]);
+    assert!(keep("a", &["1", "4"], 2).await.is_empty());
+    let mut all = store.kept_calls(None).await.unwrap();
+    all.sort_by(|one, other| one.id.cmp(&other.id));
+    let all: Vec<_> = all
+        .iter()
+        .map(|call| (&*call.id, &*call.instance))
+        .collect();
+    assert_eq!(all, [("1", "a"), ("3", "b"), ("4", "a")]);
+    assert_eq!(
+        store.kept_calls(Some("b")).await.unwrap()[0].about,
+        "about 3"
+    );
+
+    let mut instances = store.instances().await.unwrap();
+    instances.sort_by(|one, other| one.name.cmp(&other.name));
+    assert_eq!(instances, [of("a", 2), of("b", 0)]);
+    // Neither one that has calls nor one that has spoken since is forgotten.
+    store.forget_instance(&of("b", 0)).await.unwrap();
+    store.forget_call("3").await.unwrap();
+    store.forget_instance(&of("b", -1)).await.unwrap();
+    assert_eq!(store.instances().await.unwrap().len(), 2);
+    store.forget_instance(&of("b", 0)).await.unwrap();
+    assert_eq!(store.instances().await.unwrap(), [of("a", 2)]);
+}
+
 /// Only a server can be gone.
 async fn a_server_that_is_gone_for_a_while(cluster: &Cluster) {
     let mut config = StoreConfig::new(cluster.database("gone"));
@@ -334,4 +380,5 @@ suite!(
     a_request_sent_again_changes_nothing,
     the_same_request_twice_at_once_is_done_once,
     what_is_over_is_forgotten,
+    calls_are_kept_with_who_has_them,
 );

@@ -145,7 +145,7 @@ pub(crate) async fn run(args: &ServeArgs, layers: Layers) -> Result<(), Failure>
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let settings = args.settings.read()?;
-    let (bot, service) = start(&args.settings, &settings, layers).await?;
+    let (bot, mut service) = start(&args.settings, &settings, layers).await?;
     say_json(&Ready {
         webhook: bot.webhook_url().as_str(),
         sandbox: layers,
@@ -159,7 +159,7 @@ pub(crate) async fn run(args: &ServeArgs, layers: Layers) -> Result<(), Failure>
         bot.calls()
     ));
     let served = async {
-        if let Some(service) = service {
+        if let Some(service) = &mut service {
             service.drain(within).await;
         }
     };
@@ -168,6 +168,9 @@ pub(crate) async fn run(args: &ServeArgs, layers: Layers) -> Result<(), Failure>
         _ = drained => {}
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+    }
+    if let Some(service) = service {
+        service.leave().await;
     }
     Ok(())
 }
@@ -239,7 +242,7 @@ async fn start(
     if let Some(rooms) = &rooms {
         rooms.serve(bot.rooms());
     }
-    let running = service.map(|service| service.run(&bot.dialer()));
+    let running = service.map(|service| service.run(&bot));
     Ok((bot, running))
 }
 

@@ -13,6 +13,7 @@ use super::Shared;
 use super::keys::Role;
 use super::problem::Problem;
 use super::request::{Reader, Writer};
+use crate::roll;
 use crate::switch::LiveCall;
 
 const DEFAULT_LIMIT: usize = 100;
@@ -34,6 +35,8 @@ enum Direction {
 pub(super) struct CallView {
     /// Graph's id of it.
     id: String,
+    /// The instance that has it.
+    instance: String,
     /// The application's id.
     application: String,
     direction: Direction,
@@ -48,16 +51,16 @@ pub(super) struct CallView {
     flow: String,
     /// How many are in it, the bot included; 0 while Graph has told no roster.
     participants: u32,
-    /// The number on the other side; for writers alone.
+    /// The number on the other side; for writers alone, and told by the call's own instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
-    /// The user on the other side; for writers alone.
+    /// The user on the other side; as the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
 }
 
 impl CallView {
-    fn new(call: LiveCall, role: Role) -> Self {
+    fn new((instance, call): (String, LiveCall), role: Role) -> Self {
         let peer = call.peer.filter(|_| role >= Role::Writer);
         let (phone, user) = match peer {
             Some(Target::Phone(phone)) => (Some(phone), None),
@@ -66,6 +69,7 @@ impl CallView {
         };
         Self {
             id: call.id,
+            instance,
             application: call.application,
             direction: match call.incoming {
                 true => Direction::Incoming,
@@ -103,7 +107,7 @@ pub(super) struct CallPage {
     next: Option<String>,
 }
 
-/// The calls that go on, oldest first.
+/// The calls that go on, of all instances, oldest first.
 #[utoipa::path(
     get, path = "/api/v1/calls", tag = "calls", security(("key" = []), ("token" = [])),
     params(Part),
@@ -113,7 +117,7 @@ pub(super) struct CallPage {
             content_type = "application/problem+json"),
         (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
-        (status = 503, description = "Access tokens can't be checked now", body = Problem,
+        (status = 503, description = "The database or access tokens can't be asked now", body = Problem,
             content_type = "application/problem+json"),
     )
 )]
@@ -128,15 +132,17 @@ pub(super) async fn list(
         return Err(Problem::bad_request("limit must be 1 to 500"));
     }
     let after = part.after.as_deref().map(cursor).transpose()?;
-    let mut calls = api.switch.calls();
-    calls.sort_by(|one, other| place(one).cmp(&place(other)));
-    let mut rest = calls.into_iter().skip_while(|call| {
+    let mut calls = roll::others(&api.store, &api.instance).await;
+    let own = api.switch.calls().into_iter();
+    calls.extend(own.map(|call| (api.instance.clone(), call)));
+    calls.sort_by(|(_, one), (_, other)| place(one).cmp(&place(other)));
+    let mut rest = calls.into_iter().skip_while(|(_, call)| {
         let after = after.as_ref();
         after.is_some_and(|(since, id)| place(call) <= (*since, id.as_str()))
     });
-    let page: Vec<LiveCall> = rest.by_ref().take(limit).collect();
+    let page: Vec<(String, LiveCall)> = rest.by_ref().take(limit).collect();
     let more = rest.next().is_some();
-    let next = page.last().filter(|_| more).map(|last| {
+    let next = page.last().filter(|_| more).map(|(_, last)| {
         let (since, id) = place(last);
         format!("{since}_{id}")
     });
@@ -160,7 +166,7 @@ fn cursor(text: &str) -> Result<(i64, String), Problem> {
     parts.ok_or_else(|| Problem::bad_request("after must be 'next' of the page before"))
 }
 
-/// Hang up a call.
+/// Hang up a call, whichever instance has it.
 #[utoipa::path(
     delete, path = "/api/v1/calls/{id}", tag = "calls", security(("key" = []), ("token" = [])),
     params(("id" = String, Path, description = "its id")),
@@ -172,7 +178,7 @@ fn cursor(text: &str) -> Result<(i64, String), Problem> {
             content_type = "application/problem+json"),
         (status = 404, description = "There is no such call", body = Problem,
             content_type = "application/problem+json"),
-        (status = 503, description = "Access tokens can't be checked now", body = Problem,
+        (status = 503, description = "The database or access tokens can't be asked now", body = Problem,
             content_type = "application/problem+json"),
     )
 )]
@@ -183,7 +189,10 @@ pub(super) async fn hang_up(
 ) -> Result<StatusCode, Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, "there is no such call, or no more");
     let Path(id) = id.map_err(|_| missing())?;
-    if !api.switch.hang_up(&id) {
+    // PostgreSQL's texts hold no NUL, and no id does.
+    let possible = !id.chars().any(char::is_control);
+    let found = api.switch.hang_up(&id) || (possible && api.store.want_hung_up(&id).await?);
+    if !found {
         return Err(missing());
     }
     tracing::info!(call = id, key = caller.name, "a call is hung up by hand");

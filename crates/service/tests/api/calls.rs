@@ -9,7 +9,7 @@ use switchboard_service::LiveCall;
 use crate::site::Site;
 
 /// Two begin at a time.
-fn call(number: i64) -> LiveCall {
+pub(crate) fn call(number: i64) -> LiveCall {
     let start: Timestamp = "2026-03-01T11:00:00Z".parse().unwrap();
     LiveCall {
         id: format!("call-{number}"),
@@ -59,6 +59,7 @@ async fn numbers_are_for_writers() {
     insta::assert_json_snapshot!(looked.body["calls"][0], @r#"
     {
       "id": "call-0",
+      "instance": "one",
       "application": "app",
       "direction": "incoming",
       "since": "2026-03-01T11:00:00Z",

@@ -3,5 +3,6 @@
 
 mod calls;
 mod reminders;
+mod roll;
 mod site;
 mod tokens;

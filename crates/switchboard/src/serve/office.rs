@@ -81,7 +81,7 @@ impl Office {
         let site = site.expect("the site starts");
         let api = site.bot.webhook_url().join("/api/v1").expect("an address");
         Self {
-            running: Some(service.run(&site.bot.dialer())),
+            running: Some(service.run(&site.bot)),
             api: api.to_string(),
             key: writer.key,
             reader: reader.key,
@@ -125,8 +125,9 @@ impl Office {
     }
 
     pub(super) async fn close(mut self) {
-        if let Some(running) = self.running.take() {
+        if let Some(mut running) = self.running.take() {
             running.drain(Duration::from_secs(5)).await;
+            running.leave().await;
         }
         self.site.stop().await;
     }

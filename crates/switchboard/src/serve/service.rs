@@ -12,11 +12,14 @@ use std::time::Duration;
 use axum::Router;
 use jiff::{Timestamp, ToSpan};
 use secrecy::ExposeSecret;
+use switchboard_bot::Bot;
 use switchboard_bot::speech::Synthesizer;
 use switchboard_service::api::{self, Parts};
-use switchboard_service::{Runner, SystemClock, page};
+use switchboard_service::{Roll, Runner, SystemClock, page};
 use switchboard_store::{Store, StoreConfig};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use url::Url;
 
 use super::reminders::{BotCalls, Making, ReminderSettings};
 use crate::Failure;
@@ -26,6 +29,8 @@ use switch::BotSwitch;
 
 /// How often what is over for long is forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
+/// How long saying goodbye may take; the other instances find out without it.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What the service needs to know of the bot it stands around.
 pub(super) struct Around<'a> {
@@ -61,7 +66,11 @@ struct Remind {
 /// A service that runs.
 pub(super) struct Running {
     runner: Option<Runner>,
-    chores: JoinSet<()>,
+    /// They go on until it is dropped.
+    _chores: JoinSet<()>,
+    roll: JoinSet<()>,
+    /// Ends the roll.
+    end: oneshot::Sender<()>,
 }
 
 impl Service {
@@ -116,11 +125,16 @@ impl Service {
     }
 
     /// Looks after the bot's calls, and begins to call what is due.
-    pub(super) fn run(self, dialer: &switchboard_bot::Dialer) -> Running {
+    pub(super) fn run(self, bot: &Bot) -> Running {
+        let dialer = bot.dialer();
         // It is empty until now.
         let _ = self.switch.dialer.set(dialer.clone());
         let days = self.settings.keep_days;
         let store = self.store.clone();
+        let (end, ended) = oneshot::channel();
+        let mut roll = JoinSet::new();
+        let kept = self.roll(&bot.webhook_url());
+        roll.spawn(kept.keep(async move { _ = ended.await }));
         let runner = self.reminders.map(|remind| {
             let config = remind.settings.runner(self.settings.instance());
             let calls = BotCalls::new(dialer.clone(), remind.making);
@@ -132,16 +146,43 @@ impl Service {
         if let Some(provider) = self.provider {
             chores.spawn(async move { provider.keep_keys_fresh().await });
         }
-        Running { runner, chores }
+        Running {
+            runner,
+            _chores: chores,
+            roll,
+            end,
+        }
+    }
+
+    /// This instance's part in the roll of calls. Its API is where the webhook is.
+    fn roll(&self, webhook: &Url) -> Roll {
+        Roll::new(
+            self.store.clone(),
+            Arc::clone(&self.switch) as Arc<_>,
+            Arc::new(SystemClock),
+            self.settings.instance(),
+            webhook.join("v1").map(String::from).unwrap_or_default(),
+        )
     }
 }
 
 impl Running {
     /// Calls nobody new, and returns when the calls that run are over.
-    pub(super) async fn drain(mut self, within: Duration) {
-        self.chores.abort_all();
-        if let Some(runner) = self.runner {
+    pub(super) async fn drain(&mut self, within: Duration) {
+        if let Some(runner) = self.runner.take() {
             runner.drain(within).await;
+        }
+    }
+
+    /// Tells the other instances that this one ends.
+    pub(super) async fn leave(mut self) {
+        // It may have ended by itself only by a panic, which was reported.
+        let _ = self.end.send(());
+        if tokio::time::timeout(GOODBYE, self.roll.join_next())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the other instances find out by themselves that this one ended");
         }
     }
 }

@@ -1,5 +1,11 @@
 //! A bot is killed in the midst of a reminder's call.
 
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
+
 use super::postgres::Cluster;
 use super::world::World;
 
@@ -56,5 +62,82 @@ async fn another_instance_takes_over_what_a_killed_one_had() {
     assert_eq!(done["attempts"], 0, "{done}");
     world.patient.is_hung_up_on().await;
     drop(second);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callers_call_is_ended_by_another_instance_when_its_own_is_killed() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let database = cluster.database("orphans");
+    let world = World::start().await;
+    let one = world.instance("one", &database);
+    let two = world.instance("two", &database);
+    world.faces(&one);
+    let (first, second) = (one.serve(), two.serve());
+    let mut caller = world.caller().await;
+    two.until("/calls", |seen| seen["calls"][0]["instance"] == "one")
+        .await;
+    drop(first);
+    // Graph would keep it for 45 minutes.
+    assert_eq!(world.calls(), 1);
+    caller.is_hung_up_on().await;
+    two.until("/calls", |seen| seen["calls"] == json!([])).await;
+    drop(second);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_instance_ends_its_former_calls_when_it_is_back() {
+    let world = World::start().await;
+    let one = world.instance("one", "sqlite:switchboard.db");
+    world.faces(&one);
+    let first = one.serve();
+    let mut caller = world.caller().await;
+    let file = world.directory.path().join("switchboard.db");
+    let mut database = SqliteConnection::connect(&format!("sqlite:{}", file.display()))
+        .await
+        .unwrap();
+    while sqlx::query("SELECT id FROM calls")
+        .fetch_optional(&mut database)
+        .await
+        .unwrap()
+        .is_none()
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(first);
+    assert_eq!(world.calls(), 1);
+    let second = one.serve();
+    caller.is_hung_up_on().await;
+    drop(second);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_seen_and_hung_up_at_any_instance() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let database = cluster.database("calls");
+    let mut world = World::start().await;
+    let one = world.instance("one", &database);
+    let two = world.instance("two", &database);
+    world.faces(&one);
+    let first = one.serve();
+    one.reminds().await;
+    world.patient.hears(".wav").await;
+    let second = two.serve();
+    let seen = two
+        .until("/calls", |seen| seen["calls"][0]["state"] == "established")
+        .await;
+    let call = &seen["calls"][0];
+    assert_eq!(call["instance"], "one", "{call}");
+    let path = format!("/calls/{}", call["id"].as_str().unwrap());
+    assert_eq!(two.delete(&path).await.status(), 202);
+    world.patient.is_hung_up_on().await;
+    two.until("/calls", |seen| seen["calls"] == json!([])).await;
+    drop((first, second));
     world.stop().await;
 }

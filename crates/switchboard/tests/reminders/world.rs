@@ -61,15 +61,32 @@ impl Drop for Bot {
     }
 }
 
-/// Somebody who answers.
-pub(crate) struct Patient {
+/// Somebody at a phone, who takes every call.
+pub(crate) struct Person {
     phone: Phone,
     transport: Transport,
     offer: Option<Offer>,
     session: Option<Session>,
 }
 
-impl Patient {
+impl Person {
+    async fn at(emulator: &Emulator, name: &str, role: PhoneRole, transport: &Transport) -> Self {
+        Self {
+            phone: emulator.phone(name, role).await,
+            transport: transport.clone(),
+            offer: None,
+            session: None,
+        }
+    }
+
+    async fn calls_the_bot(&mut self) {
+        let (offer, sdp) = self.transport.offer().await.unwrap();
+        self.offer = Some(offer);
+        let target = "bot".to_owned();
+        let dial = PhoneCommand::Dial { target, sdp };
+        self.phone.commands.send(dial).await.unwrap();
+    }
+
     async fn event(&mut self) -> PhoneEvent {
         loop {
             let event = tokio::time::timeout(PATIENCE, self.phone.events.recv());
@@ -127,7 +144,8 @@ pub(crate) struct Instance {
 
 pub(crate) struct World {
     emulator: Emulator,
-    pub(crate) patient: Patient,
+    pub(crate) patient: Person,
+    transport: Transport,
     hash: String,
     key: String,
     pub(crate) directory: TempDir,
@@ -155,17 +173,27 @@ impl World {
         let hum: Vec<f32> = (0..48_000).map(|n| 0.2 * (n as f32 / 12.0).sin()).collect();
         std::fs::write(directory.path().join("hum.wav"), wav::write(16_000, &hum)).unwrap();
         Self {
-            patient: Patient {
-                phone: emulator.phone(PATIENT, PhoneRole::Agent).await,
-                transport,
-                offer: None,
-                session: None,
-            },
+            patient: Person::at(&emulator, PATIENT, PhoneRole::Agent, &transport).await,
+            transport,
             emulator,
             hash: key["hash"].as_str().unwrap().to_owned(),
             key: key["key"].as_str().unwrap().to_owned(),
             directory,
         }
+    }
+
+    /// Somebody who is in a call with the bot, and hears it.
+    pub(crate) async fn caller(&self) -> Person {
+        let role = PhoneRole::Caller;
+        let mut caller = Person::at(&self.emulator, "Caller", role, &self.transport).await;
+        caller.calls_the_bot().await;
+        caller.hears(".wav").await;
+        caller
+    }
+
+    /// How many calls Graph has.
+    pub(crate) fn calls(&self) -> usize {
+        self.emulator.counts().calls
     }
 
     /// Writes a bot's settings.
@@ -205,8 +233,14 @@ listen = "{bot}"
 [speech]
 command = []
 [flow]
-start = "end"
+start = "wait"
 otherwise = "end"
+media = "service"
+[flow.prompts.hum]
+file = "hum.wav"
+[flow.nodes.wait]
+say = "hum"
+collect = {{ into = "keys", max = 20, timeout = 600, next = "end", on_timeout = "end" }}
 [flow.nodes.end]
 hang_up = true
 [service]
@@ -265,6 +299,10 @@ impl Instance {
     pub(crate) async fn get(&self, path: &str) -> Option<Value> {
         let answer = self.request(Method::GET, path).send().await.ok()?;
         answer.json().await.ok()
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Response {
+        self.request(Method::DELETE, path).send().await.unwrap()
     }
 
     /// Asks for a call to the patient at once.
