@@ -3,12 +3,13 @@
 //! [`demo`] runs the program as a newcomer does, [`browser`] is a headless
 //! Chromium with a fake microphone, [`softphone`] is the page in one of its tabs,
 //! [`fuzz`] is what must survive any bytes, [`service`] a bot in a process of its own,
-//! [`memory`] what such a process holds, [`simulation`] bot and emulator on virtual time,
+//! [`memory`] what such a process holds, [`canaries`] what nobody may keep, [`simulation`] bot and emulator on virtual time,
 //! [`stage`] what scripted people meet with, [`engine`] who understands them.
 
 #![forbid(unsafe_code)]
 
 pub mod browser;
+pub mod canaries;
 pub mod cloud;
 pub mod demo;
 pub mod desk;

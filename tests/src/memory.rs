@@ -83,6 +83,13 @@ impl Needles {
         Ok(found)
     }
 
+    /// How often each kind is in `bytes`.
+    pub fn find_in(&self, bytes: &[u8]) -> HashMap<&'static str, usize> {
+        let mut found = HashMap::new();
+        self.count_in(bytes, &mut found);
+        found
+    }
+
     fn count_in(&self, bytes: &[u8], found: &mut HashMap<&'static str, usize>) {
         for window in bytes.windows(NEEDLE) {
             let begin = u16::from_ne_bytes([window[0], window[1]]);

@@ -1,7 +1,7 @@
 //! `switchboard serve` as a process of its own beside an emulator in this one.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -81,7 +81,7 @@ impl Service {
             .stdout(Stdio::piped())
             .stderr(fs::File::create(path("said"))?)
             .spawn()?;
-        let ready = first_line(&mut child);
+        let ready = first_line(&mut child, fs::File::create(path("answered"))?);
         let mut service = Self {
             child,
             folder,
@@ -144,6 +144,14 @@ impl Service {
     /// It can't be read.
     pub fn said(&self) -> Result<String, Failure> {
         Ok(fs::read_to_string(self.folder.path().join("said"))?)
+    }
+
+    /// All it wrote to standard output so far.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn answered(&self) -> Result<String, Failure> {
+        Ok(fs::read_to_string(self.folder.path().join("answered"))?)
     }
 
     /// What it complained about, for the text of a failure.
@@ -227,11 +235,13 @@ within = 5
     )
 }
 
-fn first_line(child: &mut Child) -> Result<String, Failure> {
+/// The first line of its standard output, all of which is kept.
+fn first_line(child: &mut Child, mut kept: fs::File) -> Result<String, Failure> {
     let output = child.stdout.take().ok_or("no standard output")?;
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = writeln!(kept, "{line}");
             // Only the first line is waited for.
             let _ = sender.send(line);
         }

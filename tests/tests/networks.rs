@@ -57,11 +57,15 @@ impl Site {
         Ok(Self { cloud, service })
     }
 
-    /// Every step comes about, and nothing of the call is left.
-    async fn passes(mut self, steps: &str) -> Result<(), Failure> {
-        let script = format!(
-            "name = \"x\"\nlimit = \"3m\"\n[people.Carla]\nsteps = [\n{STANDING}{steps}\n]"
-        );
+    /// Once a call stands, every step comes about, and nothing of the call is left.
+    async fn passes(self, steps: &str) -> Result<(), Failure> {
+        self.passes_from_the_start(&format!("{STANDING}{steps}"))
+            .await
+    }
+
+    /// The same without a call that stands.
+    async fn passes_from_the_start(mut self, steps: &str) -> Result<(), Failure> {
+        let script = format!("name = \"x\"\nlimit = \"3m\"\n[people.Carla]\nsteps = [\n{steps}\n]");
         let report = self.cloud.play(&script, "speech").await?;
         if !report.passed {
             return Err(format!("{}\n{}", report.text(), self.service.warnings()?).into());
@@ -101,6 +105,41 @@ async fn five_percent_of_loss_cost_no_key() -> Result<(), Failure> {
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_percent_of_loss_cost_no_key() -> Result<(), Failure> {
     keys_get_through("loss = 0.3", "200ms").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_percent_of_loss_from_the_first_packet_on_cost_no_call() -> Result<(), Failure> {
+    let steps = format!(
+        r#"
+{{ network = {{ loss = 0.3 }} }},
+{{ call = "bot" }},
+{{ reach = "established", within = "40s" }},
+{{ pause = "5s" }},
+{{ press = "{KEYS}#", for = "200ms" }},
+{{ hear = "speech", within = "30s" }},
+{{ reach = "ended", within = "40s" }},
+"#
+    );
+    Site::start().await?.passes_from_the_start(&steps).await
+}
+
+/// The first port is dead from then on: were the bot to go on sending there, it would not be
+/// heard, and the call would be over before the second half of the keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_comes_from_another_port_is_heard_and_hears() -> Result<(), Failure> {
+    let (before, after) = KEYS.split_at(4);
+    let steps = format!(
+        r#"
+{{ press = "{before}" }},
+{{ pause = "1s" }},
+{{ network = {{ address_change = true }} }},
+{{ pause = "20s" }},
+{{ press = "{after}#", for = "200ms" }},
+{{ hear = "speech", within = "30s" }},
+{{ reach = "ended", within = "40s" }},
+"#
+    );
+    Site::start().await?.passes(&steps).await
 }
 
 /// Ten packets in a row on average. A key that is shorter than a burst can be lost whole.

@@ -5,36 +5,17 @@ use std::collections::HashMap;
 use std::process::Command;
 use std::sync::Arc;
 
-use switchboard_media::codec::{Decoder, MAX_FRAME, OPUS_SILENCE};
-use switchboard_media::prompt::Prompt;
+use switchboard_tests::Failure;
+use switchboard_tests::canaries::{ENTERING, KEYS, add_speech};
 use switchboard_tests::cloud::Cloud;
 use switchboard_tests::desk::Desk;
 use switchboard_tests::memory::Needles;
 use switchboard_tests::patience::eventually;
 use switchboard_tests::service::{Around, Service};
-use switchboard_tests::{Failure, fixture};
 
-/// What the caller enters: no such number is anywhere by chance.
-const KEYS: &str = "4711908256304719";
-
-const FLOW: &str = r##"
-start = "ask"
-otherwise = "bye"
-[prompts.ask]
-file = "bye.wav"
-text = "Your number, please."
-[prompts.bye]
-file = "bye.wav"
-text = "Goodbye."
-[nodes.ask]
-say = "ask"
-collect = { into = "number", max = 20, terminator = "#", timeout = 60, next = "wait", on_timeout = "bye" }
-[nodes.wait]
-collect = { into = "end", max = 1, timeout = 60, next = "bye", on_timeout = "bye" }
-[nodes.bye]
-say = "bye"
-hang_up = true
-"##;
+fn flow() -> String {
+    format!("start = \"ask\"\notherwise = \"bye\"\n{ENTERING}")
+}
 
 /// The caller says who they are, enters the number, and goes on speaking.
 fn script(while_speaking: &str) -> String {
@@ -62,24 +43,8 @@ steps = [
 fn needles() -> Result<Needles, Failure> {
     let mut needles = Needles::new();
     needles.add("keys", KEYS.as_bytes());
-    for name in ["speech/read-en.wav", "speech/recorded-en.wav"] {
-        let prompt = Prompt::from_wav(&std::fs::read(fixture(name))?)?;
-        let mut decoder = Decoder::new()?;
-        let mut audio = vec![0.0; MAX_FRAME];
-        // Before they speak, callers send silence.
-        for _ in 0..100 {
-            decoder.decode(&OPUS_SILENCE, &mut audio)?;
-        }
-        for packet in (0..prompt.packets()).filter_map(|n| prompt.packet(n)) {
-            needles.add("packets", packet.get(4..).unwrap_or_default());
-            let samples = decoder.decode(packet, &mut audio)?;
-            for place in [40, 160, 280] {
-                let samples = audio[..samples].iter().skip(place).take(4);
-                let bytes: Vec<u8> = samples.flat_map(|sample| sample.to_ne_bytes()).collect();
-                needles.add("audio", &bytes);
-            }
-        }
-    }
+    let names = ["speech/read-en.wav", "speech/recorded-en.wav"];
+    add_speech(&mut needles, &names)?;
     Ok(needles)
 }
 
@@ -91,7 +56,7 @@ async fn nothing_of_a_call_stays_in_memory() -> Result<(), Failure> {
         arguments: vec!["--no-sandbox".to_owned()],
         ..Around::default()
     };
-    let mut service = Service::start(&site.emulator, FLOW, &around)?;
+    let mut service = Service::start(&site.emulator, &flow(), &around)?;
     let (needles, pid) = (Arc::new(needles()?), service.pid());
     assert!(needles.count() > 1000, "{}", needles.count());
     let text = script("12s");
@@ -132,7 +97,7 @@ async fn keys_that_graph_tells_stay_nowhere() -> Result<(), Failure> {
         arguments: vec!["--no-sandbox".to_owned()],
         ..Around::default()
     };
-    let flow = format!("media = \"service\"\n{FLOW}");
+    let flow = format!("media = \"service\"\n{}", flow());
     let mut service = Service::start(&site.emulator, &flow, &around)?;
     let (needles, pid) = (Arc::new(notified_needles()), service.pid());
     assert_eq!(needles.count(), 1 + KEYS.len());
@@ -178,7 +143,7 @@ async fn is_gone(needles: &Arc<Needles>, pid: u32) -> Result<(), Failure> {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_call_is_said_or_written() -> Result<(), Failure> {
     let site = Cloud::start().await?;
-    let mut service = Service::start(&site.emulator, FLOW, &Around::default())?;
+    let mut service = Service::start(&site.emulator, &flow(), &Around::default())?;
     let report = site.play(&script("1s"), "speech").await?;
     assert!(report.passed, "{}", report.text());
     assert!(service.end()?, "the bot ended badly");
@@ -197,7 +162,7 @@ async fn nothing_of_a_call_is_said_or_written() -> Result<(), Failure> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_takes_calls_inside_its_sandbox_and_dies_without_a_trace() -> Result<(), Failure> {
     let site = Cloud::start().await?;
-    let mut service = Service::start(&site.emulator, FLOW, &Around::default())?;
+    let mut service = Service::start(&site.emulator, &flow(), &Around::default())?;
     println!("layers in force: {}", service.sandbox);
     assert_eq!(service.sandbox["memory"], true);
     let ready = reqwest::get(service.webhook.join("/readyz")?).await?;
@@ -247,7 +212,7 @@ async fn no_file_is_opened_for_writing() -> Result<(), Failure> {
         under: under.map(str::to_owned).into(),
         ..Around::default()
     };
-    let mut service = Service::start(&site.emulator, FLOW, &around)?;
+    let mut service = Service::start(&site.emulator, &flow(), &around)?;
     let report = site.play(&script("1s"), "speech").await?;
     assert!(report.passed, "{}", report.text());
     service.end()?;

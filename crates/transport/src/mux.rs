@@ -14,10 +14,12 @@
 pub(crate) mod demux;
 pub(crate) mod driver;
 pub(crate) mod dtls;
+mod flights;
 pub(crate) mod ice;
 pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod outbox;
+mod path;
 mod police;
 pub(crate) mod report;
 pub(crate) mod socket;

@@ -165,7 +165,9 @@ impl Way {
                 received = self.near.recv_from(&mut up) => if let Ok((len, from)) = received {
                     self.sent_by_phone(&up[..len], from);
                 },
-                received = self.far.recv_from(&mut down) => if let Ok((len, from)) = received {
+                received = self.far.recv_from(&mut down) => if let Ok((len, from)) = received
+                    && self.moved.is_none()
+                {
                     self.sent_by_end(&down[..len], from);
                 },
                 received = received_by(self.moved.as_ref(), &mut moved) => {
@@ -193,8 +195,7 @@ impl Way {
         }
     }
 
-    /// The far end sees the phone at another port. What it sends to the first one still
-    /// arrives: only ICE can tell it better, and not every agent nominates anew.
+    /// The far end sees the phone at another port. What it sends to the first one is lost.
     fn change_address(&mut self) {
         let ip = self.far.local_addr().map(|address| address.ip());
         match ip.and_then(bind) {

@@ -6,9 +6,10 @@
 //! 8827 §6.5, OWASP ASVS 17.2.6), and what it sends goes along the nominated
 //! pair, whichever that is by then.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use rtc::crypto::{HashAlgorithm, RTCCryptoProvider};
@@ -22,12 +23,18 @@ use rtc::shared::TransportProtocol;
 use rtc::shared::error::Error;
 use rtc::srtp::config::LABEL_EXTRACTOR_DTLS_SRTP;
 
+use super::flights::{Flights, Plain};
 use super::link::Refused;
 use super::outbox::Outbox;
 use super::srtp;
 
 /// The endpoint tells peers apart by address; there is one.
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+
+/// The stack repeats nothing of its own accord: [`Flights`] says when.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+/// So many times the stack repeats a flight before it gives the handshake up.
+const STACKS_TRIES: u32 = 7;
 
 /// SHA-256 of a certificate (RFC 8122 §5).
 pub(crate) type Fingerprint = [u8; 32];
@@ -59,6 +66,10 @@ pub(crate) struct Dtls {
     is_client: bool,
     started: bool,
     done: bool,
+    flights: Flights,
+    /// How often the stack has repeated the latest flight.
+    tries: u32,
+    outgoing: VecDeque<BytesMut>,
 }
 
 impl Dtls {
@@ -76,6 +87,7 @@ impl Dtls {
             .with_insecure_skip_verify(true)
             .with_verify_peer_certificate(Some(verifier(config.fingerprints, Arc::clone(&crypto))))
             .with_extended_master_secret(ExtendedMasterSecretType::Require)
+            .with_flight_interval(NEVER)
             .build(is_client, None)?;
         let handshake = Arc::new(handshake);
         let server = (!is_client).then(|| Arc::clone(&handshake));
@@ -86,6 +98,9 @@ impl Dtls {
             is_client,
             started: false,
             done: false,
+            flights: Flights::new(),
+            tries: 0,
+            outgoing: VecDeque::new(),
         })
     }
 
@@ -96,7 +111,9 @@ impl Dtls {
         }
         self.started = true;
         self.endpoint
-            .connect(now, PEER, Arc::clone(&self.config), None)
+            .connect(now, PEER, Arc::clone(&self.config), None)?;
+        self.next_flight(now);
+        Ok(())
     }
 
     /// Takes a datagram of records.
@@ -104,7 +121,31 @@ impl Dtls {
         if self.is_client && !self.started {
             return Err(Refused::Early);
         }
-        let events = match self.endpoint.read(now, PEER, None, BytesMut::from(bytes)) {
+        if self.is_repeated(now, bytes) {
+            return Ok(DtlsEvent::Nothing);
+        }
+        let read = self.endpoint.read(now, PEER, None, BytesMut::from(bytes));
+        let outcome = self.outcome(read);
+        self.next_flight(now);
+        outcome
+    }
+
+    /// Whether these records only show that our latest flight was lost; if that was the last
+    /// one, it is sent again.
+    fn is_repeated(&mut self, now: Instant, bytes: &[u8]) -> bool {
+        let plain = Plain::of(bytes);
+        if self.done && plain != Plain::None {
+            let answer = self.flights.answer(now);
+            self.outgoing.extend(answer);
+            return true;
+        }
+        // A server's flight, while our last one is under way: the stack would stop to wait for
+        // its answer, and could not seal it anew.
+        self.is_client && plain == Plain::All && self.flights.is_sealed()
+    }
+
+    fn outcome(&mut self, read: Result<Vec<EndpointEvent>, Error>) -> Result<DtlsEvent, Refused> {
+        let events = match read {
             Ok(events) => events,
             // After the handshake a record that does not fit is just dropped.
             Err(_) if self.done => return Err(Refused::Forged),
@@ -138,29 +179,64 @@ impl Dtls {
         srtp::contexts(profile, material.as_ref(), state.is_client(), crypto).ok()
     }
 
-    pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        self.endpoint.poll_timeout(&PEER)
+    /// What the endpoint has to say is the next flight, if it says anything.
+    fn next_flight(&mut self, now: Instant) {
+        let flight = self.take();
+        if self.done && self.flights.due().is_some() {
+            // A client's last flight was the one before; it hears of no other.
+            self.flights.last(now, flight.clone());
+        } else if !self.done && !flight.is_empty() {
+            self.tries = 0;
+            self.flights.begin(now, flight.clone());
+        }
+        self.outgoing.extend(flight);
     }
 
-    /// Repeats a flight that was lost; an error when that was the last try.
-    pub(crate) fn timeout(&mut self, now: Instant) -> Result<(), Error> {
-        if self.next_timeout().is_some_and(|due| due <= now) {
-            return self.endpoint.handle_timeout(PEER, now);
+    /// What the endpoint has to say.
+    fn take(&mut self) -> Vec<BytesMut> {
+        let mut taken = Vec::new();
+        while let Some(mut message) = self.endpoint.poll_transmit() {
+            self.flights.number(&mut message.message);
+            taken.push(message.message);
         }
+        taken
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.flights.due()
+    }
+
+    /// Repeats a flight that was lost.
+    pub(crate) fn timeout(&mut self, now: Instant) -> Result<(), Error> {
+        if !self.flights.is_due(now) {
+            return Ok(());
+        }
+        let again = match self.endpoint.poll_timeout(&PEER) {
+            // An encrypted record is sealed anew as long as the stack does that: a server that
+            // has it already answers a second one alone.
+            Some(due) if self.flights.is_sealed() && self.tries < STACKS_TRIES => {
+                self.tries += 1;
+                self.endpoint.handle_timeout(PEER, due)?;
+                self.take()
+            }
+            _ => self.flights.again(),
+        };
+        self.outgoing.extend(again);
         Ok(())
     }
 
     /// Says goodbye (`close_notify`).
     pub(crate) fn close(&mut self, now: Instant) {
         let _ = self.endpoint.close(now);
+        let goodbye = self.take();
+        self.outgoing.extend(goodbye);
     }
 
-    /// Moves what the endpoint wants sent to `out`. Without a path it is lost,
-    /// and repeated by its timer.
+    /// Moves what is to be sent to `out`. Without a path it is lost, and repeated in time.
     pub(crate) fn transmit(&mut self, path: Option<SocketAddr>, out: &mut Outbox) {
-        while let Some(message) = self.endpoint.poll_transmit() {
+        for datagram in self.outgoing.drain(..) {
             if let Some(path) = path {
-                out.push_bytes(path, &message.message);
+                out.push_bytes(path, &datagram);
             }
         }
     }

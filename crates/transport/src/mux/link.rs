@@ -144,7 +144,9 @@ impl Link {
         if !self.police.attempts.take(now) {
             return Err(Refused::Policed);
         }
-        self.stream.receive(now, packet, &mut self.police)
+        self.stream.receive(now, packet, &mut self.police)?;
+        self.ice.heard(now, from);
+        Ok(())
     }
 
     /// Takes an SRTCP packet.
@@ -158,7 +160,9 @@ impl Link {
         if !self.police.rtcp.take(now) {
             return Err(Refused::Policed);
         }
-        self.stream.receive_rtcp(now, packet)
+        self.stream.receive_rtcp(now, packet)?;
+        self.ice.heard(now, from);
+        Ok(())
     }
 
     fn admit(&self, from: SocketAddr) -> Result<(), Refused> {

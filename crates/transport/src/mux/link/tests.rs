@@ -14,7 +14,10 @@ use crate::sdp::remote::Remote;
 use crate::sdp::{CODECS, MAX_SPEAKERS, Negotiated, negotiated};
 use crate::setup::{Ours, Role};
 
+mod loss;
 mod speakers;
+
+use loss::Network;
 
 const BOT: &str = "192.0.2.1:5000";
 const CALLER: &str = "198.51.100.7:40000";
@@ -33,6 +36,7 @@ struct Call {
     caller: End,
     bot: End,
     now: Instant,
+    network: Network,
 }
 
 fn engine() -> Engine {
@@ -99,6 +103,7 @@ impl Call {
             caller: end(&engine, caller, Role::Offerer, &answer, &answer),
             bot: end(&engine, bot, Role::Answerer, &offer, &answer),
             now: Instant::now(),
+            network: Network::default(),
             _engine: engine,
         }
     }
@@ -146,17 +151,21 @@ impl Call {
         self.bot.link.timeout(now, &mut to_caller);
         while !(to_bot.batch().is_empty() && to_caller.batch().is_empty()) {
             let (mut next_to_bot, mut next_to_caller) = (Outbox::new(), Outbox::new());
+            let (from, network) = (self.caller.address, &mut self.network);
             carry(
                 now,
+                network,
                 &to_bot,
-                self.caller.address,
+                from,
                 &mut self.bot,
                 &mut next_to_caller,
             );
+            let from = self.bot.address;
             carry(
                 now,
+                network,
                 &to_caller,
-                self.bot.address,
+                from,
                 &mut self.caller,
                 &mut next_to_bot,
             );
@@ -169,14 +178,31 @@ impl Call {
         self.caller.link.stream.seal(0, &[0x78; 60])
     }
 
+    /// The caller's next check, which the bot does not get.
+    fn next_check(&mut self) -> Vec<u8> {
+        let mut out = Outbox::new();
+        while out.batch().is_empty() {
+            self.now += Duration::from_millis(100);
+            self.caller.link.timeout(self.now, &mut out);
+        }
+        out.batch()[0].payload().to_vec()
+    }
+
     fn bot_takes(&mut self, from: SocketAddr, bytes: &[u8]) -> Result<(), Refused> {
         deliver(self.now, from, bytes, &mut self.bot, &mut Outbox::new())
     }
 }
 
-fn carry(now: Instant, from: &Outbox, source: SocketAddr, to: &mut End, out: &mut Outbox) {
+fn carry(
+    now: Instant,
+    network: &mut Network,
+    from: &Outbox,
+    source: SocketAddr,
+    to: &mut End,
+    out: &mut Outbox,
+) {
     for datagram in from.batch() {
-        if datagram.peer == to.address {
+        if datagram.peer == to.address && !network.loses() {
             let _ = deliver(now, source, datagram.payload(), to, out);
         }
     }
@@ -217,6 +243,7 @@ fn connects_and_says_goodbye() {
     let mut answer = Outbox::new();
     carry(
         call.now,
+        &mut call.network,
         &out,
         call.caller.address,
         &mut call.bot,
@@ -298,18 +325,45 @@ fn handshakes_and_media_from_elsewhere_are_not_looked_at() {
     );
 }
 
-/// A phone that changes networks: nothing goes to or is taken from the new
-/// address before checks validated and nominated it; then all goes there.
+/// A phone that changes networks: nothing is taken from the new address before checks
+/// validated it; then all goes there, for as long as the call lasts.
 #[test]
 fn follows_the_caller_to_another_address() {
     let mut call = Call::connected();
-    let moved = address("203.0.113.9:50000");
-    let packet = call.packet();
-    assert_eq!(call.bot_takes(moved, &packet), Err(Refused::NotValidated));
-    call.caller.address = moved;
-    call.run(Duration::from_secs(3));
-    assert_eq!(call.bot_takes(moved, &packet), Ok(()));
-    assert_eq!(call.states(), (State::Connected, State::Connected));
+    for moved in ["203.0.113.9:50000", "203.0.113.10:50001", CALLER] {
+        let moved = address(moved);
+        let packet = call.packet();
+        if moved != address(CALLER) {
+            assert_eq!(call.bot_takes(moved, &packet), Err(Refused::NotValidated));
+        }
+        call.caller.address = moved;
+        call.run(Duration::from_secs(5));
+        assert_eq!(call.bot.link.ice.selected(), Some(moved));
+        assert_eq!(call.bot_takes(moved, &packet), Ok(()));
+        // Consent is renewed there: it would have expired otherwise.
+        call.run(Duration::from_secs(60));
+        assert_eq!(call.states(), (State::Connected, State::Connected));
+    }
+}
+
+/// A check that somebody has heard and repeats from elsewhere takes no call away.
+#[test]
+fn a_check_repeated_from_elsewhere_is_not_followed() {
+    let mut call = Call::connected();
+    let check = call.next_check();
+    let stranger = address("203.0.113.5:6666");
+    for _ in 0..30 {
+        call.run(Duration::from_secs(1));
+        assert!(call.bot_takes(stranger, &check).is_ok());
+        assert_eq!(call.bot.link.ice.selected(), Some(address(CALLER)));
+    }
+    // Not even once the caller has gone silent.
+    while call.bot.link.state() == State::Connected {
+        call.now += Duration::from_secs(1);
+        call.bot.link.timeout(call.now, &mut Outbox::new());
+        let _ = call.bot_takes(stranger, &check);
+        assert_ne!(call.bot.link.ice.selected(), Some(stranger));
+    }
 }
 
 #[test]
@@ -405,17 +459,9 @@ fn media_allocates_nothing() {
 #[test]
 fn a_flood_of_checks_is_policed() {
     let mut call = Call::connected();
-    let check = {
-        let mut out = Outbox::new();
-        while out.batch().is_empty() {
-            call.now += Duration::from_millis(100);
-            call.caller.link.timeout(call.now, &mut out);
-        }
-        let mut bytes = out.batch()[0].payload().to_vec();
-        let last = bytes.len() - 12;
-        bytes[last] ^= 1;
-        bytes
-    };
+    let mut check = call.next_check();
+    let last = check.len() - 12;
+    check[last] ^= 1;
     let stranger = address("203.0.113.5:6666");
     let mut forged = 0;
     for _ in 0..10_000 {

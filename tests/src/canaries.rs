@@ -1,0 +1,139 @@
+//! What must be nowhere once a call is over, and the search for it.
+
+use std::path::{Path, PathBuf};
+
+use switchboard_media::codec::{Decoder, MAX_FRAME, OPUS_SILENCE};
+use switchboard_media::prompt::Prompt;
+
+use crate::memory::Needles;
+use crate::{Failure, fixture};
+
+/// What callers enter: no such number is anywhere by chance.
+pub const KEYS: &str = "4711908256304719";
+
+/// Prompts and nodes of a flow in which a caller enters [`KEYS`], and any key at last.
+pub const ENTERING: &str = r##"
+[prompts.ask]
+file = "bye.wav"
+text = "Your number, please."
+[prompts.bye]
+file = "bye.wav"
+text = "Goodbye."
+[nodes.ask]
+say = "ask"
+collect = { into = "number", max = 20, terminator = "#", timeout = 60, next = "wait", on_timeout = "bye" }
+[nodes.wait]
+collect = { into = "end", max = 1, timeout = 60, next = "bye", on_timeout = "bye" }
+[nodes.bye]
+say = "bye"
+hang_up = true
+"##;
+
+/// Known texts and known audio.
+pub struct Canaries {
+    /// What each is, and the text.
+    pub texts: Vec<(&'static str, String)>,
+    /// Speech as packets and as samples.
+    pub audio: Needles,
+}
+
+impl Canaries {
+    /// Which of them are in `bytes`.
+    pub fn found_in(&self, bytes: &[u8]) -> Vec<&'static str> {
+        let readable = String::from_utf8_lossy(bytes);
+        let texts = self.texts.iter();
+        let texts = texts.filter(|(_, text)| readable.contains(text.as_str()));
+        let texts = texts.map(|(what, _)| *what);
+        texts.chain(self.audio.find_in(bytes).into_keys()).collect()
+    }
+
+    /// None of them is in `bytes`.
+    ///
+    /// # Errors
+    /// Which are, and where.
+    pub fn are_not_in(&self, place: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let found = self.found_in(bytes);
+        match found.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{place} holds {}", found.join(", ")).into()),
+        }
+    }
+}
+
+/// Adds what a caller sends who says these recordings, one after the other: the packets,
+/// and what they decode to at 16 kHz, as the engine has it (`f32`) and as it goes to
+/// others (16 bits).
+///
+/// # Errors
+/// One can't be read.
+pub fn add_speech(needles: &mut Needles, names: &[&str]) -> Result<(), Failure> {
+    for name in names {
+        let prompt = Prompt::from_wav(&std::fs::read(fixture(name))?)?;
+        let mut decoder = Decoder::new()?;
+        let mut audio = vec![0.0; MAX_FRAME];
+        // Before they speak, callers send silence.
+        for _ in 0..100 {
+            decoder.decode(&OPUS_SILENCE, &mut audio)?;
+        }
+        for packet in (0..prompt.packets()).filter_map(|n| prompt.packet(n)) {
+            needles.add("packets", packet.get(4..).unwrap_or_default());
+            let samples = decoder.decode(packet, &mut audio)?;
+            for place in [40, 160, 280] {
+                let samples = audio[..samples].get(place..).unwrap_or_default();
+                needles.add("audio", &bytes(samples, |sample| sample.to_ne_bytes()));
+                // Of silence there are few: they are found anywhere.
+                if samples.iter().take(8).any(|sample| sample.abs() > 0.02) {
+                    let short = |sample: f32| ((sample * 32_768.0).round() as i16).to_ne_bytes();
+                    needles.add("16-bit audio", &bytes(samples, short));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first samples, a few more than a needle has.
+fn bytes<const N: usize>(samples: &[f32], write: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
+    let samples = samples.iter().take(8);
+    samples.flat_map(|sample| write(*sample)).collect()
+}
+
+/// All files below a folder.
+///
+/// # Errors
+/// They can't be listed.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => all.append(&mut files(&entry.path())?),
+            false => all.push(entry.path()),
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_searched_for_is_found() {
+        let mut audio = Needles::new();
+        add_speech(&mut audio, &["speech/read-en.wav"]).unwrap();
+        let canaries = Canaries {
+            texts: vec![("keys", "471190".to_owned())],
+            audio,
+        };
+        let mut bytes = vec![1; 100];
+        assert_eq!(canaries.found_in(&bytes), Vec::<&str>::new());
+        let speech = std::fs::read(fixture("speech/read-en.wav")).unwrap();
+        let prompt = Prompt::from_wav(&speech).unwrap();
+        bytes.extend(prompt.packet(prompt.packets() / 2).unwrap());
+        bytes.extend(b"..4711908");
+        assert_eq!(canaries.found_in(&bytes), ["keys", "packets"]);
+        assert!(canaries.are_not_in("there", &bytes).is_err());
+    }
+}
