@@ -31,6 +31,7 @@ use switchboard_transport::whip::WhipEndpoint;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::call::{Control, FeatureChoice, Task, facts_of, peer_of};
@@ -421,11 +422,13 @@ impl Shared {
         let control = Control::Graph(Box::new(driver));
         let mut task = Task::new(self, &script, control, talk, origin, None);
         task.links.peer = peer;
-        tokio::spawn(async move {
+        let span = task.span();
+        let taken = async move {
             let report = task.incoming().await;
             listed.shared.reported(&report);
             drop(listed);
-        });
+        };
+        tokio::spawn(taken.instrument(span));
         sender
     }
 

@@ -13,6 +13,7 @@ mod presence;
 mod recording;
 mod rooms;
 mod service;
+mod span;
 mod streaming;
 mod teams;
 mod waiting;
@@ -235,12 +236,14 @@ impl Task {
             }
             (None, _) => tracing::warn!(call = ?id, "the call was let go of"),
         }
-        CallReport {
+        let report = CallReport {
             id,
             answered: self.answered,
             outcome: self.talk.guide().outcome().map(str::to_owned),
             end,
-        }
+        };
+        report.trace();
+        report
     }
 
     async fn until_over(

@@ -20,6 +20,7 @@ use crate::cloud::{Cloud, Version};
 use crate::error::{GraphError, TokenError};
 use crate::http_client::{self, ReadError};
 use crate::request::{self, GraphRequest, RecordingHosts, Reply, RetryPolicy, retry_after};
+use crate::spans;
 use crate::token::{Bearer, TokenProvider};
 use crate::types::{
     AnswerRequest, Call, CallId, CommsOperation, PlayPromptRequest, RedirectRequest, RejectRequest,
@@ -290,6 +291,18 @@ impl Inner {
     }
 
     async fn exchange<T>(
+        &self,
+        request: &GraphRequest<T>,
+        bearer: &Bearer,
+    ) -> Result<Response, GraphError> {
+        // Not entered: what libraries make of the exchange is of no trace of ours.
+        let span = spans::exchange(request.operation);
+        let answered = self.send_once(request, bearer).await;
+        spans::exchanged(&span, answered.as_ref().map(|response| response.status));
+        answered
+    }
+
+    async fn send_once<T>(
         &self,
         request: &GraphRequest<T>,
         bearer: &Bearer,

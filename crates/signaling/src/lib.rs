@@ -7,6 +7,7 @@
 //! - [`webhook`]: what Graph posts to us, believed by [`auth`] and read by [`notification`].
 //! - [`carrier`], [`clock`]: the network and the time, which a simulation brings itself.
 //! - [`cloud`]: where Graph is, national clouds included.
+//! - [`spans`]: what of it may be traced.
 //! - [`error`]: what can go wrong, and whether it is safe to ask again.
 
 pub mod auth;
@@ -19,6 +20,7 @@ pub mod error;
 mod http_client;
 pub mod notification;
 pub mod request;
+pub mod spans;
 pub mod token;
 pub mod types;
 pub mod webhook;

@@ -24,7 +24,9 @@ mod timeline;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 #[cfg(not(feature = "seeded-leak"))]
 use zeroizing_alloc::ZeroAlloc;
 
@@ -69,7 +71,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    init_logs();
+    // `serve` begins with them when it has read whether there are traces, too.
+    if !matches!(cli.command, Command::Serve(_)) {
+        init_logs(None);
+    }
     let outcome = match &cli.command {
         Command::Demo(args) => in_runtime(demo::run(args)),
         Command::Emulate(args) => return exit(in_runtime(emulate::run(args))),
@@ -104,11 +109,15 @@ fn in_runtime<T>(task: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
         .block_on(task)
 }
 
-fn init_logs() {
+/// Makes traces of spans.
+type TraceLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn init_logs(traces: Option<TraceLayer>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+    let logs = fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(traces)
+        .with(logs.with_filter(filter))
         .init();
 }
 

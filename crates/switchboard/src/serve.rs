@@ -6,6 +6,7 @@ mod flow_file;
 mod reminders;
 mod rooms;
 mod service;
+mod telemetry;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +28,8 @@ use crate::confine::{self, Layers};
 use crate::output::{hint, say, say_json};
 use config::{Overrides, Settings};
 use rooms::RoomApi;
-use service::{Around, Running, Service};
+use service::{Around, Running, Service, ServiceSettings};
+use telemetry::Traces;
 
 pub(crate) use flow_file::{FlowError, FlowFile};
 
@@ -145,12 +147,36 @@ pub(crate) async fn run(args: &ServeArgs, layers: Layers) -> Result<(), Failure>
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let settings = args.settings.read()?;
-    let (bot, mut service) = start(&args.settings, &settings, layers).await?;
+    let traces = traces(&settings)?;
+    crate::init_logs(traces.as_ref().map(Traces::layer));
+    let served = serve(args, &settings, layers, &mut hang_up, &mut terminate).await;
+    if let Some(traces) = traces {
+        traces.close().await;
+    }
+    served
+}
+
+fn traces(settings: &Settings) -> Result<Option<Traces>, Failure> {
+    let Some(telemetry) = &settings.telemetry else {
+        return Ok(None);
+    };
+    let instance = settings.service.as_ref().map(ServiceSettings::instance);
+    Ok(Some(Traces::start(telemetry, instance)?))
+}
+
+async fn serve(
+    args: &ServeArgs,
+    settings: &Settings,
+    layers: Layers,
+    hang_up: &mut Signal,
+    terminate: &mut Signal,
+) -> Result<(), Failure> {
+    let (bot, mut service) = start(&args.settings, settings, layers).await?;
     say_json(&Ready {
         webhook: bot.webhook_url().as_str(),
         sandbox: layers,
     })?;
-    while let Some(()) = reload_or_end(&mut hang_up, &mut terminate).await {
+    while let Some(()) = reload_or_end(hang_up, terminate).await {
         reload(&args.settings, &bot).await;
     }
     let within = Duration::from_secs_f64(settings.drain.within);

@@ -22,6 +22,7 @@ use switchboard_signaling::auth::{
 use switchboard_signaling::clock;
 use switchboard_transport::Carrier;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -140,10 +141,12 @@ fn take(shared: &Arc<Shared>, headers: &HeaderMap, upgrade: WebSocketUpgrade) ->
         .max_frame_size(LONGEST_MESSAGE);
     upgrade.on_upgrade(async move |socket| {
         let task = shared.streamed_call(call, session);
-        let talked = tokio::spawn(async move {
+        let span = task.span();
+        let talk = async move {
             task.run().await;
             drop(listed);
-        });
+        };
+        let talked = tokio::spawn(talk.instrument(span));
         carry(socket, carrier).await;
         // A panic was reported by the task itself.
         let _ = talked.await;

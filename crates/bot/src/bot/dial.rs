@@ -13,6 +13,7 @@ use switchboard_signaling::types::{
     Modality, ParticipantInfo, ServiceHostedMediaConfig,
 };
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument as _;
 
 use super::{Listed, LiveCall, MAX_CALLS, Origin, Shared, WAITING_NOTIFICATIONS};
 use crate::call::{
@@ -252,13 +253,15 @@ impl Shared {
         let (report, ended) = oneshot::channel();
         let (sender, news) = watch::channel(CallNews::default());
         task.news = Some(sender);
-        tokio::spawn(async move {
+        let span = task.span();
+        let placed = async move {
             let ended = task.run().await;
             listed.shared.reported(&ended);
             // Nobody may be waiting for it.
             let _ = report.send(ended);
             drop(listed);
-        });
+        };
+        tokio::spawn(placed.instrument(span));
         Ok(PlacedCall {
             orders,
             news,

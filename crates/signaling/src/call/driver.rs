@@ -2,6 +2,7 @@
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::command::{Command, CommandError, CommandId};
 use super::event::CallEvent;
@@ -11,6 +12,7 @@ use crate::client::GraphClient;
 use crate::clock::now;
 use crate::error::GraphError;
 use crate::notification::Notification;
+use crate::spans;
 
 /// Runs one call: notifications in, requests to Graph, events out.
 ///
@@ -125,6 +127,7 @@ impl CallDriver {
     fn handle(&mut self, wakeup: Wakeup) {
         match wakeup {
             Wakeup::Notification(Some(notification)) => {
+                let _span = spans::notification(&notification).entered();
                 self.machine.handle_notification(now(), &notification);
             }
             Wakeup::Notification(None) => self.open = false,
@@ -138,8 +141,8 @@ impl CallDriver {
     fn send(&mut self) {
         while let Some((id, request)) = self.machine.poll_request() {
             let client = self.client.clone();
-            self.requests
-                .spawn(async move { (id, execute(&client, request).await) });
+            let exchange = async move { (id, execute(&client, request).await) };
+            self.requests.spawn(exchange.in_current_span());
         }
     }
 }

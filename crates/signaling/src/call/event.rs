@@ -90,3 +90,17 @@ pub enum Cause {
     /// We hung up, and Graph never confirmed.
     Unconfirmed,
 }
+
+impl Cause {
+    /// Its name, without what Graph said.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Gone => "gone",
+            Self::HungUp => "hung_up",
+            Self::NotAnswered => "not_answered",
+            Self::NotCreated(_) => "not_created",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+}

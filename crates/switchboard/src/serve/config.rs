@@ -15,6 +15,7 @@ use super::agents::{AgentSetting, AzureSetting};
 use super::reminders::ReminderSettings;
 use super::rooms::RoomSettings;
 use super::service::ServiceSettings;
+use super::telemetry::{TelemetryError, TelemetrySettings};
 use crate::confine::Needs;
 
 /// What may be given by environment or flags, too. Secrets come by file or
@@ -57,6 +58,9 @@ pub(crate) struct Overrides {
     /// The speech engine's WebSocket
     #[arg(long, env = "SWITCHBOARD_ENGINE_URL", value_name = "URL")]
     engine_url: Option<Url>,
+    /// The collector that traces go to: its base address
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    otlp: Option<String>,
 }
 
 /// The environment's variable for the application's secret itself.
@@ -103,6 +107,8 @@ pub(crate) struct Settings {
     pub(super) state: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) rooms: Option<RoomSettings>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) telemetry: Option<TelemetrySettings>,
 }
 
 /// A secret: read, never printed.
@@ -283,6 +289,8 @@ pub(crate) enum SettingsError {
     Azure,
     #[error(transparent)]
     Speech(#[from] SpeechError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
 }
 
 impl Settings {
@@ -293,6 +301,7 @@ impl Settings {
         let mut settings = parsed.map_err(|error| parse_error(path, &text, &error))?;
         settings.beside(path.parent().unwrap_or(Path::new("")));
         settings.apply(overrides);
+        settings.trace_to(overrides.otlp.as_deref())?;
         if settings.reminders.is_some() && settings.service.is_none() {
             return Err(SettingsError::NoService);
         }
@@ -396,6 +405,18 @@ impl Settings {
         if let Some(token) = environment(SPEECH_TOKEN) {
             self.speech.token = Some(token);
         }
+    }
+
+    /// Traces go to `otlp`, unless it is empty, as OpenTelemetry has it of its variables.
+    fn trace_to(&mut self, otlp: Option<&str>) -> Result<(), SettingsError> {
+        if let Some(otlp) = otlp.filter(|otlp| !otlp.is_empty()) {
+            let otlp = otlp.parse().map_err(|_| TelemetryError::Address)?;
+            self.telemetry = Some(TelemetrySettings { otlp });
+        }
+        Ok(self
+            .telemetry
+            .iter()
+            .try_for_each(TelemetrySettings::check)?)
     }
 
     /// The settings as a file would have them, without secrets.

@@ -103,3 +103,45 @@ fn what_is_wrong_is_told_with_its_place_and_without_its_value() {
     );
     assert!(matches!(long, Err(SettingsError::Drain(_))));
 }
+
+#[test]
+fn traces_go_where_the_file_says_or_what_goes_over_it() {
+    let file = format!("{WHOLE}[telemetry]\notlp = \"https://collector.example/base/\"\n");
+    let to = |otlp: Option<&str>| {
+        let otlp = otlp.map(str::to_owned);
+        let overrides = Overrides {
+            otlp,
+            ..Overrides::default()
+        };
+        let settings = read(&file, &overrides).unwrap();
+        settings.telemetry.unwrap().otlp.to_string()
+    };
+    assert_eq!(to(None), "https://collector.example/base/");
+    // OpenTelemetry: an empty variable is as none.
+    assert_eq!(to(Some("")), "https://collector.example/base/");
+    assert_eq!(to(Some("http://10.0.0.7:4318")), "http://10.0.0.7:4318/");
+    assert!(
+        read(WHOLE, &Overrides::default())
+            .unwrap()
+            .telemetry
+            .is_none()
+    );
+}
+
+#[test]
+fn a_collector_with_a_password_or_no_http_is_refused_and_not_repeated() {
+    for otlp in [
+        "http://me:hunter2@collector.example",
+        "grpc://hunter2:4317",
+        "http://collector.example/?key=hunter2",
+        "hunter2",
+    ] {
+        let overrides = Overrides {
+            otlp: Some(otlp.to_owned()),
+            ..Overrides::default()
+        };
+        let error = read(WHOLE, &overrides).err().unwrap().to_string();
+        assert!(error.contains("OTEL_EXPORTER_OTLP_HEADERS"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response};
+use rustix::process::{Pid, Signal, kill_process};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard_emulator::{
@@ -23,13 +24,14 @@ use tempfile::TempDir;
 
 const TENANT: &str = "7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10";
 const CLIENT: &str = "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70";
-const PATIENT: &str = "6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8ab1";
+pub(crate) const PATIENT: &str = "6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8ab1";
 /// How long anything may take: patience, not a promise.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn switchboard() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SWITCHBOARD_")) {
+    let ours = |name: &str| name.starts_with("SWITCHBOARD_") || name.starts_with("OTEL_");
+    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
@@ -40,7 +42,7 @@ fn switchboard() -> Command {
 pub(crate) struct Bot(pub(crate) Child);
 
 impl Bot {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let output = child.stdout.as_mut().unwrap();
@@ -50,6 +52,15 @@ impl Bot {
             .unwrap();
         assert!(line.contains("webhook"), "it did not start: {line}");
         Self(child)
+    }
+}
+
+impl Bot {
+    /// Has it end by itself, and waits until it has.
+    pub(crate) fn terminate(mut self) {
+        let id = Pid::from_raw(self.0.id().try_into().unwrap()).unwrap();
+        kill_process(id, Signal::TERM).unwrap();
+        assert!(self.0.wait().unwrap().success());
     }
 }
 
@@ -147,7 +158,7 @@ pub(crate) struct World {
     pub(crate) patient: Person,
     transport: Transport,
     hash: String,
-    key: String,
+    pub(crate) key: String,
     pub(crate) directory: TempDir,
 }
 

@@ -12,8 +12,10 @@ use switchboard_reminders::{Ending, Target, Verdict};
 use switchboard_service::{DialError, Dialer, Order, Placed, Progress};
 use switchboard_signaling::call::Cause;
 use switchboard_signaling::error::{GraphError, Outcome};
+use switchboard_signaling::spans::TARGET;
 use switchboard_signaling::types::CallId;
 use tokio::sync::mpsc;
+use tracing::{Instrument as _, Span, field};
 
 use super::settings::ReminderSettings;
 
@@ -135,11 +137,8 @@ impl BotCalls {
     pub(in crate::serve) fn new(dialer: bot::Dialer, making: Making) -> Self {
         Self { dialer, making }
     }
-}
 
-#[async_trait]
-impl Dialer for BotCalls {
-    async fn dial(&self, order: Order) -> Result<Placed, DialError> {
+    async fn place(&self, order: Order) -> Result<Placed, DialError> {
         let script = self.making.script(&order).await?;
         let call = OutgoingCall {
             to: match order.target {
@@ -161,7 +160,7 @@ impl Dialer for BotCalls {
         let (sender, progress) = mpsc::channel(WAITING_NEWS);
         while let Some(news) = placed.news().await {
             if let Some(id) = news.id {
-                tokio::spawn(follow(placed, news.outcome, sender));
+                tokio::spawn(follow(placed, news.outcome, sender).in_current_span());
                 let call = id.to_string();
                 return Ok(Placed { call, progress });
             }
@@ -174,9 +173,38 @@ impl Dialer for BotCalls {
             return Err(not_placed(report.as_ref()));
         };
         // It was over as soon as it began; there is room for one message.
-        let _ = sender.try_send(Progress::Ended(ending(report)));
+        let _ = sender.try_send(Progress::Ended(traced(ending(report))));
         let call = id.to_string();
         Ok(Placed { call, progress })
+    }
+}
+
+/// A reminder's call, from its dialling to its end. What the person chose is not in it.
+fn span(order: &Order) -> Span {
+    tracing::info_span!(
+        target: TARGET,
+        "reminder",
+        reminder.id = %order.reminder,
+        reminder.ending = field::Empty,
+        otel.status_code = field::Empty,
+    )
+}
+
+/// Puts how the call ended into the reminder's span, which is the current one.
+fn traced(ending: Ending) -> Ending {
+    Span::current().record("reminder.ending", field::debug(&ending));
+    ending
+}
+
+#[async_trait]
+impl Dialer for BotCalls {
+    async fn dial(&self, order: Order) -> Result<Placed, DialError> {
+        let span = span(&order);
+        let placed = self.place(order).instrument(span.clone()).await;
+        if placed.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
+        placed
     }
 
     async fn end(&self, call: &str) -> Result<(), DialError> {
@@ -208,7 +236,7 @@ async fn follow(mut placed: PlacedCall, outcome: Option<String>, runner: mpsc::S
     if let Some(verdict) = last.filter(|_| last != told) {
         let _ = runner.send(Progress::Decided(verdict)).await;
     }
-    let _ = runner.send(Progress::Ended(ending(&report))).await;
+    let _ = runner.send(Progress::Ended(traced(ending(&report)))).await;
 }
 
 fn verdict(outcome: &str) -> Option<Verdict> {

@@ -1,6 +1,9 @@
 //! `switchboard serve` and `switchboard emulate` as two processes, as people run them.
 #![allow(clippy::unwrap_used)]
 
+mod collector;
+mod traces;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -15,10 +18,14 @@ use tempfile::TempDir;
 /// How long anything may take: patience, not a promise.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// The application's secret.
+const SECRET: &str = "for this machine only\n";
+
 /// The command with no setting of this machine.
 fn switchboard(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SWITCHBOARD_")) {
+    let ours = |name: &str| name.starts_with("SWITCHBOARD_") || name.starts_with("OTEL_");
+    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null());
@@ -117,50 +124,62 @@ within = 5
     )
 }
 
-#[test]
-fn a_bot_and_an_emulator_that_only_know_each_others_addresses() {
-    let folder = TempDir::new().unwrap();
-    let (emulator, bot) = (free_port(), free_port());
-    written(&folder, "secret", "for this machine only\n");
-    written(&folder, "flow.toml", FLOW);
-    recording(&folder, "menu.wav");
-    recording(&folder, "bye.wav");
-    let config = written(&folder, "bot.toml", &settings(emulator, bot));
-    let scenario = written(&folder, "menu.toml", SCENARIO);
-    let webhook = format!("http://127.0.0.1:{bot}/api/calls");
+fn webhook(bot: u16) -> String {
+    format!("http://127.0.0.1:{bot}/api/calls")
+}
+
+/// An emulator that plays `scenario`, once it listens.
+fn phones(emulator: u16, bot: u16, scenario: &str) -> Running {
     let listen = format!("127.0.0.1:{emulator}");
     let application = [
         "emulate",
         "--listen",
         &listen,
         "--bot",
-        &webhook,
+        &webhook(bot),
         "--tenant-id",
         "7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10",
         "--client-id",
         "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70",
         "--client-secret",
-        "for this machine only",
+        SECRET.trim_end(),
     ];
     let mut command = switchboard(&application);
-    command.args(["--scenario", &scenario, "--ci"]);
-    let mut cloud = Running(command.stdout(Stdio::null()).spawn().unwrap());
+    command.args(["--scenario", scenario, "--ci"]);
+    let cloud = Running(command.stdout(Stdio::null()).spawn().unwrap());
     let begin = Instant::now();
     while TcpStream::connect(&listen).is_err() {
         assert!(begin.elapsed() < PATIENCE, "the emulator doesn't listen");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let mut command = switchboard(&["serve", "--config", &config]);
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+    cloud
+}
+
+/// A bot that is ready, and the line it told.
+fn serving(config: &str, more: &[&str]) -> (Running, Value) {
+    let mut command = switchboard(&["serve", "--config", config]);
+    let command = command.args(more).stdout(Stdio::piped());
+    let child = command.stderr(Stdio::piped()).spawn();
     let mut running = Running(child.unwrap());
     let mut line = String::new();
     let output = running.0.stdout.take().unwrap();
     BufReader::new(output).read_line(&mut line).unwrap();
-    let told: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(told["webhook"], webhook.as_str());
+    (running, serde_json::from_str(&line).unwrap())
+}
+
+#[test]
+fn a_bot_and_an_emulator_that_only_know_each_others_addresses() {
+    let folder = TempDir::new().unwrap();
+    let (emulator, bot) = (free_port(), free_port());
+    written(&folder, "secret", SECRET);
+    written(&folder, "flow.toml", FLOW);
+    recording(&folder, "menu.wav");
+    recording(&folder, "bye.wav");
+    let config = written(&folder, "bot.toml", &settings(emulator, bot));
+    let scenario = written(&folder, "menu.toml", SCENARIO);
+    let mut cloud = phones(emulator, bot, &scenario);
+    let (mut running, told) = serving(&config, &[]);
+    assert_eq!(told["webhook"], webhook(bot));
     assert!(cloud.ends_well(), "the scenario came about");
 
     // A flow that is wrong is told and not used.
