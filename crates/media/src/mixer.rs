@@ -24,7 +24,7 @@ pub const MIX_FRAME: usize = RATE as usize / 50;
 
 /// One participant's audio of this round and what is remembered of it.
 struct Seat {
-    frame: Box<[f32]>,
+    frame: Box<[f32; MIX_FRAME]>,
     /// Whether `frame` is part of the mix.
     spoke: bool,
     limiter: Limiter,
@@ -41,7 +41,7 @@ impl Mixer {
     /// A mixer for participants numbered from 0 to `seats` − 1.
     pub fn new(seats: usize) -> Self {
         let seat = |_| Seat {
-            frame: vec![0.0; MIX_FRAME].into(),
+            frame: Box::new([0.0; MIX_FRAME]),
             spoke: false,
             limiter: Limiter::default(),
         };
@@ -77,7 +77,7 @@ impl Mixer {
                 continue;
             }
             let mut energy = 0.0;
-            for (sum, sample) in self.sum.iter_mut().zip(&seat.frame) {
+            for (sum, sample) in self.sum.iter_mut().zip(&*seat.frame) {
                 *sum += sample;
                 energy += sample * sample;
             }
@@ -95,11 +95,17 @@ impl Mixer {
             out[..length].copy_from_slice(&self.sum[..length]);
             return;
         };
-        for ((out, sum), own) in out.iter_mut().zip(&self.sum).zip(&seat.frame) {
+        for ((out, sum), own) in out.iter_mut().zip(&self.sum).zip(&*seat.frame) {
             *out = sum - own;
         }
         let length = out.len().min(MIX_FRAME);
         seat.limiter.process(&mut out[..length]);
+    }
+
+    /// What a participant said in the last round, as it is in the mix; `None` of an
+    /// unknown seat.
+    pub fn said(&self, seat: usize) -> Option<&[f32; MIX_FRAME]> {
+        self.seats.get(seat).map(|seat| &*seat.frame)
     }
 
     /// Who speaks, most dominant first; those who were silent for some seconds

@@ -3,18 +3,21 @@
 //! [`Mix`] is the rounds, without a clock; [`Conference`] is the thread that runs
 //! them. What memory there is for audio is made when somebody joins, and wiped.
 
+mod lines;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc as orders;
 use std::time::{Duration, Instant};
 
-use switchboard_media::engine::{LIVE_FRAME, LiveAudio, VoiceError};
+use switchboard_media::engine::{LIVE_FRAME, LiveAudio};
 use switchboard_media::event::MediaEvent;
 use switchboard_media::mixer::Mixer;
 use tokio::sync::mpsc;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::record::Recorder;
+use lines::{Lines, Speaker, Stillness};
 
 /// Seats of one conference.
 pub(super) const MAX_SEATS: usize = 100;
@@ -25,8 +28,6 @@ const MAX_BEHIND: Duration = Duration::from_millis(100);
 const HEAD_START: usize = 2;
 /// Pieces that may wait; what is older is dropped, not heard late.
 const MAX_WAITING: usize = 6;
-/// Rounds of silence that are still sent, for the codec to come to rest.
-const TAIL: u32 = 10;
 /// Ends of prompts and recordings that may wait to be told of.
 const EVENTS: usize = 256;
 
@@ -41,6 +42,8 @@ pub(super) enum Order {
     Join {
         seat: u32,
         audio: Option<LiveAudio>,
+        /// Lines for single speakers beside the mix.
+        speakers: Vec<LiveAudio>,
     },
     Leave {
         seat: u32,
@@ -154,6 +157,8 @@ struct Mix {
     lobby: BTreeSet<u32>,
     free: Vec<usize>,
     ended: Vec<Over>,
+    /// Who dominates in this round, the most dominant first.
+    dominant: Vec<Speaker>,
     frame: Zeroizing<Frame>,
 }
 
@@ -167,8 +172,8 @@ struct Member {
     recorder: Option<Box<Recorder>>,
     /// Who alone hears it, and what it said in this round.
     private: Option<(BTreeSet<u32>, Zeroizing<Vec<f32>>)>,
-    /// Rounds in which nothing was to be heard.
-    silent: u32,
+    lines: Lines,
+    still: Stillness,
 }
 
 /// Something that is played.
@@ -193,13 +198,18 @@ impl Mix {
             lobby: BTreeSet::new(),
             free: (0..MAX_SEATS).rev().collect(),
             ended: Vec::new(),
+            dominant: Vec::with_capacity(MAX_SEATS),
             frame: Zeroizing::new([0.0; LIVE_FRAME]),
         }
     }
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Join { seat, audio } => self.join(seat, audio),
+            Order::Join {
+                seat,
+                audio,
+                speakers,
+            } => self.join(seat, audio, speakers),
             Order::Leave { seat } => self.leave(seat),
             Order::Mute { seat, muted } => {
                 if let Some(member) = self.members.get_mut(&seat) {
@@ -261,7 +271,7 @@ impl Mix {
         }
     }
 
-    fn join(&mut self, seat: u32, mut audio: Option<LiveAudio>) {
+    fn join(&mut self, seat: u32, mut audio: Option<LiveAudio>, speakers: Vec<LiveAudio>) {
         // Whoever asks does not ask for more than there are.
         let Some(place) = self.free.pop() else { return };
         if let Some(audio) = &mut audio {
@@ -276,7 +286,8 @@ impl Mix {
             held: None,
             recorder: None,
             private: None,
-            silent: 0,
+            lines: Lines::new(speakers),
+            still: Stillness::default(),
         };
         self.members.insert(seat, member);
     }
@@ -316,6 +327,7 @@ impl Mix {
             }
         }
         self.mixer.turn();
+        self.rank();
         let seats = self.members.len();
         for at in 0..seats {
             let Some(seat) = self.members.keys().nth(at).copied() else {
@@ -327,10 +339,14 @@ impl Mix {
                 .map_or(usize::MAX, |member| member.place);
             self.mixer.heard_by(place, &mut self.frame[..]);
             whisper(&self.members, seat, &mut self.frame);
-            if self.lobby.contains(&seat) {
+            let apart = self.lobby.contains(&seat);
+            if apart {
                 self.frame.fill(0.0);
             }
             if let Some(member) = self.members.get_mut(&seat) {
+                if !apart && member.held.is_none() {
+                    member.lines.say(seat, &self.dominant, &self.mixer);
+                }
                 member.hear(&mut self.frame);
                 if let Some(recorder) = member.recorder.take_if(|one| one.end().is_some()) {
                     told(Over::Recorded(seat, recorder));
@@ -338,6 +354,22 @@ impl Mix {
             }
         }
         self.frame.zeroize();
+    }
+
+    /// Finds out who dominates, if somebody is to hear them singly.
+    fn rank(&mut self) {
+        self.dominant.clear();
+        if !self.members.values().any(|member| member.lines.are_there()) {
+            return;
+        }
+        for place in self.mixer.dominant() {
+            let mut members = self.members.iter();
+            let who = members.find(|(_, member)| member.place == *place);
+            self.dominant.extend(who.map(|(seat, _)| Speaker {
+                seat: *seat,
+                place: *place,
+            }));
+        }
     }
 }
 
@@ -380,18 +412,8 @@ impl Member {
             recorder.hear_mix(frame);
         }
         let Some(audio) = &mut self.audio else { return };
-        let still = frame.iter().all(|sample| *sample == 0.0);
-        self.silent = if still {
-            self.silent.saturating_add(1)
-        } else {
-            0
-        };
-        if self.silent > TAIL {
-            return;
-        }
-        if let Err(VoiceError::Full) = audio.voice.say(frame) {
-            // Better a gap than to be heard half a second late from now on.
-            audio.voice.hush();
+        if !self.still.lasts(frame) {
+            lines::say(&mut audio.voice, |voice| voice.say(frame));
         }
     }
 }
@@ -502,7 +524,7 @@ mod tests {
     fn what_a_seat_says_ends_once_and_a_stop_interrupts_it() {
         let mut mix = Mix::new();
         for seat in [4, 7] {
-            mix.obey(Order::Join { seat, audio: None });
+            mix.join(seat, None, Vec::new());
         }
         let samples = samples(0.1, 3);
         let play = |seat| Order::Play {
@@ -538,7 +560,7 @@ mod tests {
     fn places_are_given_back() {
         let mut mix = Mix::new();
         for seat in 0..3 * MAX_SEATS as u32 {
-            mix.obey(Order::Join { seat, audio: None });
+            mix.join(seat, None, Vec::new());
             assert_eq!(mix.members.len(), 1);
             mix.obey(Order::Leave { seat });
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use switchboard_media::event::MediaEvent;
+use switchboard_transport::sdp::MAX_SPEAKERS;
 use switchboard_transport::whip::{MediaBlob, WhipClient};
 use switchboard_transport::{Session, SessionEvent, Transport};
 use tokio::sync::mpsc;
@@ -128,7 +129,12 @@ impl RoomMedia {
             RoomAction::Call { seat, blob } => self.call(seat, blob),
             RoomAction::Serve { seat } => {
                 if self.expect(seat) {
-                    self.order(Order::Join { seat, audio: None });
+                    let (audio, speakers) = (None, Vec::new());
+                    self.order(Order::Join {
+                        seat,
+                        audio,
+                        speakers,
+                    });
                     self.report(RoomReport::Connected { seat });
                 }
             }
@@ -194,6 +200,7 @@ impl RoomMedia {
     fn call(&mut self, seat: u32, blob: MediaBlob) {
         if self.expect(seat) {
             let transport = self.hub.settings.transport.with_live();
+            let transport = transport.with_speakers(MAX_SPEAKERS);
             let whip = self.hub.outside.whip.clone();
             self.jobs
                 .spawn(async move { Job::Called(seat, call(transport, whip, blob).await) });
@@ -358,8 +365,12 @@ impl RoomMedia {
         if !self.legs.contains_key(&seat) {
             return false;
         }
-        let audio = session.take_live();
-        self.order(Order::Join { seat, audio });
+        let (audio, speakers) = (session.take_live(), session.take_speakers());
+        self.order(Order::Join {
+            seat,
+            audio,
+            speakers,
+        });
         let task = follow(seat, session, self.outlet.clone());
         let task = self.jobs.spawn(task);
         if let Some(leg) = self.legs.get_mut(&seat) {

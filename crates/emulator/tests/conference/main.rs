@@ -5,6 +5,7 @@
 mod leaving;
 mod recording;
 mod singer;
+mod speakers;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -47,6 +47,11 @@ impl Singer {
         let _ = self.audio.voice.say(&frame);
     }
 
+    /// Is silent for 20 ms.
+    pub(crate) fn breathe(&mut self) {
+        let _ = self.audio.voice.say(&[0.0; LIVE_FRAME]);
+    }
+
     pub(crate) fn listen(&mut self) {
         let heard = &mut self.heard;
         while let Some(()) = self.audio.ears.receive(|_, frame| heard.extend(frame)) {}

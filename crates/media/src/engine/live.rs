@@ -71,6 +71,7 @@ pub enum VoiceError {
 
 struct Piece {
     end_ms: u64,
+    source: Option<u32>,
     samples: [f32; LIVE_FRAME],
 }
 
@@ -114,6 +115,7 @@ struct Heard {
     piece: Option<Box<Piece>>,
     filled: usize,
     count: u64,
+    source: Option<u32>,
 }
 
 /// Both sides of a leg's live audio.
@@ -127,6 +129,7 @@ pub(super) fn live(
         // The ring has exactly this much room.
         let _ = empty.push(Box::new(Piece {
             end_ms: 0,
+            source: None,
             samples: [0.0; LIVE_FRAME],
         }));
     }
@@ -151,6 +154,7 @@ pub(super) fn live(
         piece: None,
         filled: 0,
         count: 0,
+        source: None,
     };
     let ends = LiveEnds {
         heard,
@@ -177,8 +181,17 @@ impl Ears {
     /// in ms at their end; wiped afterwards. Poll every 20 ms or so: what 640 ms
     /// don't suffice for is dropped and counted.
     pub fn receive<R>(&mut self, read: impl FnOnce(u64, &[f32; LIVE_FRAME]) -> R) -> Option<R> {
+        self.receive_of(|_, end_ms, samples| read(end_ms, samples))
+    }
+
+    /// As [`receive`](Self::receive), with whose audio it is: the source of a leg that
+    /// tells ([`LegConfig::sources`](super::LegConfig::sources)). No piece has two.
+    pub fn receive_of<R>(
+        &mut self,
+        read: impl FnOnce(Option<u32>, u64, &[f32; LIVE_FRAME]) -> R,
+    ) -> Option<R> {
         let mut piece = self.full.pop().ok()?;
-        let result = read(piece.end_ms, &piece.samples);
+        let result = read(piece.source, piece.end_ms, &piece.samples);
         piece.samples.zeroize();
         let _ = self.empty.push(piece);
         Some(result)
@@ -257,8 +270,17 @@ impl Voice {
 }
 
 impl LiveEnds {
-    /// Takes what the analysis hears.
-    pub(super) fn hear(&mut self, samples: &[f32], shared: &Shared, counters: &LegCounters) {
+    /// Takes what the analysis hears of a source, if that is told.
+    pub(super) fn hear(
+        &mut self,
+        source: Option<u32>,
+        samples: &[f32],
+        shared: &Shared,
+        counters: &LegCounters,
+    ) {
+        if self.heard.source != source {
+            self.heard.begin(source);
+        }
         if shared.listening.load(Ordering::Relaxed) {
             self.heard.push(samples, counters);
         } else {
@@ -321,8 +343,15 @@ impl Heard {
             return;
         };
         piece.end_ms = self.count * 1000 / u64::from(RATE);
+        piece.source = self.source;
         // As many pieces exist as the ring has room for: this cannot fail.
         let _ = self.full.push(piece);
+    }
+
+    /// What there is of a piece is another source's.
+    fn begin(&mut self, source: Option<u32>) {
+        self.source = source;
+        self.skip(0);
     }
 
     /// Time goes on though nobody listens.

@@ -1,6 +1,7 @@
 //! The worker's half of a leg: rings on one side, receiver and playout on the
 //! other.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
@@ -55,6 +56,8 @@ pub(super) struct Pipeline {
     /// When the oldest packet came that was taken in this tick.
     taken: Option<Instant>,
     deaf: bool,
+    /// Whose audio was heard last, if that is told.
+    source: Option<u32>,
     /// Whether the receiver is told what is said.
     guards: bool,
     /// Wakes whoever carries packets and events away.
@@ -119,6 +122,7 @@ impl Pipeline {
             listen_at: None,
             taken: None,
             deaf: !config.hear,
+            source: None,
             guards: config.guard_echo && config.hear,
             waker,
             shared,
@@ -217,11 +221,18 @@ impl Pipeline {
             receiver,
             counters,
             shared,
+            source,
             ..
         } = self;
         let (events, counters) = (&mut rings.events, &**counters);
         let live = &mut rings.live;
-        let mut sink = |event| events.offer(counters, event);
+        let source = Cell::from_mut(source);
+        let mut sink = |event| {
+            if let MediaEvent::Source { source: now } = event {
+                source.set(Some(now));
+            }
+            events.offer(counters, event);
+        };
         let oldest = &mut self.taken;
         for _ in 0..PACKETS_PER_TICK {
             let taken = rings.incoming.receive(|slot| {
@@ -234,7 +245,7 @@ impl Pipeline {
         }
         let more = receiver.pull_audio(now, &mut sink, &mut |samples| {
             if let Some(live) = live {
-                live.hear(samples, shared, counters);
+                live.hear(source.get(), samples, shared, counters);
             }
         });
         counters.record(&receiver.stats(), receiver.jitter_target());
