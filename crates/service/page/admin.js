@@ -103,7 +103,7 @@ function showHealth(health) {
     ["Sandbox", health.sandbox || "none"],
   ];
   for (const other of health.instances ?? []) {
-    facts.push(["Also running", other]);
+    facts.push(["Also running", `${other.name}, with ${other.calls} calls`]);
   }
   if (reminders) {
     const { waiting, calling, done, lateSeconds } = reminders;

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use switchboard_reminders::{Reminder, ReminderId, Terms};
-use switchboard_store::{Claimed, Report, Store, StoreError};
+use switchboard_store::{Claimed, Report, Store, StoreError, Topic};
+use tokio::sync::watch;
 
 /// Claims and reports; [`Store`] keeps them.
 #[async_trait]
@@ -26,6 +27,9 @@ pub trait Ledger: Send + Sync + 'static {
         terms: Terms,
         report: Report<'_>,
     ) -> Result<Reminder, StoreError>;
+
+    /// Changes when something may be due; `None` if that is not known.
+    fn news(&self) -> Option<watch::Receiver<u64>>;
 }
 
 #[async_trait]
@@ -49,5 +53,9 @@ impl Ledger for Store {
         report: Report<'_>,
     ) -> Result<Reminder, StoreError> {
         Self::report(self, id, token, now, terms, report).await
+    }
+
+    fn news(&self) -> Option<watch::Receiver<u64>> {
+        Some(Self::news(self, Topic::Reminders))
     }
 }

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use switchboard_store::{Instance, Store, StoreError};
+use switchboard_store::{Instance, Store, StoreError, Topic};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::news::heard;
 use crate::switch::{LiveCall, Switch};
 use pulse::Pulse;
 
@@ -89,24 +90,17 @@ impl Roll {
             self.wait(BEAT).await;
         }
         let mut changes = self.switch.changes();
+        let mut wishes = Some(self.store.news(Topic::Calls));
         loop {
             if let Err(error) = self.round().await {
                 tracing::warn!(%error, "the roll of calls can't be kept; calls go on");
                 self.pulse.interrupted();
             }
             self.wait(GATHER).await;
-            let changed = async {
-                match &mut changes {
-                    Some(changes) => changes.changed().await.is_ok(),
-                    None => std::future::pending().await,
-                }
-            };
-            let more = tokio::select! {
-                more = changed => more,
-                () = self.wait(BEAT) => true,
-            };
-            if !more {
-                changes = None;
+            tokio::select! {
+                () = heard(&mut changes) => {}
+                () = heard(&mut wishes) => {}
+                () = self.wait(BEAT) => {}
             }
         }
     }

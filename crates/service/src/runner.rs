@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::clock::Clock;
 use crate::dialer::Dialer;
 use crate::ledger::Ledger;
+use crate::news::heard;
 use rate::Rate;
 
 /// How a runner works.
@@ -30,7 +31,7 @@ pub struct RunnerConfig {
     pub at_once: usize,
     /// New calls a second, of this instance.
     pub per_second: u32,
-    /// How often to look for what is due.
+    /// How often to look for what is due, where no news says that something is.
     pub look_every: Duration,
 }
 
@@ -117,6 +118,7 @@ impl Drop for Runner {
 async fn run(shared: Arc<Shared>, mut stopping: signal::Receiver<bool>) {
     let mut calls = JoinSet::new();
     let mut rate = Rate::new(shared.config.per_second, shared.clock.now());
+    let mut news = shared.ledger.news();
     while !*stopping.borrow() {
         let now = shared.clock.now();
         let room = shared.config.at_once.saturating_sub(calls.len());
@@ -126,6 +128,7 @@ async fn run(shared: Arc<Shared>, mut stopping: signal::Receiver<bool>) {
         let next = claim(&shared, now, limit, &mut rate, &mut calls).await;
         tokio::select! {
             () = shared.clock.sleep_until(next) => {}
+            () = heard(&mut news) => {}
             // A place is free.
             Some(_) = calls.join_next(), if limit as usize == room => {}
             _ = stopping.changed() => {}

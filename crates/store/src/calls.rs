@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sqlx::{Any, Row, Transaction};
 
 use crate::error::StoreError;
+use crate::news::Topic;
 use crate::rows;
 use crate::store::Store;
 
@@ -93,10 +94,12 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn want_hung_up(&self, call: &str) -> Result<bool, StoreError> {
+        let mut work = self.begin().await?;
         let asked = sqlx::query("UPDATE calls SET hang_up = 1 WHERE id = $1")
             .bind(call.to_owned())
-            .execute(&self.pool)
+            .execute(&mut *work)
             .await?;
+        self.commit_news(work, Topic::Calls).await?;
         Ok(asked.rows_affected() == 1)
     }
 

@@ -13,11 +13,13 @@
 
 mod calls;
 mod error;
+mod news;
 mod rows;
 mod store;
 
 pub use calls::{Instance, KeptCall};
 pub use error::StoreError;
+pub use news::Topic;
 pub use store::{
     Claimed, Counts, Cursor, Idempotency, Inserted, Page, Query, Report, Store, StoreConfig,
 };

@@ -13,6 +13,7 @@ use switchboard_reminders::{
 };
 
 use crate::error::StoreError;
+use crate::news::{News, Topic};
 use crate::rows::{self, COLUMNS, Changing};
 
 /// Connections to the database.
@@ -62,6 +63,9 @@ impl Kind {
 pub struct Store {
     pub(crate) pool: AnyPool,
     kind: Kind,
+    pub(crate) news: News,
+    /// Its address, where other processes may use it.
+    pub(crate) shared: Option<SecretString>,
 }
 
 /// A client's key for a request that it may send again.
@@ -180,7 +184,13 @@ impl Store {
             .connect_with(options)
             .await?;
         Migrator::with_migrations(migrations()).run(&pool).await?;
-        Ok(Self { pool, kind })
+        let shared = (kind == Kind::Postgres).then(|| config.database.clone());
+        Ok(Self {
+            pool,
+            kind,
+            news: News::default(),
+            shared,
+        })
     }
 
     /// Stores all of `reminders`, or none.
@@ -202,7 +212,7 @@ impl Store {
         for reminder in reminders {
             insert(&mut work, reminder).await?;
         }
-        work.commit().await?;
+        self.commit_news(work, Topic::Reminders).await?;
         Ok(Inserted::New)
     }
 
@@ -347,7 +357,7 @@ impl Store {
             reminder.abandon(now);
             update(&mut work, &reminder, None, now).await?;
         }
-        work.commit().await?;
+        self.commit_news(work, Topic::Reminders).await?;
         Ok(left.len())
     }
 
@@ -429,7 +439,10 @@ impl Store {
         let mut reminder = rows::read(&row.ok_or(StoreError::NotFound(id))?)?;
         step(&mut reminder)?;
         update(&mut work, &reminder, None, now).await?;
-        work.commit().await?;
+        match reminder.wake().is_some_and(|wake| wake <= now) {
+            true => self.commit_news(work, Topic::Reminders).await?,
+            false => work.commit().await?,
+        }
         Ok(reminder)
     }
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
-use switchboard_store::StoreError;
+use switchboard_store::{Instance, KeptCall, StoreError};
 use utoipa::ToSchema;
 
 use super::Shared;
@@ -35,6 +35,37 @@ pub(super) struct Health {
     /// Reminders, unless the database doesn't tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     reminders: Option<Figures>,
+    /// The other instances on this database, unless it doesn't tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instances: Option<Vec<Other>>,
+}
+
+/// Another instance. One that is gone is still told of until its calls are ended.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Other {
+    /// Its name.
+    name: String,
+    /// Where its API is, by its own settings: who is in its calls is told there.
+    #[schema(example = "https://switchboard-1.calls.example.com/api/v1")]
+    url: String,
+    /// When it said last that it lives, by its own clock.
+    #[schema(value_type = String, format = DateTime)]
+    seen: Timestamp,
+    /// Calls that it has.
+    calls: usize,
+}
+
+impl Other {
+    fn new(instance: Instance, calls: &[KeptCall]) -> Self {
+        let own = |call: &&KeptCall| call.instance == instance.name;
+        Self {
+            calls: calls.iter().filter(own).count(),
+            name: instance.name,
+            url: instance.url,
+            seen: instance.seen,
+        }
+    }
 }
 
 /// How the database stands.
@@ -79,12 +110,13 @@ struct Figures {
     )
 )]
 pub(super) async fn health(Reader(_): Reader, State(api): State<Shared>) -> Json<Health> {
-    let asked = tokio::time::timeout(PATIENCE, figures(&api)).await;
-    let (database, reminders) = match asked {
-        Ok(Ok(figures)) => (Database::Ok, Some(figures)),
+    let ask = async { Ok((figures(&api).await?, others(&api).await?)) };
+    let (database, told) = match tokio::time::timeout(PATIENCE, ask).await {
+        Ok(Ok(told)) => (Database::Ok, Some(told)),
         Ok(Err(error)) => (standing(&error), None),
         Err(_) => (Database::Unavailable, None),
     };
+    let (reminders, instances) = told.unzip();
     Json(Health {
         instance: api.instance.clone(),
         version: env!("CARGO_PKG_VERSION"),
@@ -93,7 +125,17 @@ pub(super) async fn health(Reader(_): Reader, State(api): State<Shared>) -> Json
         sandbox: api.sandbox.clone(),
         database,
         reminders,
+        instances,
     })
+}
+
+async fn others(api: &Shared) -> Result<Vec<Other>, StoreError> {
+    let mut instances = api.store.instances().await?;
+    instances.retain(|instance| instance.name != api.instance);
+    instances.sort_by(|one, other| one.name.cmp(&other.name));
+    let calls = api.store.kept_calls(None).await?;
+    let told = |instance| Other::new(instance, &calls);
+    Ok(instances.into_iter().map(told).collect())
 }
 
 async fn figures(api: &Shared) -> Result<Figures, StoreError> {

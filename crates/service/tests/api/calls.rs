@@ -98,6 +98,7 @@ async fn health_is_told_without_a_database_too() {
         "instance": "one", "version": "[version]", "open": true, "calls": 5,
         "sandbox": "none", "database": "ok",
         "reminders": {"waiting": 0, "calling": 0, "done": 0, "lateSeconds": 0.0},
+        "instances": [],
     });
     assert_eq!(good.body, wanted);
     site.store.close().await;

@@ -138,6 +138,13 @@ async fn a_call_elsewhere_is_seen_and_hung_up_by_who_has_it() {
     assert_eq!(json!(told), json!([["call-1", "one"], ["call-2", "two"]]));
     // Who is in it is told by nobody else.
     assert!(seen.body["calls"][1].get("phone").is_none());
+    let health = site.get("/health").await.body;
+    let mut other = health["instances"][0].clone();
+    other["seen"].take();
+    let wanted = json!({
+        "name": "two", "url": "https://two.example/api/v1", "seen": null, "calls": 1,
+    });
+    assert_eq!(other, wanted);
 
     let request = site.ask("DELETE", "/calls/call-2", &site.writer);
     assert_eq!(site.send(request, "").await.status, 202);

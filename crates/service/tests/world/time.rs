@@ -151,4 +151,9 @@ impl Ledger for Timed {
         }
         Ok(taken)
     }
+
+    /// In virtual time they only look.
+    fn news(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
+        None
+    }
 }

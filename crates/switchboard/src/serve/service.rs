@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 use switchboard_bot::Bot;
 use switchboard_bot::speech::Synthesizer;
 use switchboard_service::api::{self, Parts};
-use switchboard_service::{Roll, Runner, SystemClock, page};
+use switchboard_service::{Roll, Runner, SystemClock, listen, page};
 use switchboard_store::{Store, StoreConfig};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -142,6 +142,7 @@ impl Service {
             Runner::start(config, ledger, Arc::new(calls), Arc::new(SystemClock))
         });
         let mut chores = JoinSet::new();
+        chores.spawn(listen(self.store.clone(), Arc::new(SystemClock)));
         chores.spawn(forget(self.store, days));
         if let Some(provider) = self.provider {
             chores.spawn(async move { provider.keep_keys_fresh().await });

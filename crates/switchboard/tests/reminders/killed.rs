@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
@@ -134,10 +134,36 @@ async fn a_call_is_seen_and_hung_up_at_any_instance() {
         .await;
     let call = &seen["calls"][0];
     assert_eq!(call["instance"], "one", "{call}");
+    // Whom it is with is told where it is.
+    assert_eq!(call["user"], Value::Null, "{call}");
+    let health = two.get("/health").await.unwrap();
+    assert_eq!(health["instances"][0]["url"], one.api, "{health}");
+    let told = one.get("/calls").await.unwrap();
+    assert!(told["calls"][0]["user"].is_string(), "{told}");
     let path = format!("/calls/{}", call["id"].as_str().unwrap());
     assert_eq!(two.delete(&path).await.status(), 202);
     world.patient.is_hung_up_on().await;
     two.until("/calls", |seen| seen["calls"] == json!([])).await;
+    drop((first, second));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn news_of_a_call_come_to_the_instance_that_has_it() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let database = cluster.database("callbacks");
+    let world = World::start().await;
+    let one = world.instance("one", &database);
+    let two = world.instance("two", &database);
+    world.faces(&one);
+    let (first, second) = (one.serve(), two.serve());
+    let mut caller = world.caller().await;
+    // New calls are told to the other one; this call's keys must not be, nobody has it there.
+    world.faces(&two);
+    caller.press("1*");
+    caller.is_hung_up_on().await;
     drop((first, second));
     world.stop().await;
 }

@@ -149,7 +149,7 @@ impl Person {
 /// One of the bots: where it listens, and what its API takes.
 pub(crate) struct Instance {
     file: PathBuf,
-    api: String,
+    pub(crate) api: String,
     key: String,
 }
 
@@ -251,7 +251,7 @@ media = "service"
 file = "hum.wav"
 [flow.nodes.wait]
 say = "hum"
-collect = {{ into = "keys", max = 20, timeout = 600, next = "end", on_timeout = "end" }}
+collect = {{ into = "keys", max = 20, terminator = "*", timeout = 600, next = "end", on_timeout = "end" }}
 [flow.nodes.end]
 hang_up = true
 [service]
