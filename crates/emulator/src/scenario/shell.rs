@@ -1,5 +1,6 @@
 //! Phones and voices for a scenario's people.
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use super::report::{Finding, Report};
 use super::runner::Runner;
 use crate::cloud::Owner;
 use crate::emulator::Emulator;
+use crate::journal::{Entry, Journal};
 use crate::judge::Judge;
 use crate::network::{Conditions, NetworkRule};
 use crate::phone::{Phone, PhoneCommand, PhoneEvent};
@@ -37,6 +39,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario) -> Report {
     let begun = Instant::now();
     let verdicts_before = emulator.hub().judge(|judge| judge.verdicts().len());
+    let entries_before = emulator.hub().journal(|journal| journal.changes());
     let rules = add_faults(emulator, scenario);
     // Before anybody calls, so that the legs can be harmed later.
     for person in scenario.people.iter().filter(|person| person.has_network()) {
@@ -91,27 +94,40 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
     let judge = findings(emulator, scenario, verdicts_before);
     let people = runner.into_reports();
     let mut report = Report::new(scenario.name.clone(), begun.elapsed(), people, judge);
-    report.log = log(emulator, scenario, calls);
+    let journal = |journal: &mut Journal| journal.since(entries_before, None);
+    report.log = log(scenario, calls, &emulator.hub().journal(journal));
     report
 }
 
-/// What happened in the calls that people began, person by person.
-fn log(emulator: &Emulator, scenario: &Scenario, mut calls: Vec<(usize, String)>) -> Vec<String> {
-    // Each person's calls are in their order.
-    calls.sort_by_key(|(who, _)| *who);
-    let mut lines = Vec::new();
-    for (who, call) in calls {
-        let name = &scenario.people[who].name;
-        let entries = emulator
-            .hub()
-            .journal(|journal| journal.since(0, Some(&call)));
-        lines.extend(
-            entries
-                .iter()
-                .map(|entry| format!("{name}: {}", entry.line())),
-        );
+/// What happened in the calls that people had, person by person, and in the bots' own calls
+/// with several of them.
+fn log(scenario: &Scenario, mut calls: Vec<Had>, entries: &[Entry]) -> Vec<String> {
+    // Each person's calls are in their order; one that several had is theirs who dialled.
+    calls.sort_by_key(|had| had.who);
+    let dialled = calls.iter().filter(|had| !had.rang);
+    let dialled: BTreeSet<String> = dialled.map(|had| had.call.clone()).collect();
+    let mut known = BTreeSet::new();
+    calls.retain(|had| {
+        let own = !had.rang || !dialled.contains(&had.call);
+        own && known.insert(had.call.clone())
+    });
+    let people = calls.iter();
+    let mut names: Vec<(String, &str)> = people
+        .map(|had| (scenario.people[had.who].name.clone(), had.call.as_str()))
+        .collect();
+    // A bot's call in a group or a meeting is none of anybody's.
+    let mut bots = 0;
+    for entry in entries.iter().filter(|entry| !entry.call.is_empty()) {
+        if known.insert(entry.call.clone()) {
+            bots += 1;
+            names.push((format!("bot {bots}"), &entry.call));
+        }
     }
-    lines
+    let lines = names.iter().flat_map(|(name, call)| {
+        let own = entries.iter().filter(move |entry| entry.call == **call);
+        own.map(move |entry| format!("{name}: {}", entry.line()))
+    });
+    lines.collect()
 }
 
 fn add_faults(emulator: &Emulator, scenario: &Scenario) -> Vec<u64> {
@@ -235,7 +251,15 @@ struct Body {
     /// Whether the network is left alone.
     undisturbed: bool,
     hub: Arc<Hub>,
-    dialled: Vec<(usize, String)>,
+    calls: Vec<Had>,
+}
+
+/// A call that a person had.
+struct Had {
+    who: usize,
+    call: String,
+    /// It rang; else they dialled.
+    rang: bool,
 }
 
 impl Body {
@@ -258,21 +282,21 @@ impl Body {
             call: None,
             undisturbed: !person.has_network(),
             hub: Arc::clone(emulator.hub()),
-            dialled: Vec::new(),
+            calls: Vec::new(),
         }
     }
 
-    /// Does what it is told until there are no orders any more; gives the calls it made.
-    async fn live(mut self, mut commands: mpsc::Receiver<Command>) -> Vec<(usize, String)> {
+    /// Does what it is told until there are no orders any more; gives the calls it had.
+    async fn live(mut self, mut commands: mpsc::Receiver<Command>) -> Vec<Had> {
         loop {
             let outcome = tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
-                    None => return self.dialled,
+                    None => return self.calls,
                 },
                 event = self.phone.events.recv() => match event {
                     Some(event) => self.phone_event(event).await,
-                    None => return self.dialled,
+                    None => return self.calls,
                 },
                 event = next(self.session.as_mut()) => {
                     self.session_event(event).await;
@@ -347,11 +371,12 @@ impl Body {
     async fn phone_event(&mut self, event: PhoneEvent) -> Result<(), String> {
         match event {
             PhoneEvent::Dialing { call } => {
-                self.dialled.push((self.who, call.clone()));
+                self.has(&call, false);
                 self.call = Some(call);
                 self.tell(Event::Dialing).await;
             }
             PhoneEvent::Incoming { call, .. } => {
+                self.has(&call, true);
                 self.call = Some(call);
                 self.tell(Event::Rings).await;
             }
@@ -378,6 +403,14 @@ impl Body {
             _ => {}
         }
         Ok(())
+    }
+
+    fn has(&mut self, call: &str, rang: bool) {
+        self.calls.push(Had {
+            who: self.who,
+            call: call.to_owned(),
+            rang,
+        });
     }
 
     fn look_for_gaps(&self, call: &str) {
