@@ -14,6 +14,7 @@ mod recording;
 mod rooms;
 mod service;
 mod span;
+mod speakers;
 mod streaming;
 mod teams;
 mod waiting;
@@ -59,6 +60,7 @@ use rooms::Inbox;
 pub use rooms::RoomWish;
 pub(crate) use rooms::{Guest, Host, Links, Order};
 use service::Service;
+use speakers::Speakers;
 use teams::Picking;
 use waiting::{at, hook, media, offered, picked, prepared, recorded, spoken};
 
@@ -112,6 +114,7 @@ struct Ours {
     voice: Option<SharedVoice>,
     streaming: Option<Streaming>,
     listener: Option<Listener>,
+    speakers: Speakers,
     /// When to hear what the engine is to get.
     listen_at: Option<Instant>,
     /// When to do something about missing media.
@@ -478,6 +481,8 @@ impl Task {
             let live = ours.session.as_mut().and_then(Session::take_live);
             if let Some(LiveAudio { ears, voice }) = live {
                 ours.listener = Some(Listener::new(ears, self.shared.features));
+                let lines = ours.session.as_mut().map(Session::take_speakers);
+                ours.speakers = Speakers::new(lines.unwrap_or_default(), self.shared.features);
                 let voice = Arc::new(tokio::sync::Mutex::new(voice));
                 ours.line = self.script.synthesizer.as_ref().map(|synthesizer| {
                     let language = self.script.flow.language().to_owned();
@@ -509,9 +514,10 @@ impl Task {
                 actions.extend(self.tell(now, kept));
                 actions
             }
-            Some(SessionEvent::Speaker { .. }) => Vec::new(),
+            Some(SessionEvent::Speaker { source, event }) => self.spoke(now, source, event),
             Some(SessionEvent::Closed(_)) | None => {
                 ours.forget_session();
+                self.talk.speaking(&[]);
                 ours.missed_at = Some(now + WITHOUT_MEDIA);
                 self.order(Command::Check)
             }

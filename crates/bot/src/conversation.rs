@@ -1,13 +1,14 @@
 //! The talking half of a call, without IO: what was heard goes to the hook and through
 //! the flow, what is to be done comes out, everything worth seeing to the observer.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use switchboard_media::event::{Digit, DigitSource, MediaEvent, PlayId};
 use switchboard_nlp::{
     Action as Asked, CallState, Digits, Engine, Event, Features, Gate, Health, Reply, SessionStart,
-    Transient, Utterance, Wants,
+    Speaker, Transient, Utterance, Wants,
 };
 use switchboard_signaling::call::CommandId;
 
@@ -170,6 +171,13 @@ impl Conversation {
     /// An outgoing call has got its id.
     pub(crate) fn named(&mut self, call: String) {
         self.start.call = call;
+    }
+
+    /// Who of a conference speaks now.
+    pub(crate) fn speaking(&mut self, speakers: &[Arc<Speaker>]) {
+        if let Guide::Program(program) = &mut self.guide {
+            program.speaking(speakers);
+        }
     }
 
     /// Who is available, before the flow begins.

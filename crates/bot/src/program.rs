@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use switchboard_nlp::Speaker;
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
@@ -59,6 +60,7 @@ pub struct Call {
     asks: mpsc::Sender<Ask>,
     caller: Caller,
     people: watch::Receiver<Vec<String>>,
+    speaking: watch::Receiver<Vec<Arc<Speaker>>>,
 }
 
 /// Who calls, as far as is known.
@@ -176,6 +178,14 @@ impl Collect {
     }
 }
 
+async fn changed<T: Clone>(now: &mut watch::Receiver<T>, within: Duration) -> Result<T, CallError> {
+    match tokio::time::timeout(within, now.changed()).await {
+        Ok(Ok(())) => Ok(now.borrow_and_update().clone()),
+        Ok(Err(_)) => Err(CallError::HungUp),
+        Err(_) => Err(CallError::NoInput),
+    }
+}
+
 /// Keys that wait, and that are collected at once.
 const MOST_KEYS: usize = 32;
 
@@ -274,11 +284,41 @@ impl Call {
     /// # Errors
     /// [`CallError::NoInput`] when nobody does in time, [`CallError::HungUp`].
     pub async fn people_changed(&mut self, within: Duration) -> Result<Vec<String>, CallError> {
-        match tokio::time::timeout(within, self.people.changed()).await {
-            Ok(Ok(())) => Ok(self.people.borrow_and_update().clone()),
-            Ok(Err(_)) => Err(CallError::HungUp),
-            Err(_) => Err(CallError::NoInput),
-        }
+        changed(&mut self.people, within).await
+    }
+
+    /// Who of a conference speaks now, in the order in which they began: of those whose
+    /// audio comes apart from the mix, the dominant ones. Nobody is heard so unless the bot's
+    /// [`TransportConfig::speakers`](switchboard_transport::TransportConfig::speakers) asks
+    /// for it.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use switchboard_bot::program::{Call, CallError};
+    /// /// Welcomes whoever speaks first.
+    /// async fn first(mut call: Call) -> Result<(), CallError> {
+    ///     let mut speaking = call.speaking();
+    ///     while speaking.is_empty() {
+    ///         speaking = call.speaking_changed(Duration::from_secs(60)).await?;
+    ///     }
+    ///     let name = speaking[0].party.name.as_deref().unwrap_or("whoever speaks");
+    ///     call.say(format!("Good morning, {name}.")).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn speaking(&self) -> Vec<Arc<Speaker>> {
+        self.speaking.borrow().clone()
+    }
+
+    /// Waits until somebody has begun or ceased to speak.
+    ///
+    /// # Errors
+    /// [`CallError::NoInput`] when nobody does in time, [`CallError::HungUp`].
+    pub async fn speaking_changed(
+        &mut self,
+        within: Duration,
+    ) -> Result<Vec<Arc<Speaker>>, CallError> {
+        changed(&mut self.speaking, within).await
     }
 
     /// Brings one to five into a group call or meeting, and waits until they are in.

@@ -1,6 +1,7 @@
 //! What an engine is told about a call.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroize;
 
@@ -30,6 +31,10 @@ pub enum Event {
         /// How long it was.
         duration_ms: u64,
     },
+    /// One of a conference's speakers was heard apart from the others; only for engines
+    /// that asked for [`Wants::speakers`](crate::Wants::speakers). Everything above is of
+    /// all together.
+    Speaker(Arc<Speaker>, Heard),
     /// The caller pressed keys.
     Digits(Digits),
     /// A prompt began to play.
@@ -55,8 +60,59 @@ impl Event {
     /// dropped when an engine is slow, and must be kept back while the caller
     /// enters a secret.
     pub fn is_analysis(&self) -> bool {
-        matches!(self, Self::Features(_) | Self::Speech(_))
+        matches!(
+            self,
+            Self::Features(_)
+                | Self::Speech(_)
+                | Self::Speaker(_, Heard::Features(_) | Heard::Speech(_))
+        )
     }
+}
+
+/// What was heard of somebody.
+///
+/// Times of one of a conference's speakers are of the line that carries them: milliseconds
+/// since somebody was first heard in it. A line is another speaker's from time to time.
+pub enum Heard {
+    /// As [`Event::Features`].
+    Features(Transient<Features>),
+    /// As [`Event::Speech`].
+    Speech(Transient<SpeechFrame>),
+    /// As [`Event::SpeechStart`].
+    SpeechStart {
+        /// Where the speech began.
+        t_ms: u64,
+    },
+    /// As [`Event::SpeechEnd`].
+    SpeechEnd {
+        /// Where the speech ended.
+        t_ms: u64,
+        /// How long it was.
+        duration_ms: u64,
+    },
+}
+
+/// Heard of the caller, or of all who are in a call.
+impl From<Heard> for Event {
+    fn from(heard: Heard) -> Self {
+        match heard {
+            Heard::Features(features) => Self::Features(features),
+            Heard::Speech(frame) => Self::Speech(frame),
+            Heard::SpeechStart { t_ms } => Self::SpeechStart { t_ms },
+            Heard::SpeechEnd { t_ms, duration_ms } => Self::SpeechEnd { t_ms, duration_ms },
+        }
+    }
+}
+
+/// Somebody in a conference who is heard apart from the others.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Speaker {
+    /// What they are heard by: a `sourceId` of the roster's `mediaStreams`.
+    pub source: u32,
+    /// The participant's id on the roster, once they are there.
+    pub participant: Option<String>,
+    /// Who that is.
+    pub party: Party,
 }
 
 /// The facts of a call, known when it begins.

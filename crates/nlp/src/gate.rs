@@ -50,17 +50,22 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Features, SpeechFrame, Transient};
+    use crate::{Features, Heard, SpeechFrame, Transient};
 
-    fn analysis() -> [Event; 2] {
+    fn heard() -> [Heard; 2] {
         let frame = SpeechFrame {
             t_ms: 0,
             samples: Box::new([1; 160]),
         };
         [
-            Event::Features(Transient::new(Features::default())),
-            Event::Speech(Transient::new(frame)),
+            Heard::Features(Transient::new(Features::default())),
+            Heard::Speech(Transient::new(frame)),
         ]
+    }
+
+    fn analysis() -> Vec<Event> {
+        let apart = heard().map(|heard| Event::Speaker(Default::default(), heard));
+        heard().map(Event::from).into_iter().chain(apart).collect()
     }
 
     #[test]

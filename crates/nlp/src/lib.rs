@@ -27,8 +27,8 @@ pub mod turn;
 pub mod wire;
 
 pub use event::{
-    CallState, Digits, Direction, Event, FeatureFormat, FeatureKind, Features, Party, SessionStart,
-    SpeechFrame,
+    CallState, Digits, Direction, Event, FeatureFormat, FeatureKind, Features, Heard, Party,
+    SessionStart, Speaker, SpeechFrame,
 };
 pub use gate::Gate;
 pub use reply::{
@@ -45,6 +45,9 @@ pub struct Wants {
     pub features: bool,
     /// [`Event::Speech`].
     pub audio: bool,
+    /// [`Event::Speaker`]: the same of each dominant speaker of a conference apart, where
+    /// the call has lines for them.
+    pub speakers: bool,
 }
 
 /// Listens to one call.

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use switchboard_media::engine::{Ears, LIVE_FRAME};
 use switchboard_media::features::{Fbank, FbankConfig, LogMel, PitchTracker, WhisperBins};
-use switchboard_nlp::{Event, FeatureFormat, FeatureKind, Features, SpeechFrame, Transient, Wants};
+use switchboard_nlp::{
+    Event, FeatureFormat, FeatureKind, Features, Heard, SpeechFrame, Transient, Wants,
+};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::keeping::Recorder;
@@ -107,7 +109,7 @@ impl Analysis {
     }
 
     /// Somebody speaks from now on, or no longer: what was kept of before, if so.
-    pub(super) fn speech(&mut self, speaking: bool) -> Vec<Event> {
+    pub(super) fn speech(&mut self, speaking: bool) -> Vec<Heard> {
         self.speaking = speaking;
         match speaking {
             true => self.before.drain(..).map(speech_frame).collect(),
@@ -122,20 +124,20 @@ impl Analysis {
         samples: &[f32; LIVE_FRAME],
         speech_probability: f32,
         wants: Wants,
-    ) -> Vec<Event> {
+    ) -> Vec<Heard> {
         let begin = end_ms.saturating_sub(20);
-        let mut events = Vec::with_capacity(3);
+        let mut heard = Vec::with_capacity(3);
         if wants.audio {
             let frame = (begin, to_i16(samples));
             match self.speaking {
-                true => events.push(speech_frame(frame)),
+                true => heard.push(speech_frame(frame)),
                 false => self.keep(frame),
             }
         }
         if wants.features {
-            self.features(begin, samples, speech_probability, &mut events);
+            self.features(begin, samples, speech_probability, &mut heard);
         }
-        events
+        heard
     }
 
     fn keep(&mut self, frame: (u64, Zeroizing<Vec<i16>>)) {
@@ -150,7 +152,7 @@ impl Analysis {
         begin: u64,
         samples: &[f32; LIVE_FRAME],
         speech_probability: f32,
-        events: &mut Vec<Event>,
+        heard: &mut Vec<Heard>,
     ) {
         let hz = &mut self.pitch_hz;
         self.pitch.push(samples, &mut |pitch| {
@@ -169,13 +171,13 @@ impl Analysis {
                 vector: vector.into(),
             };
             *vectors += 1;
-            events.push(Event::Features(Transient::new(features)));
+            heard.push(Heard::Features(Transient::new(features)));
         });
     }
 }
 
-fn speech_frame((t_ms, samples): (u64, Zeroizing<Vec<i16>>)) -> Event {
-    Event::Speech(Transient::new(SpeechFrame {
+fn speech_frame((t_ms, samples): (u64, Zeroizing<Vec<i16>>)) -> Heard {
+    Heard::Speech(Transient::new(SpeechFrame {
         t_ms,
         samples: samples.as_slice().into(),
     }))
@@ -251,7 +253,8 @@ impl Listener {
         if let Some(recorder) = &mut self.recorder {
             recorder.speech(speaking);
         }
-        self.analysis.speech(speaking)
+        let kept = self.analysis.speech(speaking).into_iter();
+        kept.map(Event::from).collect()
     }
 
     /// Keeps what is heard from now on.
@@ -277,7 +280,8 @@ impl Listener {
                 recorder.push(&frame[..]);
             }
             if self.analysing {
-                events.extend(self.analysis.hear(end_ms, frame, probability, wants));
+                let heard = self.analysis.hear(end_ms, frame, probability, wants);
+                events.extend(heard.into_iter().map(Event::from));
             }
         }
         self.frame.zeroize();
@@ -292,6 +296,7 @@ mod tests {
     const BOTH: Wants = Wants {
         features: true,
         audio: true,
+        speakers: false,
     };
 
     fn tone(hz: f32, from: usize) -> [f32; LIVE_FRAME] {
@@ -301,9 +306,9 @@ mod tests {
         })
     }
 
-    fn speech_times(events: &[Event]) -> Vec<u64> {
-        let times = events.iter().filter_map(|event| match event {
-            Event::Speech(frame) => Some(frame.with(|frame| frame.t_ms)),
+    fn speech_times(heard: &[Heard]) -> Vec<u64> {
+        let times = heard.iter().filter_map(|heard| match heard {
+            Heard::Speech(frame) => Some(frame.with(|frame| frame.t_ms)),
             _ => None,
         });
         times.collect()
@@ -320,10 +325,10 @@ mod tests {
             let mut times = Vec::new();
             let mut last = None;
             for piece in 0..50 {
-                for event in
+                for heard in
                     analysis.hear(1_020 + piece * 20, &tone(200.0, piece as usize), 0.9, BOTH)
                 {
-                    if let Event::Features(features) = event {
+                    if let Heard::Features(features) = heard {
                         features.with(|one| {
                             times.push(one.t_ms);
                             last = Some((one.vector.len(), one.level_dbov, one.pitch_hz));
@@ -355,7 +360,7 @@ mod tests {
         let mut analysis = Analysis::new(FeatureChoice::None);
         let wants = Wants {
             features: false,
-            audio: true,
+            ..BOTH
         };
         for piece in 1..=100 {
             assert!(
@@ -382,7 +387,7 @@ mod tests {
         let mut analysis = Analysis::new(FeatureChoice::None);
         let wants = Wants {
             features: false,
-            audio: true,
+            ..BOTH
         };
         analysis.hear(20, &tone(697.0, 0), 0.0, wants);
         analysis.forget();

@@ -37,7 +37,8 @@ fn user_of(identity: &IdentitySet) -> Option<String> {
     identity.user.as_ref()?.id.clone()
 }
 
-fn party(identity: Option<&IdentitySet>) -> Party {
+/// Whom an identity stands for, in the hook's terms.
+pub(super) fn party(identity: Option<&IdentitySet>) -> Party {
     let Some(identity) = identity else {
         return Party::default();
     };

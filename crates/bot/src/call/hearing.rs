@@ -15,9 +15,11 @@ impl Task {
             ours.listen_at = None;
             return self.talk.set_analysed(false);
         };
-        listener.attend(self.talk.wants(), ours.streaming.is_some());
+        let wants = self.talk.wants();
+        listener.attend(wants, ours.streaming.is_some());
+        ours.speakers.attend(wants);
         self.talk.set_analysed(listener.is_analysing());
-        match listener.is_listening() {
+        match listener.is_listening() || ours.speakers.is_listening() {
             true => _ = ours.listen_at.get_or_insert(now + LISTEN_EVERY),
             false => ours.listen_at = None,
         }
@@ -38,6 +40,7 @@ impl Task {
         let listener = ours.listener.as_mut();
         let heard = listener.map(|listener| listener.hear(probability, wants, &mut tap));
         let mut actions = self.tell(now, heard.unwrap_or_default());
+        actions.extend(self.hear_speakers(now));
         actions.extend(self.look_after_keeping(now));
         actions
     }

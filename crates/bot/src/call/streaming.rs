@@ -7,6 +7,7 @@ use switchboard_signaling::clock;
 use switchboard_media::event::{Digit, MediaEvent};
 use switchboard_nlp::adapter::AgentEnd;
 
+use super::speakers::Speakers;
 use super::{Media, Ours, Task};
 use crate::agent::Streaming;
 use crate::flow::{Action, Input};
@@ -74,5 +75,6 @@ impl Ours {
         self.line = None;
         self.voice = None;
         self.listener = None;
+        self.speakers = Speakers::default();
     }
 }

@@ -1,8 +1,10 @@
 //! What a conversation in Rust asks for, against what happens in the call; without IO.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use switchboard_nlp::Speaker;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
@@ -43,6 +45,7 @@ pub(crate) struct Program {
     keys: Zeroizing<String>,
     secret: bool,
     people: watch::Sender<Vec<String>>,
+    speaking: watch::Sender<Vec<Arc<Speaker>>>,
 }
 
 impl Program {
@@ -57,11 +60,13 @@ impl Program {
             keys: Zeroizing::new(String::with_capacity(MOST_KEYS)),
             secret: false,
             people: watch::Sender::default(),
+            speaking: watch::Sender::default(),
         };
         let call = Call {
             asks: sender,
             caller,
             people: program.people.subscribe(),
+            speaking: program.speaking.subscribe(),
         };
         (program, call)
     }
@@ -71,6 +76,10 @@ impl Program {
         let (mut program, call) = Self::new(caller);
         program.stage = Stage::Answered;
         (program, call)
+    }
+
+    pub(crate) fn speaking(&mut self, speakers: &[Arc<Speaker>]) {
+        self.speaking.send_replace(speakers.to_vec());
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -376,217 +385,4 @@ impl Program {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use futures_util::FutureExt;
-    use futures_util::task::noop_waker_ref;
-    use switchboard_media::event::Digit;
-
-    struct Bench {
-        program: Program,
-        now: Instant,
-        done: Vec<Action>,
-    }
-
-    impl Bench {
-        fn input(&mut self, input: Input<'_>) {
-            self.done.extend(self.program.handle(self.now, input));
-            self.poll();
-        }
-
-        fn keys(&mut self, keys: &str) {
-            for key in keys.chars() {
-                self.input(Input::Digit(Digit::from_char(key).unwrap()));
-            }
-        }
-
-        fn poll(&mut self) {
-            let mut context = Context::from_waker(noop_waker_ref());
-            while let Poll::Ready(actions) = self.program.poll(self.now, &mut context) {
-                self.done.extend(actions);
-            }
-        }
-
-        fn wait(&mut self) {
-            self.now = self.program.poll_timeout().unwrap();
-            self.input(Input::Timeout);
-        }
-    }
-
-    fn bench() -> (Bench, Call) {
-        let (program, call) = Program::new(Caller::default());
-        let bench = Bench {
-            program,
-            now: Instant::now(),
-            done: Vec::new(),
-        };
-        (bench, call)
-    }
-
-    /// Lets the conversation go on as far as it can, with what the bench does between.
-    macro_rules! talk {
-        ($talk:expr, $($step:expr),+ $(,)?) => {{
-            let mut talk = std::pin::pin!($talk);
-            let mut context = Context::from_waker(noop_waker_ref());
-            let mut outcome = talk.as_mut().poll(&mut context);
-            $(
-                assert!(outcome.is_pending(), "it ended before {}", stringify!($step));
-                $step;
-                outcome = talk.as_mut().poll(&mut context);
-            )+
-            outcome
-        }};
-    }
-
-    fn ready(bench: &mut Bench) {
-        bench.input(Input::Incoming);
-        bench.poll();
-        bench.input(Input::Connected);
-    }
-
-    #[test]
-    fn a_menu_is_said_and_a_key_collected() {
-        let (mut bench, mut call) = bench();
-        let outcome = talk!(
-            async {
-                assert_eq!(
-                    call.say(super::super::Prompt("menu")).await?,
-                    Said::Interrupted
-                );
-                let key = call.digits(Collect::one()).await?;
-                assert_eq!(key.as_str(), "7");
-                call.digits(Collect::up_to(6)).await
-            },
-            ready(&mut bench),
-            bench.keys("7"),
-            bench.poll(),
-            bench.poll(),
-            bench.keys("12#"),
-        );
-        assert_eq!(
-            outcome,
-            Poll::Ready(Ok(Keys(Zeroizing::new("12".to_owned()))))
-        );
-        assert_eq!(
-            bench.done,
-            [
-                Action::Answer,
-                Action::Play("menu".into()),
-                Action::StopPlaying
-            ]
-        );
-        drop(call);
-        bench.poll();
-        assert_eq!(bench.done.last(), Some(&Action::HangUp));
-    }
-
-    #[test]
-    fn silence_and_hanging_up_are_typed_errors() {
-        let (mut bench, mut call) = bench();
-        let silence = talk!(call.digits(Collect::one()), ready(&mut bench), bench.wait());
-        assert_eq!(silence, Poll::Ready(Err(CallError::NoInput)));
-        let gone = talk!(
-            call.listen(Duration::from_secs(5)),
-            bench.poll(),
-            bench.input(Input::CallerLeft)
-        );
-        assert_eq!(gone, Poll::Ready(Err(CallError::HungUp)));
-        let mut after = std::pin::pin!(call.say("more"));
-        let mut context = Context::from_waker(noop_waker_ref());
-        let after = after.as_mut().poll(&mut context);
-        assert_eq!(after, Poll::Ready(Err(CallError::HungUp)));
-    }
-
-    #[test]
-    fn a_dropped_future_stops_what_it_began_and_loses_no_key() {
-        let (mut bench, mut call) = bench();
-        let pending = talk!(call.say("a long story"), ready(&mut bench));
-        assert!(pending.is_pending());
-        bench.poll();
-        assert_eq!(bench.done.last(), Some(&Action::StopPlaying));
-        bench.keys("4");
-        let key = talk!(call.digits(Collect::one()), bench.poll());
-        assert_eq!(key, Poll::Ready(Ok(Keys(Zeroizing::new("4".to_owned())))));
-    }
-
-    #[test]
-    fn a_call_can_be_refused_before_it_is_answered() {
-        let (mut bench, call) = bench();
-        bench.input(Input::Incoming);
-        let asked = call.reject(crate::flow::Refusal::Busy).now_or_never();
-        assert!(asked.is_some());
-        bench.poll();
-        assert_eq!(bench.done, [Action::Reject(crate::flow::Refusal::Busy)]);
-    }
-
-    #[test]
-    fn a_pin_closes_the_gate_while_it_is_entered() {
-        let (mut bench, mut call) = bench();
-        let pin = talk!(
-            call.digits(Collect::up_to(4).secret()),
-            ready(&mut bench),
-            bench.keys("4711")
-        );
-        assert!(matches!(pin, Poll::Ready(Ok(ref keys)) if keys.as_str() == "4711"));
-        assert!(!format!("{pin:?}").contains("4711"));
-        assert_eq!(
-            bench.done,
-            [Action::Answer, Action::Secret(true), Action::Secret(false)]
-        );
-    }
-
-    #[test]
-    fn others_come_and_are_silenced() {
-        let (program, call) = Program::placed(Caller::default());
-        let (mut bench, mut call) = (
-            Bench {
-                program,
-                now: Instant::now(),
-                done: Vec::new(),
-            },
-            call,
-        );
-        let names = ["Ada".to_owned()];
-        let came = Input::People(crate::flow::People {
-            names: &names,
-            joined: true,
-            left: false,
-        });
-        let outcome = talk!(
-            async {
-                assert!(call.people().is_empty());
-                call.mute(crate::flow::Whom::All).await?;
-                call.invite(vec![crate::flow::Contact::User("ben".into())])
-                    .await
-            },
-            bench.poll(),
-            bench.input(Input::Connected),
-            bench.input(came),
-            bench.input(Input::Done(true)),
-            bench.poll(),
-            bench.input(Input::Invited(false)),
-        );
-        assert_eq!(outcome, Poll::Ready(Err(CallError::NotDone)));
-        assert_eq!(call.people(), ["Ada"]);
-        let ben = crate::flow::Contact::User("ben".to_owned());
-        let asked = [
-            Action::Mute(crate::flow::Whom::All),
-            Action::Invite(vec![ben]),
-        ];
-        assert_eq!(bench.done, asked);
-    }
-
-    #[test]
-    fn nobody_takes_the_transferred_call() {
-        let (mut bench, mut call) = bench();
-        let contact = crate::flow::Contact::User("agent".into());
-        let failed = talk!(
-            call.transfer(contact),
-            ready(&mut bench),
-            bench.input(Input::TransferFailed)
-        );
-        assert_eq!(failed, Poll::Ready(Err(CallError::TransferFailed)));
-    }
-}
+mod tests;

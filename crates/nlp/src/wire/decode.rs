@@ -1,12 +1,14 @@
 //! Messages of an engine to replies, and binary frames to events for engines
 //! written in Rust.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
-use super::{AnalysisKind, DecodeError, FromEngine, HEADER_LEN, Ready, VERSION};
+use super::{AnalysisKind, DecodeError, FromEngine, HEADER_LEN, Ready, SOURCE_LEN, VERSION};
 use crate::{
-    Action, Collect, Event, Features, Intent, Reply, Say, Sentiment, Slot, SpeechFrame, Transcript,
-    Transient, Utterance,
+    Action, Collect, Event, Features, Heard, Intent, Reply, Say, Sentiment, Slot, Speaker,
+    SpeechFrame, Transcript, Transient, Utterance,
 };
 
 /// A message of an engine, as it looks in JSON.
@@ -19,6 +21,8 @@ enum Message {
         features: bool,
         #[serde(default)]
         audio: bool,
+        #[serde(default)]
+        speakers: bool,
     },
     Partial {
         text: String,
@@ -134,11 +138,13 @@ pub fn decode(text: &str) -> Result<FromEngine, DecodeError> {
             version,
             features,
             audio,
+            speakers,
         } => {
             return Ok(FromEngine::Ready(Ready {
                 version,
                 features,
                 audio,
+                speakers,
             }));
         }
         Message::Unknown => return Ok(FromEngine::Unknown),
@@ -282,16 +288,34 @@ pub fn decode_analysis(bytes: &[u8]) -> Result<(u32, Event), DecodeError> {
     }
     let t_ms = u64::from_le_bytes(time);
     let event = if kind == AnalysisKind::Features as u8 {
-        Event::Features(Transient::new(features(t_ms, payload)?))
+        features(t_ms, payload)?.into()
     } else if kind == AnalysisKind::Speech as u8 {
-        Event::Speech(Transient::new(speech(t_ms, payload)?))
+        speech(t_ms, payload)?.into()
+    } else if kind == AnalysisKind::SpeakerFeatures as u8 {
+        let (who, payload) = speaker(payload)?;
+        Event::Speaker(who, features(t_ms, payload)?)
+    } else if kind == AnalysisKind::SpeakerSpeech as u8 {
+        let (who, payload) = speaker(payload)?;
+        Event::Speaker(who, speech(t_ms, payload)?)
     } else {
-        return Err(DecodeError::Binary("kind 1 (features) or 2 (speech)"));
+        return Err(DecodeError::Binary("a kind from 1 to 4"));
     };
     Ok((u32::from_le_bytes([s0, s1, s2, s3]), event))
 }
 
-fn features(t_ms: u64, payload: &[u8]) -> Result<Features, DecodeError> {
+/// Whose frame it is, as far as a binary frame says, and the rest.
+fn speaker(payload: &[u8]) -> Result<(Arc<Speaker>, &[u8]), DecodeError> {
+    let (source, rest) = payload
+        .split_first_chunk::<SOURCE_LEN>()
+        .ok_or(DecodeError::Binary("4 bytes of source"))?;
+    let speaker = Speaker {
+        source: u32::from_le_bytes(*source),
+        ..Speaker::default()
+    };
+    Ok((Arc::new(speaker), rest))
+}
+
+fn features(t_ms: u64, payload: &[u8]) -> Result<Heard, DecodeError> {
     let (values, rest) = payload.as_chunks::<4>();
     let [level, pitch, speech, vector @ ..] = values else {
         return Err(DecodeError::Binary("three values before the vector"));
@@ -300,7 +324,7 @@ fn features(t_ms: u64, payload: &[u8]) -> Result<Features, DecodeError> {
         return Err(DecodeError::Binary("whole 32-bit values"));
     }
     let pitch = f32::from_le_bytes(*pitch);
-    Ok(Features {
+    Ok(Heard::Features(Transient::new(Features {
         t_ms,
         level_dbov: f32::from_le_bytes(*level),
         pitch_hz: (pitch > 0.0).then_some(pitch),
@@ -309,10 +333,10 @@ fn features(t_ms: u64, payload: &[u8]) -> Result<Features, DecodeError> {
             .iter()
             .map(|value| f32::from_le_bytes(*value))
             .collect(),
-    })
+    })))
 }
 
-fn speech(t_ms: u64, payload: &[u8]) -> Result<SpeechFrame, DecodeError> {
+fn speech(t_ms: u64, payload: &[u8]) -> Result<Heard, DecodeError> {
     let (samples, rest) = payload.as_chunks::<2>();
     if !rest.is_empty() {
         return Err(DecodeError::Binary("whole 16-bit samples"));
@@ -321,5 +345,5 @@ fn speech(t_ms: u64, payload: &[u8]) -> Result<SpeechFrame, DecodeError> {
         .iter()
         .map(|sample| i16::from_le_bytes(*sample))
         .collect();
-    Ok(SpeechFrame { t_ms, samples })
+    Ok(Heard::Speech(Transient::new(SpeechFrame { t_ms, samples })))
 }

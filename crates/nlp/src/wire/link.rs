@@ -7,7 +7,7 @@ use super::decode::decode;
 use super::encode::{encode, session_start};
 use super::queue::Queue;
 use super::{AnalysisKind, Frame, FromEngine, Ready, VERSION};
-use crate::{Event, Health, Reply, SessionStart, Wants};
+use crate::{Event, Health, Heard, Reply, SessionStart, Wants};
 
 /// How patient a [`Link`] is, and how much it keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,18 +148,20 @@ impl Link {
         self.counters
     }
 
-    /// What the engine asked for; both while it hasn't said, so that a caller's first
-    /// words are not lost on it.
+    /// What the engine asked for; features and audio while it hasn't said, so that a
+    /// caller's first words are not lost on it.
     pub fn wants(&self) -> Wants {
         match (&self.state, self.ready) {
             (State::Ending { .. } | State::Closed, _) => Wants::default(),
             (_, Some(ready)) => Wants {
                 features: ready.features,
                 audio: ready.audio,
+                speakers: ready.speakers,
             },
             (_, None) => Wants {
                 features: true,
                 audio: true,
+                speakers: false,
             },
         }
     }
@@ -181,6 +183,14 @@ impl Link {
             }
             Event::Features(_) => self.analysis(event, AnalysisKind::Features),
             Event::Speech(_) => self.analysis(event, AnalysisKind::Speech),
+            // Whoever never asked could take them for the caller.
+            Event::Speaker(..) if !self.ready.is_some_and(|ready| ready.speakers) => {}
+            Event::Speaker(_, Heard::Features(_)) => {
+                self.analysis(event, AnalysisKind::SpeakerFeatures);
+            }
+            Event::Speaker(_, Heard::Speech(_)) => {
+                self.analysis(event, AnalysisKind::SpeakerSpeech);
+            }
             Event::SessionEnd => self.end(now, event),
             _ => self.control(now, event),
         }
@@ -429,6 +439,8 @@ impl Ready {
         match kind {
             AnalysisKind::Features => self.features,
             AnalysisKind::Speech => self.audio,
+            AnalysisKind::SpeakerFeatures => self.features && self.speakers,
+            AnalysisKind::SpeakerSpeech => self.audio && self.speakers,
         }
     }
 }

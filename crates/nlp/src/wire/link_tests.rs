@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Action, Features, Health, SessionStart, SpeechFrame, Transient};
+use crate::{Action, Features, Health, Heard, SessionStart, SpeechFrame, Transient};
 
 const READY: &str = r#"{"type":"ready","version":1,"features":true}"#;
 
@@ -49,6 +49,7 @@ fn sent(link: &mut Link) -> Vec<String> {
             }
             Frame::Binary(bytes) => match decode_analysis(bytes).unwrap().1 {
                 Event::Features(features) => features.with(|features| features.t_ms.to_string()),
+                Event::Speaker(_, Heard::Features(_)) => "features of a speaker".to_owned(),
                 _ => "samples".to_owned(),
             },
             Frame::Ping => "ping".to_owned(),
@@ -94,6 +95,43 @@ fn nothing_but_the_start_is_said_before_the_engine_is_ready() {
         link.received(now, r#"{"type":"hang_up"}"#),
         Some(Reply::Action(Action::HangUp))
     ));
+}
+
+#[test]
+fn speakers_are_told_apart_to_engines_that_ask_for_it() {
+    let now = Instant::now();
+    let speaker = |heard| Event::Speaker(Default::default(), heard);
+    let tell = |link: &mut Link| {
+        link.event(now, &speaker(Heard::SpeechStart { t_ms: 0 }));
+        link.event(
+            now,
+            &speaker(Heard::Features(Transient::new(Features::default()))),
+        );
+        let frame = SpeechFrame {
+            t_ms: 0,
+            samples: Box::default(),
+        };
+        link.event(now, &speaker(Heard::Speech(Transient::new(frame))));
+    };
+    let mut link = open(now);
+    tell(&mut link);
+    assert_eq!(sent(&mut link), [""; 0]);
+    let mut link = Link::new(now, config(), 1);
+    link.event(now, &start());
+    link.connected(now);
+    assert!(!link.wants().speakers);
+    tell(&mut link);
+    link.received(
+        now,
+        r#"{"type":"ready","version":1,"features":true,"speakers":true}"#,
+    );
+    tell(&mut link);
+    assert!(link.wants().speakers);
+    // Samples were not asked for.
+    assert_eq!(
+        sent(&mut link),
+        ["session_start", "speech_start", "features of a speaker"]
+    );
 }
 
 #[test]

@@ -35,12 +35,18 @@ pub const LARGEST_MESSAGE: usize = 64 * 1024;
 /// little-endian.
 pub(crate) const HEADER_LEN: usize = 16;
 
+/// Whose frame it is, after the header of a speaker's.
+pub(crate) const SOURCE_LEN: usize = 4;
+
 /// What a binary frame carries.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(crate) enum AnalysisKind {
     Features = 1,
     Speech = 2,
+    /// The same with a speaker's source before them.
+    SpeakerFeatures = 3,
+    SpeakerSpeech = 4,
 }
 
 /// A WebSocket message to an engine. Wiped when dropped.
@@ -87,6 +93,8 @@ pub struct Ready {
     pub features: bool,
     /// Whether it wants samples.
     pub audio: bool,
+    /// Whether it wants a conference's speakers apart as well.
+    pub speakers: bool,
 }
 
 /// A message that isn't one. Says where, never what.

@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Action, CallState, Collect, Digits, Direction, FeatureFormat, FeatureKind, Features, Party,
-    SessionStart, SpeechFrame, Transient, Utterance,
+    Action, CallState, Collect, Digits, Direction, FeatureFormat, FeatureKind, Features, Heard,
+    Party, SessionStart, Speaker, SpeechFrame, Transient, Utterance,
 };
 
 fn start() -> SessionStart {
@@ -28,8 +30,8 @@ fn start() -> SessionStart {
     }
 }
 
-fn features(t_ms: u64, vector: Vec<f32>) -> Event {
-    Event::Features(Transient::new(Features {
+fn features(t_ms: u64, vector: Vec<f32>) -> Heard {
+    Heard::Features(Transient::new(Features {
         t_ms,
         level_dbov: -23.5,
         pitch_hz: Some(120.0),
@@ -38,16 +40,61 @@ fn features(t_ms: u64, vector: Vec<f32>) -> Event {
     }))
 }
 
-#[test]
-fn events_look_like_this_on_the_wire() {
-    let speech = SpeechFrame {
+fn speech() -> Heard {
+    Heard::Speech(Transient::new(SpeechFrame {
         t_ms: 1_010,
         samples: Box::new([0, 1, -2, i16::MAX]),
+    }))
+}
+
+fn shown(events: &[Event]) -> String {
+    let shown = events.iter().map(|event| match encode(event, 7) {
+        Frame::Text(json) => String::from_utf8(json.to_vec()).unwrap(),
+        Frame::Binary(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Frame::Ping => unreachable!(),
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn speakers_look_like_this_on_the_wire() {
+    let somebody = Arc::new(Speaker {
+        source: 301,
+        participant: Some("p1".into()),
+        party: Party {
+            id: Some("u1".into()),
+            name: Some("Ada".into()),
+            number: None,
+        },
+    });
+    let unknown = Arc::new(Speaker {
+        source: u32::MAX,
+        ..Speaker::default()
+    });
+    let end = Heard::SpeechEnd {
+        t_ms: 2_100,
+        duration_ms: 1_200,
     };
     let events = [
+        Event::Speaker(Arc::clone(&somebody), Heard::SpeechStart { t_ms: 900 }),
+        Event::Speaker(Arc::clone(&somebody), features(1_000, vec![0.5])),
+        Event::Speaker(somebody, speech()),
+        Event::Speaker(unknown, end),
+    ];
+    insta::assert_snapshot!(shown(&events), @r#"
+    {"type":"speech_start","t_ms":900,"speaker":{"source":301,"participant":"p1","id":"u1","name":"Ada"}}
+    0103000007000000e8030000000000002d0100000000bcc10000f0420000403f0000003f
+    0104000007000000f2030000000000002d01000000000100feffff7f
+    {"type":"speech_end","t_ms":2100,"duration_ms":1200,"speaker":{"source":4294967295}}
+    "#);
+}
+
+#[test]
+fn events_look_like_this_on_the_wire() {
+    let events = [
         Event::SessionStart(start()),
-        features(1_000, vec![0.5, -1.0]),
-        Event::Speech(Transient::new(speech)),
+        features(1_000, vec![0.5, -1.0]).into(),
+        speech().into(),
         Event::SpeechStart { t_ms: 900 },
         Event::SpeechEnd {
             t_ms: 2_100,
@@ -65,12 +112,7 @@ fn events_look_like_this_on_the_wire() {
         Event::CallState(CallState::TransferFailed),
         Event::SessionEnd,
     ];
-    let shown = events.iter().map(|event| match encode(event, 7) {
-        Frame::Text(json) => String::from_utf8(json.to_vec()).unwrap(),
-        Frame::Binary(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        Frame::Ping => unreachable!(),
-    });
-    insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"));
+    insta::assert_snapshot!(shown(&events));
 }
 
 fn reply(text: &str) -> Reply {
@@ -260,14 +302,14 @@ proptest! {
     #[test]
     fn any_bytes_are_decoded_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..80), versioned: bool) {
         if let (true, [version, kind, ..]) = (versioned, &mut bytes[..]) {
-            (*version, *kind) = (1, *kind % 4);
+            (*version, *kind) = (1, *kind % 6);
         }
         let _ = decode_analysis(&bytes);
     }
 
     #[test]
     fn features_arrive_as_they_were_sent(t_ms: u64, sequence: u32, vector in prop::collection::vec(-80f32..80.0, 0..128)) {
-        let frame = encode(&features(t_ms, vector.clone()), sequence);
+        let frame = encode(&features(t_ms, vector.clone()).into(), sequence);
         let Ok((numbered, Event::Features(arrived))) = decode_analysis(frame.payload()) else { panic!() };
         prop_assert_eq!(numbered, sequence);
         arrived.with(|arrived| {
@@ -275,6 +317,16 @@ proptest! {
             assert_eq!(arrived.speech_probability, 0.75);
             assert_eq!(arrived.vector[..], vector[..]);
         });
+    }
+
+    #[test]
+    fn what_a_speaker_says_arrives_as_theirs(t_ms: u64, source: u32, samples in prop::collection::vec(any::<i16>(), 0..400)) {
+        let who = Arc::new(Speaker { source, ..Speaker::default() });
+        let frame = SpeechFrame { t_ms, samples: samples.clone().into() };
+        let frame = encode(&Event::Speaker(who, Heard::Speech(Transient::new(frame))), 1);
+        let Ok((1, Event::Speaker(who, Heard::Speech(arrived)))) = decode_analysis(frame.payload()) else { panic!() };
+        prop_assert_eq!(who.source, source);
+        arrived.with(|arrived| assert_eq!((arrived.t_ms, &arrived.samples[..]), (t_ms, &samples[..])));
     }
 
     #[test]

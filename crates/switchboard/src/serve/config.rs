@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 use switchboard_bot::speech::{HttpVoice, SpeechError, Synthesizer};
 use switchboard_bot::{BotConfig, Cloud, FeatureChoice};
+use switchboard_transport::sdp::MAX_SPEAKERS;
 use url::Url;
 
 use super::agents::{AgentSetting, AzureSetting};
@@ -184,6 +185,8 @@ impl Default for Webhook {
 pub(super) struct Media {
     pub(super) address: IpAddr,
     pub(super) port: u16,
+    /// How many speakers of a conference are heard apart.
+    pub(super) speakers: usize,
 }
 
 impl Default for Media {
@@ -191,6 +194,7 @@ impl Default for Media {
         Self {
             address: IpAddr::from([127, 0, 0, 1]),
             port: 0,
+            speakers: 0,
         }
     }
 }
@@ -281,6 +285,8 @@ pub(crate) enum SettingsError {
     Missing(&'static str, &'static str, &'static str),
     #[error("drain.within is {0}; it must be from 0 to 3600 seconds")]
     Drain(f64),
+    #[error("media.speakers is {0}; it must be from 0 to {MAX_SPEAKERS}")]
+    Speakers(usize),
     #[error("[reminders] needs [service]: a database, and keys of the API")]
     NoService,
     #[error("the settings can't be written as TOML: {0}")]
@@ -307,6 +313,9 @@ impl Settings {
         }
         if !(0.0..=3600.0).contains(&settings.drain.within) {
             return Err(SettingsError::Drain(settings.drain.within));
+        }
+        if settings.media.speakers > MAX_SPEAKERS {
+            return Err(SettingsError::Speakers(settings.media.speakers));
         }
         Ok(settings)
     }

@@ -13,6 +13,7 @@ public_url = "https://bot.example/"
 [media]
 address = "192.0.2.7"
 port = 4001
+speakers = 2
 [engine]
 url = "ws://127.0.0.1:9000/"
 token = "swordfish"
@@ -102,6 +103,9 @@ fn what_is_wrong_is_told_with_its_place_and_without_its_value() {
         &Overrides::default(),
     );
     assert!(matches!(long, Err(SettingsError::Drain(_))));
+    let many = WHOLE.replace("speakers = 2", "speakers = 5");
+    let many = read(&many, &Overrides::default());
+    assert!(matches!(many, Err(SettingsError::Speakers(5))));
 }
 
 #[test]
