@@ -137,20 +137,42 @@ impl Person {
     }
 
     async fn hears_that(&mut self, is: impl Fn(&[f32; LIVE_FRAME]) -> bool) {
+        let mut frames = 0;
+        self.hears_frames(|frame| {
+            frames = if is(frame) { frames + 1 } else { 0 };
+            frames == 13
+        })
+        .await;
+    }
+
+    /// Listens until one of the frames is the last that is wanted.
+    async fn hears_frames(&mut self, mut is_last: impl FnMut(&[f32; LIVE_FRAME]) -> bool) {
         let ears = &mut self.live.as_mut().expect("live audio").ears;
         ears.listen();
-        let mut frames = 0;
         let waited = tokio::time::timeout(PATIENCE, async {
-            while frames < 13 {
-                match ears.receive(|_, frame| is(frame)) {
-                    Some(true) => frames += 1,
-                    Some(false) => frames = 0,
+            loop {
+                match ears.receive(|_, frame| is_last(frame)) {
+                    Some(true) => return,
+                    Some(false) => {}
                     None => tokio::time::sleep(Duration::from_millis(10)).await,
                 }
             }
         });
         assert!(waited.await.is_ok(), "waited for a sound");
         ears.rest();
+    }
+
+    /// Waits for a hum and listens to so many frames of it; gives how many of them are silent.
+    pub(crate) async fn hears_of_hum(&mut self, frames: usize) -> usize {
+        let (mut heard, mut loud) = (0, 0);
+        self.hears_frames(|frame| {
+            let is_loud = power(frame) > 1e-4;
+            loud += usize::from(is_loud);
+            heard += usize::from(loud > 0);
+            heard == frames
+        })
+        .await;
+        heard - loud
     }
 
     /// Waits until something is noticed.

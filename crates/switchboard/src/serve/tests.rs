@@ -16,18 +16,23 @@ use crate::site::Site;
 
 mod agent;
 mod azure;
+mod bad_engine;
 mod engine;
 mod program;
 mod speech;
 mod wishes;
 
-/// A recording for each prompt: a hum of a third of a second.
+/// How much of the prompt `long` can be heard for certain, in frames of 20 ms.
+const LONG_FRAMES: usize = 150;
+
+/// A recording for each prompt: a hum of a third of a second; of `long`, one of four seconds.
 fn recordings(names: &[&str]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
-    let hum: Vec<f32> = (0..5_300).map(|n| 0.2 * (n as f32 / 12.0).sin()).collect();
+    let hum: Vec<f32> = (0..64_000).map(|n| 0.2 * (n as f32 / 12.0).sin()).collect();
     for name in names {
         let path = directory.path().join(format!("{name}.wav"));
-        std::fs::write(path, wav::write(16_000, &hum)).expect("a file");
+        let length = if *name == "long" { hum.len() } else { 5_300 };
+        std::fs::write(path, wav::write(16_000, &hum[..length])).expect("a file");
     }
     directory
 }

@@ -105,7 +105,7 @@ say = "bye"
 hang_up = true
 "##;
 
-fn spoken() -> Arc<Prompt> {
+pub(super) fn spoken() -> Arc<Prompt> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/speech/command-en.wav");
     Prompt::from_wav(&std::fs::read(path).expect("the fixture")).expect("a WAV")
 }
@@ -115,7 +115,7 @@ async fn site_with_engine(heard: &Arc<Heard>, flow: &str) -> Site {
     site_with(address.port(), LinkConfig::default(), flow).await
 }
 
-async fn site_with(port: u16, link: LinkConfig, flow: &str) -> Site {
+pub(super) async fn site_with(port: u16, link: LinkConfig, flow: &str) -> Site {
     let url = format!("ws://127.0.0.1:{port}/").parse().expect("a URL");
     let token = SecretString::from("opensesame");
     let endpoint = Endpoint::new(&url, Some(&token), Vec::new()).expect("loopback");
