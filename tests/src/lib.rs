@@ -3,7 +3,8 @@
 //! [`demo`] runs the program as a newcomer does, [`browser`] is a headless
 //! Chromium with a fake microphone, [`softphone`] is the page in one of its tabs,
 //! [`fuzz`] is what must survive any bytes, [`service`] a bot in a process of its own,
-//! [`memory`] what such a process holds, [`canaries`] what nobody may keep, [`simulation`] bot and emulator on virtual time,
+//! [`memory`] what such a process holds, [`trace`] what it asks of the kernel, [`canaries`] what
+//! nobody may keep, [`simulation`] bot and emulator on virtual time,
 //! [`stage`] what scripted people meet with, [`engine`] who understands them.
 
 #![forbid(unsafe_code)]
@@ -21,6 +22,7 @@ pub mod service;
 pub mod simulation;
 pub mod softphone;
 pub mod stage;
+pub mod trace;
 
 /// What a test fails with.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::demo::program;
 use crate::desk::{CLIENT, Desk, TENANT};
-use crate::patience::PATIENCE;
+use crate::patience::{PATIENCE, eventually};
 use crate::{Failure, workspace};
 
 /// A running bot. Dropping it ends it.
@@ -39,6 +39,8 @@ pub struct Around {
     pub state: Option<PathBuf>,
     /// Who speaks texts; nobody if not given.
     pub voice: Option<Url>,
+    /// Seconds that calls may go on when it is told to end; few if not given.
+    pub drain: Option<u32>,
 }
 
 impl Service {
@@ -59,28 +61,7 @@ impl Service {
         fs::write(path("settings/flow.toml"), flow)?;
         fs::write(path("settings/secret"), Desk::secret())?;
         fs::write(path("settings/bot.toml"), settings(emulator, around))?;
-        let program = program()?;
-        let mut command = match around.under.split_first() {
-            Some((under, arguments)) => {
-                let mut command = Command::new(under);
-                command.args(arguments).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
-        let mut child = command
-            .arg("serve")
-            .arg("--config")
-            .arg(path("settings/bot.toml"))
-            .args(&around.arguments)
-            .current_dir(path("work"))
-            .env("HOME", path("home"))
-            .env("TMPDIR", path("tmp"))
-            .env("RUST_LOG", "trace")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(path("said"))?)
-            .spawn()?;
+        let mut child = command(around, folder.path())?.spawn()?;
         let ready = first_line(&mut child, fs::File::create(path("answered"))?);
         let mut service = Self {
             child,
@@ -88,7 +69,12 @@ impl Service {
             webhook: Url::parse("http://127.0.0.1/")?,
             sandbox: serde_json::Value::Null,
         };
-        let ready: serde_json::Value = serde_json::from_str(&ready?)?;
+        let Ok(ready) = ready else {
+            let said = service.said()?;
+            let last = said.lines().last().unwrap_or_default();
+            return Err(format!("the bot did not become ready: {last}").into());
+        };
+        let ready: serde_json::Value = serde_json::from_str(&ready)?;
         let webhook = ready["webhook"].as_str();
         service.webhook = Url::parse(webhook.ok_or("no webhook in the first line")?)?;
         service.sandbox = ready["sandbox"].clone();
@@ -111,10 +97,28 @@ impl Service {
     /// # Errors
     /// It can't be signalled.
     pub fn end(&mut self) -> Result<bool, Failure> {
+        self.tell_to_end()?;
+        Ok(self.child.wait()?.success())
+    }
+
+    /// Asks it to end, when its calls have.
+    ///
+    /// # Errors
+    /// It can't be signalled.
+    pub fn tell_to_end(&self) -> Result<(), Failure> {
         let pid = rustix::process::Pid::from_raw(self.pid().try_into()?);
         let pid = pid.ok_or("the bot has ended already")?;
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
-        Ok(self.child.wait()?.success())
+        Ok(())
+    }
+
+    /// Waits until it has ended; gives whether it ended well.
+    ///
+    /// # Errors
+    /// It doesn't end.
+    pub async fn ends(&mut self) -> Result<bool, Failure> {
+        let ended = async || Ok(self.child.try_wait()?);
+        Ok(eventually("the bot to end", ended).await?.success())
     }
 
     /// Kills it as by `kill -9`.
@@ -199,6 +203,32 @@ impl Drop for Service {
     }
 }
 
+/// The bot's command, with the folders that [`Service::start`] has made.
+fn command(around: &Around, folder: &Path) -> Result<Command, Failure> {
+    let program = program()?;
+    let mut command = match around.under.split_first() {
+        Some((under, arguments)) => {
+            let mut command = Command::new(under);
+            command.args(arguments).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    command
+        .arg("serve")
+        .arg("--config")
+        .arg(folder.join("settings/bot.toml"))
+        .args(&around.arguments)
+        .current_dir(folder.join("work"))
+        .env("HOME", folder.join("home"))
+        .env("TMPDIR", folder.join("tmp"))
+        .env("RUST_LOG", "trace")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(fs::File::create(folder.join("said"))?);
+    Ok(command)
+}
+
 fn settings(emulator: &Emulator, around: &Around) -> String {
     let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
     let speech = match &around.voice {
@@ -225,12 +255,13 @@ listen = "127.0.0.1:0"
 [speech]
 {speech}
 [drain]
-within = 5
+within = {}
 {}
 "#,
         text(emulator.graph_url()),
         text(emulator.authority_url()),
         text(emulator.openid_configuration_url()),
+        around.drain.unwrap_or(5),
         around.settings,
     )
 }

@@ -161,6 +161,18 @@ fn a_flood_of_unknown_keys_costs_calls_nothing() -> Result<(), Failure> {
 }
 
 #[test]
+fn keys_that_are_rolled_over_in_a_call_are_followed_at_once() -> Result<(), Failure> {
+    let mut plan = Plan::calm(vec![caller(1, "112")]);
+    plan.rolled_over = Some(Duration::from_secs(8));
+    let outcome = play(plan)?;
+    all_served(&outcome, 1);
+    assert!(outcome.log.contains("the keys are rolled over"));
+    assert_eq!(outcome.tally.of("notification 401"), 0, "{}", outcome.log);
+    assert_eq!(outcome.tally.of("keys 200"), 2, "{}", outcome.log);
+    Ok(())
+}
+
+#[test]
 fn notifications_of_nobodys_calls_and_unknown_things_change_nothing() -> Result<(), Failure> {
     let mut plan = Plan::calm(vec![caller(1, "1142"), caller(2, "13")]);
     plan.misaddressed = true;
@@ -175,6 +187,23 @@ fn notifications_of_nobodys_calls_and_unknown_things_change_nothing() -> Result<
     );
     // A call that is none is not answered a second time, whatever else comes for it.
     assert_eq!(outcome.tally.of("answer 404"), 1, "{}", outcome.log);
+    Ok(())
+}
+
+#[test]
+fn lost_notifications_are_made_up_for() -> Result<(), Failure> {
+    for about in ["established", "terminated", "operation"] {
+        let mut plan = Plan::calm(vec![caller(1, "1")]);
+        plan.faults = vec![rule(
+            &format!("notification:{about}"),
+            2,
+            &json!({"kind": "lose"}),
+        )];
+        let outcome = play(plan)?;
+        all_served(&outcome, 1);
+        assert!(outcome.tally.of("lose") > 0, "{about}: {}", outcome.log);
+        assert!(quiet_at(&outcome) < 120, "{about}: {}", outcome.log);
+    }
     Ok(())
 }
 

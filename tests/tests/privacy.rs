@@ -12,6 +12,7 @@ use switchboard_tests::desk::Desk;
 use switchboard_tests::memory::Needles;
 use switchboard_tests::patience::eventually;
 use switchboard_tests::service::{Around, Service};
+use switchboard_tests::trace;
 
 fn flow() -> String {
     format!("start = \"ask\"\notherwise = \"bye\"\n{ENTERING}")
@@ -194,29 +195,86 @@ async fn a_bot_takes_calls_inside_its_sandbox_and_dies_without_a_trace() -> Resu
     Ok(())
 }
 
-/// System calls by which something could come to last.
-const LASTING: &str = "trace=open,openat,openat2,creat,memfd_create,mknodat,rename,renameat2,\
-                       link,linkat,symlinkat,mkdirat,execve,execveat,io_uring_setup,truncate";
+/// A bot on a kernel without Landlock: the tracer answers in its place.
+fn without_landlock(arguments: &[&str]) -> Around {
+    let inject = "inject=landlock_create_ruleset:error=ENOSYS";
+    let trace = "trace=landlock_create_ruleset";
+    let under = ["strace", "-f", "-qq", "-e", trace, "-e", inject, "-o"];
+    Around {
+        under: under
+            .into_iter()
+            .chain(["/dev/null", "--"])
+            .map(str::to_owned)
+            .collect(),
+        arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
+        ..Around::default()
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_file_is_opened_for_writing() -> Result<(), Failure> {
+async fn a_bot_that_must_be_confined_refuses_to_run_with_less() -> Result<(), Failure> {
     if Command::new("strace").arg("-V").output().is_err() {
         println!("skipped: strace is not installed");
         return Ok(());
     }
     let site = Cloud::start().await?;
-    let trace = tempfile::NamedTempFile::new()?;
-    let path = trace.path().to_str().ok_or("a path that is no text")?;
-    let under = ["strace", "-f", "-qq", "-e", LASTING, "-o", path, "--"];
+    // The control: without the demand it runs, and says what is missing.
+    let mut service = Service::start(&site.emulator, &flow(), &without_landlock(&[]))?;
+    assert_eq!(service.sandbox["files"], false);
+    let ready = reqwest::get(service.webhook.join("/readyz")?).await?;
+    assert!(ready.text().await?.contains("files off"));
+    assert!(service.end()?, "the bot ended badly");
+    let demanding = without_landlock(&["--require-sandbox"]);
+    let refused = Service::start(&site.emulator, &flow(), &demanding).err();
+    let refused = refused.ok_or("it runs all the same")?.to_string();
+    assert!(refused.contains("the sandbox isn't whole"), "{refused}");
+    site.emulator.stop().await;
+    Ok(())
+}
+
+/// System calls by which something could come to last.
+const LASTING: &str = "open,openat,openat2,creat,memfd_create,mknodat,rename,renameat2,link,linkat,\
+                       symlinkat,mkdirat,execve,execveat,io_uring_setup,truncate";
+
+/// The lines of a trace that begin one of these calls, or that don't.
+fn begun<'a>(trace: &'a str, calls: &[&str], are: bool) -> impl Iterator<Item = &'a str> {
+    let is_one = move |line: &&str| trace::call(line).is_some_and(|call| calls.contains(&call));
+    trace.lines().filter(move |line| is_one(line) == are)
+}
+
+/// A whole call, traced: what could last, and all that is written or sent.
+async fn traced() -> Result<String, Failure> {
+    let site = Cloud::start().await?;
+    let kept = tempfile::NamedTempFile::new()?;
+    let path = kept.path().to_str().ok_or("a path that is no text")?;
+    let calls = format!("trace={LASTING},{}", trace::SENDING.join(","));
+    let whole = ["-x", "-v", "-s", "1048576", "--seccomp-bpf"];
+    let under = ["strace", "-f", "-qq", "-e", &calls, "-o", path];
+    let under = under.into_iter().chain(whole).chain(["--"]);
     let around = Around {
-        under: under.map(str::to_owned).into(),
+        under: under.map(str::to_owned).collect(),
         ..Around::default()
     };
     let mut service = Service::start(&site.emulator, &flow(), &around)?;
     let report = site.play(&script("1s"), "speech").await?;
     assert!(report.passed, "{}", report.text());
     service.end()?;
-    let trace = std::fs::read_to_string(path)?;
+    site.emulator.stop().await;
+    Ok(std::fs::read_to_string(path)?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_file_is_opened_for_writing_and_nothing_heard_is_sent() -> Result<(), Failure> {
+    if Command::new("strace").arg("-V").output().is_err() {
+        println!("skipped: strace is not installed");
+        return Ok(());
+    }
+    let trace = traced().await?;
+    nothing_lasts(&trace);
+    nothing_heard_leaves(&trace)
+}
+
+fn nothing_lasts(trace: &str) {
     // The control: its settings are read.
     assert!(trace.contains("bot.toml"), "{trace}");
     let reads = |line: &&str| line.contains("O_RDONLY") || line.contains("resumed>");
@@ -225,15 +283,36 @@ async fn no_file_is_opened_for_writing() -> Result<(), Failure> {
             .iter()
             .any(|sign| line.contains(sign))
     };
-    let lasting = trace.lines().filter(|line| !reads(line) && !harmless(line));
+    let lasting = begun(trace, &trace::SENDING, false);
+    let lasting = lasting.filter(|line| !reads(line) && !harmless(line));
     // The first is the program itself.
     let lasting: Vec<_> = lasting.filter(|line| !line.contains("execve(")).collect();
     assert!(lasting.is_empty(), "{lasting:#?}");
-    assert_eq!(
-        trace.matches("execve(").count(),
-        1,
-        "another program was run"
+    let programs = begun(trace, &["execve"], true).count();
+    assert_eq!(programs, 1, "another program was run");
+}
+
+/// What the caller said and pressed goes nowhere: there is no engine. The bot's own SRTP is
+/// among what is searched.
+fn nothing_heard_leaves(trace: &str) -> Result<(), Failure> {
+    let needles = needles()?;
+    let (mut found, mut packets, mut answers) = (HashMap::new(), 0, 0);
+    for line in begun(trace, &trace::SENDING, true) {
+        let bytes = trace::bytes(line)?;
+        packets += usize::from(trace::call(line) == Some("sendmmsg"));
+        answers += bytes
+            .windows(12)
+            .filter(|part| part == b"/answer HTTP")
+            .count();
+        for (what, times) in needles.find_in(&bytes) {
+            *found.entry(what).or_insert(0) += times;
+        }
+    }
+    // The control: what it sends is seen, to Graph and to the caller.
+    assert!(
+        packets > 20 && answers == 1,
+        "{packets} packets, {answers} answers"
     );
-    site.emulator.stop().await;
+    assert!(found.is_empty(), "written or sent: {found:?}");
     Ok(())
 }

@@ -1,8 +1,66 @@
-//! `SECURITY.md` names a test for each promise; each must exist.
+//! `SECURITY.md` names a test for each promise; each must exist, and run.
 
 use std::path::Path;
 
 use switchboard_tests::Failure;
+
+/// What the tables must speak of: a row that is lost is missed.
+const MATRIX: [(&str, &[&str]); 3] = [
+    (
+        "## No media leaves memory",
+        &[
+            "can't reach files or sockets",
+            "After a call, nothing of it is in the process",
+            "written or sent",
+            "at trace level",
+            "a database and its log",
+            "A crash leaves no core",
+            "The kernel forbids",
+            "less than the whole sandbox",
+            "seeded leak",
+        ],
+    ),
+    (
+        "## Strangers at the media port",
+        &[
+            "17.1.1", "17.1.2", "17.2.1", "17.2.2", "17.2.3", "17.2.4", "17.2.5", "17.2.6",
+            "17.2.7", "17.2.8", "17.3.1", "17.3.2",
+        ],
+    ),
+    (
+        "## Faults",
+        &[
+            "doubled",
+            "out of order",
+            "late",
+            "lost",
+            "empty",
+            "of nobody's call",
+            "429",
+            "Bursts of 500",
+            "Reset after a request",
+            "Token expires",
+            "for ten minutes",
+            "Flood of unknown keys",
+            "Key rollover",
+            "Clocks apart",
+            "`kill -9` with 20 calls",
+            "SIGTERM with 20 calls",
+            "stands still for 5 s",
+            "one way only",
+            "Caller's address changes",
+            "Loss of 5 %, of 30 %",
+            "bursts of 200 ms",
+            "engine is slow",
+            "engine dies",
+            "Disk full",
+            "Database locked",
+            "No notification reaches the bot",
+            "1,000 seeded lives",
+            "come and go for a minute",
+        ],
+    ),
+];
 
 /// Tests named as `path` `name` in the tables, with the line they are on.
 fn named(text: &str) -> Vec<(usize, &str, &str)> {
@@ -20,6 +78,42 @@ fn named(text: &str) -> Vec<(usize, &str, &str)> {
     tests.collect()
 }
 
+/// Whether there is such a test, by an attribute of its own or within `proptest!`, and nothing
+/// holds it back.
+fn runs(source: &str, name: &str) -> bool {
+    let Some(at) = source.find(&format!("fn {name}(")) else {
+        return false;
+    };
+    let before = source[..at].trim_end();
+    let before = before.strip_suffix("async").unwrap_or(before).trim_end();
+    let attributes = before.lines().rev().map(str::trim_start);
+    let attributes = attributes.take_while(|line| line.starts_with("#[") || line.starts_with("//"));
+    let attributes: Vec<_> = attributes.collect();
+    let is_test = |line: &&str| line.starts_with("#[test") || line.starts_with("#[tokio::test");
+    let is_held_back = |line: &&str| line.starts_with("#[ignore");
+    attributes.iter().any(is_test) && !attributes.iter().any(is_held_back)
+}
+
+#[test]
+fn every_row_of_the_matrix_is_there() -> Result<(), Failure> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join("SECURITY.md"))?;
+    for (title, rows) in MATRIX {
+        let chapter = text.split_once(title).ok_or(title)?.1;
+        let chapter = chapter.split("\n## ").next().unwrap_or_default();
+        let table = chapter.lines().filter(|line| line.starts_with("| "));
+        // Only what is said of it, not the tests' names.
+        let told: Vec<_> = table
+            .map(|row| row.split(".rs ").next().unwrap_or(row))
+            .collect();
+        for row in rows {
+            let is_told = told.iter().any(|told| told.contains(row));
+            assert!(is_told, "SECURITY.md: {title} has no row with \"{row}\"");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn every_promise_has_a_test_that_exists() -> Result<(), Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -30,7 +124,7 @@ fn every_promise_has_a_test_that_exists() -> Result<(), Failure> {
         let source = std::fs::read_to_string(root.join(format!("{path}.rs")));
         let source = source.map_err(|error| format!("SECURITY.md:{line}: {path}.rs: {error}"))?;
         assert!(
-            source.contains(&format!("fn {name}(")),
+            runs(&source, name),
             "SECURITY.md:{line}: {path}.rs has no test {name}"
         );
     }
@@ -51,4 +145,12 @@ fn names_are_read_from_rows_alone() {
     let text = "`a.rs b`\n| x | `crates/a/src/b.rs it_holds`, `c.rs d` | y |\n";
     let expected = vec![(2, "crates/a/src/b", "it_holds"), (2, "c", "d")];
     assert_eq!(named(text), expected);
+}
+
+#[test]
+fn what_does_not_run_is_no_test() {
+    let source = "#[test]\nfn a() {}\n#[test]\n#[ignore]\nfn b() {}\nfn c() {}\n\
+                  /// #[test]\n#[tokio::test(flavor = \"x\")]\nasync fn d() {}\n";
+    let runs = ["a", "b", "c", "d", "e"].map(|name| runs(source, name));
+    assert_eq!(runs, [true, false, false, true, false]);
 }

@@ -135,3 +135,40 @@ fn complain(error: &dyn std::error::Error) {
     }
     eprintln!("switchboard: {text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// All arguments of a command and of those below it: whose, which, and what it takes.
+    fn arguments(command: &clap::Command) -> Vec<(String, String, String)> {
+        let own = command.get_arguments().map(|argument| {
+            let values = argument.get_value_names().unwrap_or_default();
+            let takes = values.iter().map(ToString::to_string).collect();
+            let whose = command.get_name().to_owned();
+            (whose, argument.get_id().to_string(), takes)
+        });
+        let below = command.get_subcommands().flat_map(arguments);
+        own.chain(below).collect()
+    }
+
+    /// Whoever lists processes reads their arguments: secrets come by files or the environment.
+    /// The emulator's guards nothing but what the emulator makes up.
+    #[test]
+    fn no_argument_takes_a_secret() {
+        let mut command = Cli::command();
+        command.build();
+        let words = ["secret", "token", "password", "certificate", "api_key"];
+        let about = |name: &str| words.iter().any(|word| name.contains(word));
+        let secret: Vec<_> = arguments(&command)
+            .into_iter()
+            .filter(|(whose, name, _)| about(name) && whose != "emulate")
+            .collect();
+        assert!(secret.len() >= 3, "{secret:?}");
+        for (whose, name, takes) in secret {
+            assert_eq!(takes, "FILE", "{whose} {name}");
+        }
+    }
+}

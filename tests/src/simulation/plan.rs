@@ -85,6 +85,8 @@ pub struct Plan {
     pub dead: Option<Span>,
     /// How far the cloud's clock is ahead of the bot's.
     pub cloud_ahead: Duration,
+    /// When the cloud begins to sign with another key.
+    pub rolled_over: Option<Duration>,
     /// Notifications with keys that nobody knows, each another one, twenty a second.
     pub strangers: u32,
     /// Whether each notification comes for a call that nobody knows, and of a thing that
@@ -123,6 +125,7 @@ impl Plan {
             bot_unreachable: None,
             dead: None,
             cloud_ahead: Duration::ZERO,
+            rolled_over: None,
             strangers: 0,
             misaddressed: false,
         }

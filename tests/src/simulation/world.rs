@@ -99,6 +99,7 @@ pub(super) async fn run(
     let mut life = world.bear()?;
     let (between, to_bot) = (Arc::clone(&world.between), Arc::clone(&world.to_bot));
     tokio::spawn(strangers::knock(between, to_bot));
+    tokio::spawn(roll_over(Arc::clone(&world.between), world.cloud.router()));
     let mut lives = Vec::new();
     if let Some(dead) = world.between.plan.dead {
         tokio::time::sleep(dead.from).await;
@@ -114,6 +115,21 @@ pub(super) async fn run(
     world.judge(&life).await?;
     let (log, wrongs, tally) = world.between.record.finish();
     Ok(Outcome { log, wrongs, tally })
+}
+
+/// The cloud signs with another key, when the plan says.
+async fn roll_over(between: Arc<Between>, cloud: axum::Router) {
+    let Some(after) = between.plan.rolled_over else {
+        return;
+    };
+    tokio::time::sleep(after).await;
+    let request = Request::post("/admin/keys/rotate").body(Body::empty());
+    if let Ok(request) = request
+        && let Ok(response) = cloud.oneshot(request).await
+        && response.status().is_success()
+    {
+        between.record.say("the keys are rolled over");
+    }
 }
 
 impl<'s> World<'s> {
