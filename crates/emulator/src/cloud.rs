@@ -15,6 +15,7 @@ mod media;
 mod meetings;
 mod notice;
 mod operations;
+mod origins;
 mod phones;
 mod presence;
 mod recording;
@@ -28,7 +29,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use switchboard_signaling::types::{Call, ChangeType};
-use url::Url;
+use url::{Origin, Url};
 
 use crate::phone::{Named, PhoneCallState, PhoneEvent, PhoneInfo, PhoneRole};
 use crate::timeline::{CallEvent, TimelineEvent};
@@ -64,6 +65,8 @@ pub(crate) struct Cloud {
     phones_changed: bool,
     /// Calls that an application may have at once.
     concurrent: usize,
+    /// Where every application may be found.
+    allowed_origins: Vec<Origin>,
 }
 
 /// What the cloud knows of an application.
@@ -96,6 +99,7 @@ impl Cloud {
             effects: VecDeque::new(),
             phones_changed: false,
             concurrent: usize::MAX,
+            allowed_origins: Vec::new(),
         }
     }
 

@@ -20,7 +20,8 @@ pub struct App {
     pub client_secret: SecretString,
     /// Its calling webhook; [`Emulator::set_webhook`](crate::Emulator::set_webhook)
     /// can give it later. Everything the emulator fetches or posts for this
-    /// application stays on the webhook's origin.
+    /// application stays on the webhook's origin and on
+    /// [`allowed_origins`](EmulatorConfig::allowed_origins).
     pub webhook: Option<Url>,
 }
 
@@ -46,6 +47,9 @@ pub struct EmulatorConfig {
     pub roles: BTreeMap<String, Vec<String>>,
     /// Calls an application may have at once; Graph documents 100.
     pub concurrent_calls: usize,
+    /// Where applications may be found beside their webhook's origin, for example their
+    /// other instances.
+    pub allowed_origins: Vec<Url>,
     /// What packets of phones suffer.
     pub network: Vec<NetworkRule>,
 }
@@ -62,6 +66,7 @@ impl EmulatorConfig {
             lenient: false,
             roles: BTreeMap::new(),
             concurrent_calls: 100,
+            allowed_origins: Vec::new(),
             network: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use switchboard_signaling::clock;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use url::Url;
+use url::{Origin, Url};
 
 use crate::cloud::{Cloud, Registration};
 use crate::config::{App, EmulatorConfig, EmulatorError};
@@ -176,6 +176,7 @@ pub(crate) fn hub(
         .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
     let mut cloud = Cloud::new(seed)
         .limited_to(config.concurrent_calls)
+        .allowing(origins(config.allowed_origins)?)
         .dated(clock::now(), clock::wall().into());
     for app in &config.apps {
         cloud.register_app(&app.client_id, registration(app)?);
@@ -234,6 +235,11 @@ fn registration(app: &App) -> Result<Registration, EmulatorError> {
         tenant: app.tenant_id.clone(),
         webhook: app.webhook.clone().map(check_webhook).transpose()?,
     })
+}
+
+fn origins(urls: Vec<Url>) -> Result<Vec<Origin>, EmulatorError> {
+    let checked = urls.into_iter().map(check_webhook);
+    checked.map(|url| Ok(url?.origin())).collect()
 }
 
 fn check_webhook(url: Url) -> Result<Url, EmulatorError> {

@@ -32,6 +32,8 @@ pub struct SettingsFile {
     pub concurrent_calls: Option<usize>,
     /// The webhook of the first application.
     pub bot: Option<Url>,
+    /// Where applications may be found beside their webhook's origin.
+    pub allow_origin: Option<Vec<Url>>,
     /// The tenant of the first application.
     pub tenant_id: Option<String>,
     /// The client id of the first application.

@@ -70,6 +70,16 @@ pub(crate) struct EmulateArgs {
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     allow_remote: Option<bool>,
 
+    /// Where else the bot's callbacks, prompts and media may be, such as other instances of
+    /// it; may be given several times
+    #[arg(
+        long,
+        env = "SWITCHBOARD_EMULATOR_ALLOW_ORIGIN",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    allow_origin: Option<Vec<Url>>,
+
     /// The bot's tenant
     #[arg(long, env = "SWITCHBOARD_EMULATOR_TENANT_ID", value_name = "ID")]
     tenant_id: Option<String>,
@@ -215,6 +225,7 @@ fn config(settings: &Settings, transport: Transport) -> EmulatorConfig {
     config.lenient = settings.lenient;
     config.allow_remote = settings.allow_remote;
     config.concurrent_calls = settings.concurrent_calls;
+    config.allowed_origins.clone_from(&settings.allowed_origins);
     config
 }
 

@@ -7,10 +7,10 @@ use switchboard_signaling::types::{
     MediaConfig, Modality, RedirectRequest, RejectReason, RejectRequest, TransferRequest,
 };
 use switchboard_transport::whip::MediaBlob;
-use url::Url;
 
 use super::conversation::{BotLeg, BotMedia, Conversation, Masked, Phase, RING_LIMIT};
 use super::ending::End;
+use super::origins::Origins;
 use super::{BOT_NAME, Cloud, Fault, Operation, Reply, notice};
 use crate::phone::{IncomingReason, Named, PhoneCallState};
 
@@ -102,8 +102,7 @@ impl Cloud {
     ) -> Result<Reply, Fault> {
         incoming(call, "answer")?;
         modalities(request.accepted_modalities.as_deref())?;
-        let origin = self.origin_of(call);
-        let media = media_config(request.media_config, origin.as_ref())?;
+        let media = media_config(request.media_config, self.origins_of(call))?;
         self.change_callback(call, request.callback_uri.as_deref())?;
         if let Some(bot) = &mut call.bot {
             bot.media = Some(media);
@@ -275,8 +274,9 @@ impl Cloud {
         let Some(callback) = request.callback_uri.as_deref() else {
             return Err(Fault::property("callbackUri", "a new call needs one"));
         };
-        let callback = callback_uri(callback, registration.webhook.as_ref())?;
-        let media = media_config(request.media_config.take(), Some(&callback))?;
+        let origins = self.origins(registration.webhook.as_ref());
+        let callback = origins.address("callbackUri", callback)?;
+        let media = media_config(request.media_config.take(), self.origins(Some(&callback)))?;
         modalities(request.requested_modalities.as_deref())?;
         let mut bot = self.new_bot_leg(app.to_owned(), tenant, callback, now);
         bot.media = Some(media);
@@ -325,17 +325,11 @@ impl Cloud {
         }
     }
 
-    /// Where everything fetched for a call's bot must be.
-    pub(super) fn origin_of(&self, call: &Conversation) -> Option<Url> {
-        let app = &call.bot.as_ref()?.app;
-        self.apps.get(app)?.webhook.clone()
-    }
-
     fn change_callback(&self, call: &mut Conversation, uri: Option<&str>) -> Result<(), Fault> {
         let Some(uri) = uri else {
             return Ok(());
         };
-        let callback = callback_uri(uri, self.origin_of(call).as_ref())?;
+        let callback = self.origins_of(call).address("callbackUri", uri)?;
         if let Some(bot) = &mut call.bot {
             bot.callback = callback;
         }
@@ -407,43 +401,14 @@ pub(super) fn check_targets(
     ))
 }
 
-/// Notifications and fetches stay where the application was registered: an address
-/// from a request must not make the emulator call someone else.
-pub(super) fn same_origin(
-    property: &str,
-    text: &str,
-    registered: Option<&Url>,
-) -> Result<Url, Fault> {
-    let url = Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"));
-    let url =
-        url.ok_or_else(|| Fault::property(property, "it must be an absolute http or https URL"))?;
-    if registered.is_some_and(|registered| registered.origin() == url.origin()) {
-        return Ok(url);
-    }
-    Err(Fault::property(
-        property,
-        "it is not on the origin of the webhook this application is registered with",
-    ))
-}
-
-fn callback_uri(text: &str, registered: Option<&Url>) -> Result<Url, Fault> {
-    same_origin("callbackUri", text, registered)
-}
-
-fn media_config(config: Option<MediaConfig>, registered: Option<&Url>) -> Result<BotMedia, Fault> {
+fn media_config(config: Option<MediaConfig>, origins: Origins<'_>) -> Result<BotMedia, Fault> {
     match config {
         Some(MediaConfig::ServiceHosted(hosted)) => {
             let media = hosted.pre_fetch_media.unwrap_or_default();
             for (index, info) in media.iter().enumerate() {
                 // Fetched when it is played: on a laptop nothing is gained before.
                 let property = format!("mediaConfig/preFetchMedia/{index}/uri");
-                same_origin(
-                    &property,
-                    info.uri.as_deref().unwrap_or_default(),
-                    registered,
-                )?;
+                origins.address(&property, info.uri.as_deref().unwrap_or_default())?;
             }
             Ok(BotMedia::Service)
         }
@@ -452,7 +417,7 @@ fn media_config(config: Option<MediaConfig>, registered: Option<&Url>) -> Result
             let refused = |why: String| Fault::property("mediaConfig/blob", &why);
             let blob =
                 MediaBlob::parse(blob.expose()).map_err(|error| refused(error.to_string()))?;
-            same_origin("mediaConfig/blob", blob.endpoint.as_str(), registered)?;
+            origins.address("mediaConfig/blob", blob.endpoint.as_str())?;
             Ok(BotMedia::Application(blob))
         }
         _ => Err(Fault::property(

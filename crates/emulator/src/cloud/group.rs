@@ -276,9 +276,9 @@ impl Cloud {
         established(call, "startHoldMusic")?;
         check_context(request.client_context.as_deref())?;
         let room = group(call)?.room.clone();
-        let registered = self.origin_of(call);
+        let origins = self.origins_of(call);
         let prompt = request.custom_prompt.as_ref();
-        let music = prompt.map(|prompt| address("customPrompt", prompt, registered.as_ref()));
+        let music = prompt.map(|prompt| address("customPrompt", prompt, origins));
         let music = music.transpose()?;
         if self.holds_someone(&room) {
             let message = "Only one participant can be placed on hold at any given time.";

@@ -11,7 +11,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::conversation::{Conversation, KEEP_ALIVE_LIMIT};
-use super::graph::{established, same_origin};
+use super::graph::established;
+use super::origins::Origins;
 use super::{Cloud, Fault, MediaAction, Playable, Reply, notice};
 use crate::phone::PhoneEvent;
 
@@ -138,7 +139,7 @@ impl Cloud {
         Ok(reply)
     }
 
-    /// The files to play, all on the application's registered origin.
+    /// The files to play, all where the application may be.
     pub(super) fn prompts(
         &self,
         call: &Conversation,
@@ -147,9 +148,8 @@ impl Cloud {
         if prompts.is_empty() || prompts.len() > MAX_PROMPTS {
             return Err(Fault::property("prompts", "1 to 20 prompts are allowed"));
         }
-        let app = call.bot.as_ref().and_then(|bot| self.apps.get(&bot.app));
-        let registered = app.and_then(|app| app.webhook.as_ref());
-        let read = |(index, prompt)| address(&format!("prompts/{index}"), prompt, registered);
+        let origins = self.origins_of(call);
+        let read = |(index, prompt)| address(&format!("prompts/{index}"), prompt, origins);
         prompts.iter().enumerate().map(read).collect()
     }
 
@@ -272,11 +272,7 @@ impl Cloud {
 }
 
 /// Where a prompt is.
-pub(super) fn address(
-    property: &str,
-    prompt: &Prompt,
-    registered: Option<&Url>,
-) -> Result<Url, Fault> {
+pub(super) fn address(property: &str, prompt: &Prompt, origins: Origins<'_>) -> Result<Url, Fault> {
     let Prompt::Media(prompt) = prompt else {
         let rule = "its @odata.type must be #microsoft.graph.mediaPrompt";
         return Err(Fault::property(property, rule));
@@ -285,7 +281,7 @@ pub(super) fn address(
     let property = format!("{property}/mediaInfo/uri");
     let uri = info.and_then(|info| info.uri.as_deref());
     let uri = uri.ok_or_else(|| Fault::property(&property, "a prompt needs an address"))?;
-    same_origin(&property, uri, registered)
+    origins.address(&property, uri)
 }
 
 /// The dial-pad characters of tones.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use switchboard_emulator::scenario::Problems;
 use switchboard_emulator::{App, AppSettings, NetworkRule, SettingsFile};
+use url::Url;
 
 use super::EmulateArgs;
 
@@ -25,6 +26,7 @@ pub(super) struct Settings {
     pub(super) seed: Option<u64>,
     pub(super) lenient: bool,
     pub(super) concurrent_calls: usize,
+    pub(super) allowed_origins: Vec<Url>,
     pub(super) apps: Vec<App>,
     /// For each application its permissions, or all.
     pub(super) roles: Vec<Option<Vec<String>>>,
@@ -88,6 +90,11 @@ impl Settings {
                 .concurrent_calls
                 .or(file.concurrent_calls)
                 .unwrap_or(CONCURRENT_CALLS),
+            allowed_origins: args
+                .allow_origin
+                .clone()
+                .or(file.allow_origin)
+                .unwrap_or_default(),
             apps,
             roles,
             network,

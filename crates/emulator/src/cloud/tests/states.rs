@@ -115,6 +115,31 @@ fn unknown_calls_and_other_applications_calls_are_not_found() {
 }
 
 #[test]
+fn what_is_elsewhere_is_taken_where_its_origin_is_allowed() {
+    let elsewhere = "http://127.0.0.1:9999/api/calls";
+    let body = json!({
+        "acceptedModalities": ["audio"],
+        "mediaConfig": own_media(),
+        "callbackUri": elsewhere,
+    });
+    let mut scene = Scene::new();
+    let call = scene.dial();
+    let fault = scene.operate(&call, "answer", body.clone()).unwrap_err();
+    assert_eq!(fault.target.as_deref(), Some("callbackUri"));
+    let origin = Url::parse("http://127.0.0.1:9999").unwrap().origin();
+    scene.cloud.allowed_origins.push(origin);
+    let other_port = body.to_string().replace("9999", "9998");
+    let other_port = serde_json::from_str(&other_port).unwrap();
+    scene.operate(&call, "answer", other_port).unwrap_err();
+    scene.operate(&call, "answer", body).unwrap();
+    let callback = scene.cloud.calls[&call]
+        .bot
+        .as_ref()
+        .map(|bot| &bot.callback);
+    assert_eq!(callback.map(Url::as_str), Some(elsewhere));
+}
+
+#[test]
 fn requests_are_checked_before_anything_happens() {
     let elsewhere = "http://127.0.0.1:9999/api/calls";
     let foreign_blob = own_media().to_string().replace("3978", "22");
