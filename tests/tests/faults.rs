@@ -86,6 +86,38 @@ fn bursts_of_server_errors_are_outlasted() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Milliseconds from the first time that a request was answered with one status to the first
+/// time that it was with another.
+fn between(outcome: &Outcome, operation: &str, statuses: [u16; 2]) -> Option<u64> {
+    let [first, then] = statuses.map(|status| {
+        let operation = format!(" {operation} ");
+        let answered = format!(": {status}");
+        let mut lines = outcome.log.lines();
+        let line = lines.find(|line| line.contains(&operation) && line.ends_with(&answered))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    then?.checked_sub(first?)
+}
+
+#[test]
+fn a_prompt_that_graph_fails_to_take_is_played_within_seconds() -> Result<(), Failure> {
+    let mut caller = caller(1, "");
+    caller.acts.clear();
+    caller.patience = Duration::from_secs(300);
+    let mut plan = Plan::calm(vec![caller]);
+    let fault = json!({"kind": "status", "status": 502});
+    plan.faults = vec![rule("playPrompt", 2, &fault)];
+    let outcome = play(plan)?;
+    all_served(&outcome, 1);
+    let silent = between(&outcome, "playPrompt", [502, 200]);
+    assert!(
+        silent.is_some_and(|ms| ms < 5_000),
+        "{silent:?}\n{}",
+        outcome.log
+    );
+    Ok(())
+}
+
 #[test]
 fn connections_that_break_after_the_deed_repeat_none() -> Result<(), Failure> {
     let mut plan = Plan::calm(vec![caller(1, "12")]);

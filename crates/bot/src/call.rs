@@ -358,6 +358,7 @@ impl Task {
             CallEvent::OperationCompleted { command, operation } => {
                 self.completed(now, command, &operation)
             }
+            CallEvent::Doubted(command) => self.play_again(now, command),
             CallEvent::Tone(tone) => match (&self.media, facts::digit(&tone)) {
                 (Media::Service(_), Some(digit)) => self.talk.tone(now, digit),
                 _ => Vec::new(),
@@ -413,10 +414,9 @@ impl Task {
 
     /// A command failed: the flow goes on where it can.
     fn failed(&mut self, now: Instant, command: CommandId, failure: &Failure) -> Vec<Action> {
-        if self.is_said_by_graph(command) {
-            // Stopped prompts end like this too; those are forgotten already.
-            self.forget_file(command);
-            return self.talk.finished(now, Saying::Operation(command), false);
+        // Stopped prompts end like this too; those are forgotten already.
+        if let Some(said) = self.said_by_graph(command) {
+            return self.talk.finished(now, said, false);
         }
         tracing::warn!(call = ?self.control.id(), ?failure, "a command failed");
         if let Some(actions) = self.brought(now, command, false) {
@@ -436,9 +436,8 @@ impl Task {
         command: CommandId,
         operation: &CommsOperation,
     ) -> Vec<Action> {
-        if self.is_said_by_graph(command) {
-            self.forget_file(command);
-            return self.talk.finished(now, Saying::Operation(command), false);
+        if let Some(said) = self.said_by_graph(command) {
+            return self.talk.finished(now, said, false);
         }
         if let Some(actions) = self.brought(now, command, true) {
             return actions;

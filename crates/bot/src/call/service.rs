@@ -1,6 +1,8 @@
 //! Media in Graph's hands: prompts are files it fetches from us, keys are
 //! notifications.
 
+use std::time::Instant;
+
 use switchboard_signaling::call::{Command, CommandId};
 use switchboard_signaling::types::{MediaPrompt, PlayPromptRequest, Prompt};
 
@@ -13,25 +15,81 @@ use crate::flow::{Action, Words};
 pub(super) struct Service {
     /// Keys were asked for.
     pub(super) subscribed: bool,
-    /// What Graph plays, or is to play next, with the file if it is for this once.
-    playing: Option<(CommandId, Option<String>)>,
+    /// What Graph plays, or is to play next.
+    playing: Option<Playing>,
+}
+
+/// So often Graph is asked to play something again that it failed to take.
+const REPEATS: u32 = 3;
+
+/// A file that Graph is asked to play.
+struct Playing {
+    /// The latest request.
+    command: CommandId,
+    /// The first, by which the conversation knows it.
+    said_as: CommandId,
+    path: String,
+    /// Whether the file is for this once.
+    once: bool,
+    repeats: u32,
+}
+
+impl Playing {
+    /// The file, if nobody needs it after this.
+    fn file(self) -> Option<String> {
+        self.once.then_some(self.path)
+    }
 }
 
 impl Task {
     /// Has Graph play the file at a path of ours, in place of what it plays.
     pub(super) fn play_file(&mut self, path: &str) -> Option<Saying> {
         self.stop_files();
+        let command = self.order_file(path)?;
+        if let Media::Service(service) = &mut self.media {
+            service.playing = Some(Playing {
+                command,
+                said_as: command,
+                path: path.to_owned(),
+                once: false,
+                repeats: 0,
+            });
+        }
+        Some(Saying::Operation(command))
+    }
+
+    fn order_file(&mut self, path: &str) -> Option<CommandId> {
         let url = self.shared.address(path);
         let prompt = Prompt::Media(MediaPrompt::new(url.as_str(), None));
         let play = PlayPromptRequest {
             prompts: Some(vec![prompt]),
             ..PlayPromptRequest::default()
         };
-        let command = self.control.order_awaited(Command::PlayPrompt(play)).ok()?;
-        if let Media::Service(service) = &mut self.media {
-            service.playing = Some((command, None));
+        self.control.order_awaited(Command::PlayPrompt(play)).ok()
+    }
+
+    /// Graph had a fault when it was asked to play something: whatever it may have begun is
+    /// stopped, and it is asked again. A person who hears nothing waits for no result.
+    pub(super) fn play_again(&mut self, now: Instant, command: CommandId) -> Vec<Action> {
+        let Media::Service(service) = &mut self.media else {
+            return Vec::new();
+        };
+        let doubted = |playing: &mut Playing| playing.command == command;
+        let Some(mut playing) = service.playing.take_if(doubted) else {
+            return Vec::new();
+        };
+        self.cancel_media();
+        if playing.repeats < REPEATS
+            && let Some(again) = self.order_file(&playing.path)
+            && let Media::Service(service) = &mut self.media
+        {
+            (playing.command, playing.repeats) = (again, playing.repeats + 1);
+            service.playing = Some(playing);
+            return Vec::new();
         }
-        Some(Saying::Operation(command))
+        let said = Saying::Operation(playing.said_as);
+        self.shared.forget(playing.file());
+        self.talk.finished(now, said, false)
     }
 
     /// Stops what Graph plays, if it plays anything.
@@ -39,35 +97,30 @@ impl Task {
         let Media::Service(service) = &mut self.media else {
             return;
         };
-        if let Some((_, file)) = service.playing.take() {
-            self.shared.forget(file);
+        if let Some(playing) = service.playing.take() {
+            self.shared.forget(playing.file());
             self.cancel_media();
         }
     }
 
-    pub(super) fn is_said_by_graph(&self, command: CommandId) -> bool {
-        match &self.media {
-            Media::Service(service) => {
-                matches!(&service.playing, Some((playing, _)) if *playing == command)
-            }
-            Media::Application(_) => false,
-        }
-    }
-
-    /// The file of a command is not needed any more.
-    pub(super) fn forget_file(&mut self, command: CommandId) {
-        if let Media::Service(service) = &mut self.media
-            && let Some((_, file)) = service.playing.take_if(|(playing, _)| *playing == command)
-        {
-            self.shared.forget(file);
-        }
+    /// A command has ended: what Graph said by it, if it did, is over, and its file is not
+    /// needed any more.
+    pub(super) fn said_by_graph(&mut self, command: CommandId) -> Option<Saying> {
+        let Media::Service(service) = &mut self.media else {
+            return None;
+        };
+        let ended = |playing: &mut Playing| playing.command == command;
+        let playing = service.playing.take_if(ended)?;
+        let said = Saying::Operation(playing.said_as);
+        self.shared.forget(playing.file());
+        Some(said)
     }
 
     pub(super) fn forget_files(&mut self) {
         if let Media::Service(service) = &mut self.media
-            && let Some((_, file)) = service.playing.take()
+            && let Some(playing) = service.playing.take()
         {
-            self.shared.forget(file);
+            self.shared.forget(playing.file());
         }
     }
 
@@ -87,9 +140,9 @@ impl Task {
         let path = path?;
         let saying = self.play_file(&path);
         if let Media::Service(service) = &mut self.media
-            && let Some((_, file)) = &mut service.playing
+            && let Some(playing) = &mut service.playing
         {
-            *file = Some(path);
+            playing.once = true;
         } else {
             self.shared.forget(Some(path));
         }

@@ -29,6 +29,10 @@ pub enum CallEvent {
         /// Why.
         failure: Failure,
     },
+    /// Graph answered an operation with a fault of its own (5xx): it may have been begun. If it
+    /// was, its result follows; if none comes, [`CommandFailed`](Self::CommandFailed) does. Who
+    /// can't wait may stop what was begun and ask again.
+    Doubted(CommandId),
     /// A transfer failed, after or instead of being accepted; the call goes on.
     TransferFailed {
         /// Which command.

@@ -209,6 +209,12 @@ fn a_result_may_overtake_its_response() {
     bench.reply(id, operation_reply("o1", "command-2", "running"));
     bench.pass(3600);
     assert!(bench.events().is_empty());
+    // One whose end is known is not in doubt, whatever the response says.
+    bench.command(Command::Mute).unwrap();
+    let id = bench.request("call: mute");
+    bench.notify(operation("o2", "command-3", "completed"));
+    bench.reply(id, status(502));
+    assert_eq!(bench.events(), ["muted true", "completed 3"]);
 }
 
 #[test]
@@ -331,6 +337,24 @@ fn what_waits_is_not_sent_before_graph_allows() {
     bench.no_request();
     bench.pass(1);
     bench.request("call: unmute");
+}
+
+#[test]
+fn a_fault_of_graphs_leaves_an_operation_in_doubt_and_a_moments_pause() {
+    let mut bench = Bench::established();
+    bench.command(Command::Mute).unwrap();
+    bench.command(Command::Unmute).unwrap();
+    let id = bench.request("call: mute");
+    bench.reply(id, status(502));
+    assert_eq!(bench.events(), ["doubted 2"]);
+    // The call is read; nothing else is asked at once.
+    bench.read("established");
+    bench.no_request();
+    bench.pass(1);
+    let id = bench.request("call: unmute");
+    // Whether a connection broke before or after the request was taken can't be told.
+    bench.reply(id, timed_out());
+    assert_eq!(bench.events(), Vec::<String>::new());
 }
 
 #[test]

@@ -100,11 +100,14 @@ impl Operations {
         Some(self.pending.remove(at))
     }
 
-    /// No answer told whether it was begun: a result is awaited until `deadline`.
-    pub(super) fn doubt(&mut self, command: CommandId, deadline: Instant) {
-        if let Some(at) = self.find(|one| one.command == command) {
-            self.pending[at].deadline = deadline;
-        }
+    /// No answer told whether it was begun: a result is awaited until `deadline`, unless it is
+    /// here already; then this is false.
+    pub(super) fn doubt(&mut self, command: CommandId, deadline: Instant) -> bool {
+        let Some(at) = self.find(|one| one.command == command) else {
+            return false;
+        };
+        self.pending[at].deadline = deadline;
+        true
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

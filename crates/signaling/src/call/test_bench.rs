@@ -134,6 +134,7 @@ pub(super) fn describe(event: &CallEvent) -> String {
         CallEvent::CommandFailed { command, failure } => {
             format!("failed {}: {}", command.0, cause(failure))
         }
+        CallEvent::Doubted(id) => format!("doubted {}", id.0),
         CallEvent::TransferFailed { failure, .. } => format!("transfer failed: {}", cause(failure)),
         CallEvent::Muted(muted) => format!("muted {muted}"),
         CallEvent::Tone(tone) => format!("tone {}", tone.to_char().unwrap()),

@@ -1,7 +1,7 @@
 //! Commands on an established call: one request after the other, operations until they end.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ use crate::types::{CallId, CommsOperation, OperationStatus};
 
 /// So many commands wait for their turn at most.
 const MAX_WAITING: usize = 64;
+/// A burst of 5xx is not answered with another one.
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Commands waiting for their turn, and the one whose request is out.
 #[derive(Debug, Default)]
@@ -135,8 +137,8 @@ impl CallMachine {
         outcome: Result<Response, GraphError>,
     ) {
         let operation = self.lane.out.take().is_some_and(|out| out.operation);
-        let asked = outcome.as_ref().err().and_then(GraphError::retry_after);
-        self.lane.not_before = asked.map(|pause| now + pause);
+        let pause = outcome.as_ref().err().and_then(pause_after);
+        self.lane.not_before = pause.map(|pause| now + pause);
         if outcome.as_ref().is_err_and(GraphError::is_gone) {
             // Below the call it may be a participant, say, that is gone.
             self.lane.held = true;
@@ -149,7 +151,9 @@ impl CallMachine {
             Ok(Response::Operation(begun)) if operation => {
                 self.operation_answered(now, command, begun);
             }
-            Ok(_) if operation => self.operations.doubt(command, now + DOUBT_LIMIT),
+            Ok(_) if operation => {
+                self.operations.doubt(command, now + DOUBT_LIMIT);
+            }
             Ok(_) => self.events.push_back(CallEvent::Accepted(command)),
             Err(error) if operation => self.operation_failed(now, command, error),
             Err(error) => {
@@ -162,8 +166,13 @@ impl CallMachine {
     /// An operation that may have been started is awaited for a while; its mark tells it. One
     /// whose result came before the response is settled already.
     fn operation_failed(&mut self, now: Instant, command: CommandId, error: GraphError) {
+        let was_answered = error.status().is_some();
         match self.failure(now, error) {
-            Failure::Lost => self.operations.doubt(command, now + DOUBT_LIMIT),
+            Failure::Lost => {
+                if self.operations.doubt(command, now + DOUBT_LIMIT) && was_answered {
+                    self.events.push_back(CallEvent::Doubted(command));
+                }
+            }
             failure => {
                 if self.operations.drop(command).is_some() {
                     self.fail(command, failure);
@@ -266,6 +275,15 @@ impl CallMachine {
         let failed = CallEvent::CommandFailed { command, failure };
         self.events.push_back(failed);
     }
+}
+
+/// How long nothing is asked after an error: as long as Graph says, or for a moment if it has
+/// a fault.
+fn pause_after(error: &GraphError) -> Option<Duration> {
+    let faulty = error
+        .status()
+        .is_some_and(|status| status.is_server_error());
+    error.retry_after().or(faulty.then_some(FAULT_PAUSE))
 }
 
 fn work_request(id: &CallId, work: Command) -> Result<Request, CommandError> {
