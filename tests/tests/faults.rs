@@ -86,6 +86,32 @@ fn bursts_of_server_errors_are_outlasted() -> Result<(), Failure> {
     Ok(())
 }
 
+/// That nothing is asked again earlier than Graph said is the emulator's to judge: it would be
+/// one of the wrongs.
+#[test]
+fn throttled_requests_are_asked_again_when_graph_allows() -> Result<(), Failure> {
+    let told = json!({"kind": "status", "status": 429, "retryAfter": 4});
+    for fault in [told, json!({"kind": "status", "status": 429})] {
+        let mut caller = caller(1, "");
+        caller.acts[0].0 = Duration::from_secs(30);
+        let mut plan = Plan::calm(vec![caller]);
+        let throttled = ["answer", "subscribeToTone", "playPrompt"];
+        plan.faults = throttled.map(|asked| rule(asked, 1, &fault)).to_vec();
+        let outcome = play(plan)?;
+        all_served(&outcome, 1);
+        for (asked, taken) in throttled.into_iter().zip([202, 200, 200]) {
+            let refused = outcome.tally.of(&format!("{asked} 429"));
+            let taken = outcome.tally.of(&format!("{asked} {taken}"));
+            assert!(
+                refused == 1 && taken > 0,
+                "{asked} {refused} {taken}\n{}",
+                outcome.log
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Milliseconds from the first time that a request was answered with one status to the first
 /// time that it was with another.
 fn between(outcome: &Outcome, operation: &str, statuses: [u16; 2]) -> Option<u64> {
@@ -219,6 +245,43 @@ fn notifications_of_nobodys_calls_and_unknown_things_change_nothing() -> Result<
     );
     // A call that is none is not answered a second time, whatever else comes for it.
     assert_eq!(outcome.tally.of("answer 404"), 1, "{}", outcome.log);
+    Ok(())
+}
+
+/// Two keys have two prompts each beside the welcome: none was heard twice, none was lost.
+fn heard_once(outcome: &Outcome) {
+    all_served(outcome, 1);
+    assert_eq!(outcome.tally.of("playPrompt 200"), 5, "{}", outcome.log);
+}
+
+#[test]
+fn notifications_doubled_out_of_order_or_late_are_heard_once() -> Result<(), Failure> {
+    let faults = [
+        // What is held back comes behind the next one: nothing would come after all of them.
+        (json!({"kind": "reorder"}), "notification:operation", 1, 5),
+        (
+            json!({"kind": "duplicate", "copies": 3}),
+            "notification:*",
+            1_000,
+            5,
+        ),
+        (
+            json!({"kind": "delay", "ms": 2_000}),
+            "notification:*",
+            1_000,
+            10,
+        ),
+    ];
+    for (fault, of, times, stays) in faults {
+        let mut caller = caller(1, "11");
+        caller.acts[2].0 = Duration::from_secs(stays);
+        let mut plan = Plan::calm(vec![caller]);
+        plan.faults = vec![rule(of, times, &fault)];
+        let outcome = play(plan)?;
+        let kind = fault["kind"].as_str().unwrap_or_default();
+        assert!(outcome.tally.of(kind) > 0, "{kind}: {}", outcome.log);
+        heard_once(&outcome);
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use switchboard_media::event::Digit;
 use switchboard_media::prompt::Prompt;
 use switchboard_media::tone::{self, DtmfTone};
 use switchboard_media::wav;
+use switchboard_signaling::carrier::Http;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -104,7 +105,7 @@ async fn tones(keys: Zeroizing<String>, pause: Duration) -> Result<Sound, FetchE
 
 /// Fetches one file.
 pub(super) async fn sound(hub: &Hub, url: &Url) -> Result<Sound, FetchError> {
-    let bytes = tokio::time::timeout(TIMEOUT, download(hub, url))
+    let bytes = tokio::time::timeout(TIMEOUT, download(&hub.outside.http, url))
         .await
         .map_err(|_| FetchError::Unreachable)??;
     if !is_documented_format(&bytes) {
@@ -126,8 +127,7 @@ pub(super) async fn sound(hub: &Hub, url: &Url) -> Result<Sound, FetchError> {
     })
 }
 
-async fn download(hub: &Hub, url: &Url) -> Result<Zeroizing<Vec<u8>>, FetchError> {
-    let http = &hub.outside.http;
+async fn download(http: &Http, url: &Url) -> Result<Zeroizing<Vec<u8>>, FetchError> {
     let response = http.send(http.client().get(url.clone())).await;
     let mut response = response.map_err(|_| FetchError::Unreachable)?;
     if response.status() != StatusCode::OK {
@@ -173,8 +173,47 @@ fn is_documented_format(wav: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::super::Outside;
     use super::*;
+
+    /// A server that answers with this first, and then nothing but zeros, without end.
+    async fn endless(head: &'static str) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // What is asked for does not matter.
+            let _ = stream.read(&mut [0; 4_096]).await;
+            let _ = stream.write_all(head.as_bytes()).await;
+            while stream.write_all(&[0; 8_192]).await.is_ok() {}
+        });
+        format!("http://{address}/x.wav").parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn endless_long_and_moved_files_are_not_taken() {
+        let outside = Outside::network().unwrap();
+        for (head, expected) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", "larger than 10 MB"),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 10485761\r\n\r\n",
+                "larger than 10 MB",
+            ),
+            (
+                "HTTP/1.1 302 Found\r\nlocation: /y.wav\r\n\r\n",
+                "redirects are not followed",
+            ),
+        ] {
+            let url = endless(head).await;
+            let error = download(&outside.http, &url).await.unwrap_err().to_string();
+            assert!(error.contains(expected), "{head}: {error}");
+        }
+    }
 
     fn wav(tag: u16, channels: u16, rate: u32, bits: u16) -> Vec<u8> {
         let mut wav = b"RIFF\0\0\0\0WAVELIST\x03\0\0\0abc\0fmt \x10\0\0\0".to_vec();

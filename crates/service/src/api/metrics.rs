@@ -28,7 +28,7 @@ pub(super) async fn metrics(
 ) -> Result<Response, Problem> {
     let counts = api.store.counts().await?;
     let wake = api.store.next_wake().await?;
-    let text = text(counts, wake, api.clock.now());
+    let text = text(counts, wake, api.clock.now()) + &confinement(&api.sandbox);
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }
@@ -45,6 +45,16 @@ fn text(counts: Counts, wake: Option<Timestamp>, now: Timestamp) -> String {
          # TYPE switchboard_reminders_late_seconds gauge\n\
          switchboard_reminders_late_seconds {late:.3}\n",
         counts.waiting, counts.calling, counts.done
+    )
+}
+
+/// What the kernel forbids this instance, as a label: what is in it are words.
+fn confinement(sandbox: &str) -> String {
+    let layers = sandbox.replace(['\\', '"', '\n'], " ");
+    format!(
+        "# HELP switchboard_sandbox_info Which layers of the sandbox are in force.\n\
+         # TYPE switchboard_sandbox_info gauge\n\
+         switchboard_sandbox_info{{layers=\"{layers}\"}} 1\n"
     )
 }
 
@@ -74,5 +84,16 @@ mod tests {
         "#);
         assert!(text(counts, Some(now + 1.hours()), now).ends_with("_seconds 0.000\n"));
         assert!(text(counts, None, now).ends_with("_seconds 0.000\n"));
+    }
+
+    #[test]
+    fn the_layers_in_force_are_told() {
+        insta::assert_snapshot!(confinement("confined: memory on, files off"), @r#"
+        # HELP switchboard_sandbox_info Which layers of the sandbox are in force.
+        # TYPE switchboard_sandbox_info gauge
+        switchboard_sandbox_info{layers="confined: memory on, files off"} 1
+        "#);
+        let info = confinement("a \"b\\c\n");
+        assert!(info.ends_with("{layers=\"a  b c \"} 1\n"), "{info}");
     }
 }

@@ -29,6 +29,15 @@ impl Request {
         }
     }
 
+    /// Whether the client may send it again by itself.
+    pub(super) fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Call(request) => request.repeatable,
+            Self::Operation(request) => request.repeatable,
+            Self::Plain(request) => request.repeatable,
+        }
+    }
+
     /// The path below Graph's base address.
     pub fn path(&self) -> &str {
         match self {

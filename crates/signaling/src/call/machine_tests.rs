@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::call::test_bench::*;
+use crate::types::{MediaPrompt, PlayPromptRequest, Prompt};
 
 #[test]
 fn nothing_follows_the_end() {
@@ -209,12 +210,16 @@ fn a_result_may_overtake_its_response() {
     bench.reply(id, operation_reply("o1", "command-2", "running"));
     bench.pass(3600);
     assert!(bench.events().is_empty());
-    // One whose end is known is not in doubt, whatever the response says.
+}
+
+#[test]
+fn what_has_ended_is_in_no_doubt_whatever_the_response_says() {
+    let mut bench = Bench::established();
     bench.command(Command::Mute).unwrap();
     let id = bench.request("call: mute");
-    bench.notify(operation("o2", "command-3", "completed"));
+    bench.notify(operation("o2", "command-2", "completed"));
     bench.reply(id, status(502));
-    assert_eq!(bench.events(), ["muted true", "completed 3"]);
+    assert_eq!(bench.events(), ["muted true", "completed 2"]);
 }
 
 #[test]
@@ -337,6 +342,37 @@ fn what_waits_is_not_sent_before_graph_allows() {
     bench.no_request();
     bench.pass(1);
     bench.request("call: unmute");
+}
+
+#[test]
+fn what_graph_is_too_busy_for_is_asked_again_in_its_turn() {
+    let mut bench = Bench::established();
+    bench.command(transfer()).unwrap();
+    let prompt = Prompt::Media(MediaPrompt::new("https://bot.example/hello.wav", None));
+    let play = PlayPromptRequest {
+        prompts: Some(vec![prompt]),
+        ..PlayPromptRequest::default()
+    };
+    bench.command(Command::PlayPrompt(play)).unwrap();
+    for pause in [4, 1, 2] {
+        let id = bench.request("call: transfer");
+        // Without a time it is a second.
+        bench.reply(id, throttled(429, (pause > 1).then_some(pause)));
+        assert_eq!(bench.events(), Vec::<String>::new());
+        bench.pass(pause - 1);
+        bench.no_request();
+        bench.pass(1);
+    }
+    let id = bench.request("call: transfer");
+    bench.reply(id, throttled(429, Some(4)));
+    assert_eq!(bench.events(), ["transfer failed: refused"]);
+    bench.pass(4);
+    let id = bench.request("call: playPrompt");
+    bench.reply(id, throttled(429, None));
+    bench.pass(1);
+    let id = bench.request("call: playPrompt");
+    bench.reply(id, operation_reply("7", "command-3", "completed"));
+    assert_eq!(bench.events(), ["completed 3"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::command::{Command, CommandError, CommandId};
@@ -19,6 +20,10 @@ use crate::types::{CallId, CommsOperation, OperationStatus};
 const MAX_WAITING: usize = 64;
 /// A burst of 5xx is not answered with another one.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
+/// So often a request is sent again that Graph was too busy to take.
+const REPEATS: u32 = 3;
+/// What Graph wants to hear of after a longer pause than this, nobody waits for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Commands waiting for their turn, and the one whose request is out.
 #[derive(Debug, Default)]
@@ -39,17 +44,18 @@ impl Lane {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Out {
-    command: CommandId,
+    job: Job,
     operation: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Job {
     command: CommandId,
     request: Request,
     mutes: Mutes,
+    repeats: u32,
 }
 
 impl Job {
@@ -58,6 +64,7 @@ impl Job {
             command,
             request,
             mutes: None,
+            repeats: 0,
         }
     }
 }
@@ -91,6 +98,7 @@ impl CallMachine {
             command,
             request,
             mutes,
+            repeats: 0,
         })
     }
 
@@ -115,19 +123,20 @@ impl CallMachine {
             return;
         }
         self.lane.not_before = None;
-        let Some(mut job) = self.lane.waiting.pop_front() else {
+        let Some(job) = self.lane.waiting.pop_front() else {
             return;
         };
         let command = job.command;
         let mut operation = false;
-        if let Request::Operation(request) = &mut job.request {
+        let mut sent = job.request.clone();
+        if let Request::Operation(request) = &mut sent {
             operation = true;
             let context = mark(request, command);
             let deadline = now + self.config.response_within + DOUBT_LIMIT;
             self.operations.begin(command, context, job.mutes, deadline);
         }
-        self.lane.out = Some(Out { command, operation });
-        self.send(now, Purpose::Work(command), job.request);
+        self.lane.out = Some(Out { job, operation });
+        self.send(now, Purpose::Work(command), sent);
     }
 
     pub(super) fn worked(
@@ -136,9 +145,15 @@ impl CallMachine {
         command: CommandId,
         outcome: Result<Response, GraphError>,
     ) {
-        let operation = self.lane.out.take().is_some_and(|out| out.operation);
+        let out = self.lane.out.take();
+        let operation = out.as_ref().is_some_and(|out| out.operation);
         let pause = outcome.as_ref().err().and_then(pause_after);
         self.lane.not_before = pause.map(|pause| now + pause);
+        if let (Some(out), Err(error)) = (out, &outcome)
+            && is_worth_repeating(&out.job, error)
+        {
+            return self.repeat(out.job);
+        }
         if outcome.as_ref().is_err_and(GraphError::is_gone) {
             // Below the call it may be a participant, say, that is gone.
             self.lane.held = true;
@@ -161,6 +176,13 @@ impl CallMachine {
                 self.fail(command, failure);
             }
         }
+    }
+
+    /// It was not done: it is the first to be sent after the pause.
+    fn repeat(&mut self, mut job: Job) {
+        self.operations.drop(job.command);
+        job.repeats += 1;
+        self.lane.waiting.push_front(job);
     }
 
     /// An operation that may have been started is awaited for a while; its mark tells it. One
@@ -261,7 +283,7 @@ impl CallMachine {
         let pending = self.operations.take();
         let pending = pending.into_iter().map(|one| one.command);
         let out = self.lane.out.take().filter(|out| !out.operation);
-        let out = out.map(|out| out.command);
+        let out = out.map(|out| out.job.command);
         let open: Vec<_> = pending.chain(out).chain(waiting).collect();
         for command in open {
             if !self.is_transfer(command) {
@@ -277,12 +299,20 @@ impl CallMachine {
     }
 }
 
+/// Whether Graph refused a job for now alone, and not for long. What can be sent again
+/// without harm was already, by the client.
+fn is_worth_repeating(job: &Job, error: &GraphError) -> bool {
+    let throttled = error.status() == Some(StatusCode::TOO_MANY_REQUESTS);
+    let is_short = error.retry_after().is_none_or(|pause| pause <= PATIENCE);
+    throttled && is_short && job.repeats < REPEATS && !job.request.is_repeatable()
+}
+
 /// How long nothing is asked after an error: as long as Graph says, or for a moment if it has
-/// a fault.
+/// a fault or is too busy.
 fn pause_after(error: &GraphError) -> Option<Duration> {
     let faulty = error
         .status()
-        .is_some_and(|status| status.is_server_error());
+        .is_some_and(|status| status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS);
     error.retry_after().or(faulty.then_some(FAULT_PAUSE))
 }
 

@@ -162,6 +162,25 @@ impl axum::body::HttpBody for Unread {
 }
 
 #[tokio::test]
+async fn a_flood_of_strangers_keeps_nobody_out() {
+    let mut bench = Bench::new().await;
+    let stranger = NEXT.token(&claims(SystemTime::now()));
+    let stranger = format!("Bearer {stranger}");
+    for number in 0..500 {
+        let request = match number % 2 {
+            0 => unsigned(),
+            _ => unsigned().header(AUTHORIZATION, &stranger),
+        };
+        assert_eq!(bench.status(request, body(&[state("incoming")])).await, 401);
+        if number % 50 == 0 {
+            let told = body(&[state("established")]);
+            assert_eq!(bench.status(signed(), told).await, 202);
+        }
+    }
+    assert_eq!(bench.received(), vec![CallState::Established; 10]);
+}
+
+#[tokio::test]
 async fn the_other_methods_are_refused() {
     let bench = Bench::new().await;
     let request = Request::get("/calls");

@@ -286,6 +286,19 @@ fn a_wrong_certificate_is_refused_in_both_roles() {
     assert_ne!(call.bot.link.state(), State::Connected);
 }
 
+/// Made for the call, in memory, and gone with it.
+#[test]
+fn no_two_calls_have_the_same_certificate() {
+    let fingerprint = || {
+        let offer = Ours::new(address(CALLER)).unwrap().offer(Codec::Opus, 0);
+        let line = offer
+            .lines()
+            .find(|line| line.starts_with("a=fingerprint:"));
+        line.unwrap().to_owned()
+    };
+    assert_ne!(fingerprint(), fingerprint());
+}
+
 #[test]
 fn wrong_passwords_never_validate_an_address() {
     let mut call = Call::tampered(|offer, answer| {
