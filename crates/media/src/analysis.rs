@@ -5,8 +5,9 @@ mod keys;
 use crate::codec::RATE;
 use crate::dtmf::{Detector, Rate};
 use crate::event::{DigitSource, MediaEvent};
-use crate::level::{Levels, Meter};
+use crate::level::Meter;
 use crate::rtp::RtpHeader;
+use crate::said::Said;
 use crate::silero::Silero;
 use crate::telephone_event::TelephoneEvents;
 use crate::vad::{Mask, SpeechConfig, SpeechEvent, Vad, VadEvent};
@@ -126,9 +127,14 @@ impl Analyzer {
         self.together = true;
     }
 
-    /// 20 ms of these levels are said to whoever is heard.
-    pub(crate) fn said(&mut self, levels: &Levels) {
-        self.vad.said(levels);
+    /// As of [`Vad`].
+    pub(crate) fn guard_echo(&mut self) {
+        self.vad.guard_echo();
+    }
+
+    /// 20 ms are said to whoever is heard.
+    pub(crate) fn said(&mut self, said: &Said) {
+        self.vad.said(said);
     }
 
     /// The network, if a frame waits for it.

@@ -2,7 +2,14 @@
 //! vector unit could be used. Inlined, so that they are made of the vector instructions
 //! that whoever calls them was compiled for.
 
+use fearless_simd::prelude::*;
+use fearless_simd::{Simd, f32x16};
+
 const LANES: usize = 8;
+/// Sums that [`products`] makes at once.
+pub(crate) const PRODUCTS: usize = 16;
+/// Chains of additions that don't wait for each other.
+const CHAINS: usize = 4;
 
 /// Sum of products; what one is longer than the other is left out.
 #[inline(always)]
@@ -51,6 +58,21 @@ pub(crate) fn least(values: &[f32]) -> f32 {
     }
     let all = least.iter().chain(rest).copied();
     all.fold(f32::INFINITY, less)
+}
+
+/// Sums of products of `signal` (of a multiple of four samples) with `other`, shifted by
+/// each lane's number.
+#[inline(always)]
+pub(crate) fn products<S: Simd>(simd: S, signal: &[f32], other: &[f32]) -> f32x16<S> {
+    let mut sums = [f32x16::splat(simd, 0.0); CHAINS];
+    let (chunks, _) = signal.as_chunks::<CHAINS>();
+    for (n, chunk) in chunks.iter().enumerate() {
+        for (chain, (sum, x)) in sums.iter_mut().zip(chunk).enumerate() {
+            let shifted = &other[n * CHAINS + chain..][..PRODUCTS];
+            *sum = f32x16::from_slice(simd, shifted).mul_add(*x, *sum);
+        }
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 #[cfg(test)]

@@ -1,17 +1,12 @@
 //! The meter: how loud a leg is, ten times a second.
 
 use crate::codec::RATE;
-use crate::lanes::energy;
 
 /// Samples measured at once: 100 ms.
 const SPAN: u32 = RATE / 10;
 /// The scale's ends in dBov (RFC 6464 §3).
 const MIN: f32 = -127.0;
 const MAX: f32 = 0.0;
-/// Levels of a frame of 20 ms, each of 4 ms of it: half decibels below full scale.
-pub(crate) type Levels = [u8; 5];
-/// Levels of silence.
-pub(crate) const SILENT: Levels = [254; 5];
 /// Louder than eight times full scale is not audio.
 const ABSURD: f32 = 8.0;
 
@@ -47,21 +42,6 @@ impl Meter {
     }
 }
 
-/// A frame's levels; of any rate.
-pub(crate) fn levels(frame: &[f32]) -> Levels {
-    let part = (frame.len() / SILENT.len()).max(1);
-    let mut levels = SILENT;
-    for (level, part) in levels.iter_mut().zip(frame.chunks_exact(part)) {
-        *level = (-2.0 * dbov(f64::from(energy(part)) / part.len() as f64)) as u8;
-    }
-    levels
-}
-
-/// The mean square that a level stands for.
-pub(crate) fn power(level: u8) -> f32 {
-    10f32.powf(-f32::from(level) / 20.0)
-}
-
 fn dbov(power: f64) -> f32 {
     (10.0 * power.max(1e-13).log10()).clamp(MIN.into(), MAX.into()) as f32
 }
@@ -88,16 +68,6 @@ mod tests {
             assert_eq!(levels.len(), 10);
             assert!(levels.iter().all(|level| (level + 3.01).abs() < 0.01));
         }
-    }
-
-    #[test]
-    fn a_frames_levels_follow_its_sound_within_half_a_decibel() {
-        let frame: Vec<f32> = (0..960)
-            .map(|n| [0.0, 1.0, 0.1, 0.01, 2.0][n / 192])
-            .collect();
-        assert_eq!(super::levels(&frame), [254, 0, 40, 80, 0]);
-        assert!((power(40) - 0.01).abs() < 1e-6);
-        assert_eq!(super::levels(&[]), SILENT);
     }
 
     #[test]

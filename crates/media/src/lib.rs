@@ -27,6 +27,7 @@ pub mod prompt;
 pub mod receive;
 pub mod resample;
 pub mod rtp;
+mod said;
 pub mod silero;
 /// What [`flag`] is made of; its test has it of other stuff.
 mod sync {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use crate::codec::Codec;
 use crate::event::{Digit, MediaEvent, PlayId};
-use crate::level::Levels;
 use crate::prompt::Prompt;
 use crate::receive::TelephoneEventFormat;
 use crate::rtp::RtpHeader;
+use crate::said::Said;
 
 /// Duration of a frame in ms.
 const FRAME_MS: u32 = 20;
@@ -133,10 +133,10 @@ impl Playout {
         self.playing.as_ref().map(|playing| playing.id)
     }
 
-    /// Levels of what the last frame said of a prompt, if it did.
-    pub(crate) fn said(&self) -> Option<&Levels> {
+    /// What the last frame said of a prompt, if it did.
+    pub(crate) fn said(&self) -> Option<&Said> {
         let playing = self.playing.as_ref().filter(|_| self.pressing.is_none())?;
-        playing.prompt.levels(playing.next.checked_sub(1)?)
+        playing.prompt.said(playing.next.checked_sub(1)?)
     }
 
     /// Moves time on by 20 ms and hands out the packet for it, if there is one:

@@ -11,8 +11,8 @@ use crate::codec::{
     Codec, Decoder, Encoder, EncoderError, MAX_FRAME, MAX_PACKET, OPUS_CLOCK, OpusError, RATE,
     SPEECH_FRAME, SpeechEncoder,
 };
-use crate::level::{Levels, levels};
 use crate::resample::{self, ResampleError};
+use crate::said::{Said, Slow};
 use crate::wav::{self, WavError};
 
 /// Longest prompt accepted.
@@ -45,8 +45,8 @@ pub struct Prompt {
     g722: OnceLock<Packets>,
     pcmu: OnceLock<Packets>,
     pcma: OnceLock<Packets>,
-    /// Of each packet.
-    levels: Zeroizing<Vec<Levels>>,
+    /// What each packet says, for those who guard against its echo: 8 kB/s.
+    said: Zeroizing<Vec<Said>>,
 }
 
 /// A prompt in one codec.
@@ -92,7 +92,7 @@ impl Prompt {
             g722: OnceLock::new(),
             pcmu: OnceLock::new(),
             pcma: OnceLock::new(),
-            levels: Zeroizing::new(signal.chunks(rate_out as usize / 50).map(levels).collect()),
+            said: said(&resample::to_16k(rate_out, &signal)?),
         }))
     }
 
@@ -120,9 +120,9 @@ impl Prompt {
         }
     }
 
-    /// Levels of the packet at `index`; `None` past the last sound.
-    pub(crate) fn levels(&self, index: usize) -> Option<&Levels> {
-        self.levels.get(index)
+    /// What the packet at `index` says; `None` past the last sound.
+    pub(crate) fn said(&self, index: usize) -> Option<&Said> {
+        self.said.get(index)
     }
 
     /// Encodes the prompt for `codec` unless that was done before: once for all calls, in
@@ -185,6 +185,11 @@ impl std::fmt::Debug for Prompt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Prompt(_)")
     }
+}
+
+fn said(signal: &[f32]) -> Zeroizing<Vec<Said>> {
+    let (mut slow, frames) = (Slow::new(), signal.chunks(SPEECH_FRAME));
+    Zeroizing::new(frames.map(|frame| slow.say(frame)).collect())
 }
 
 /// Encodes samples of the encoder's rate, with enough silence after them that the

@@ -17,9 +17,9 @@ use crate::analysis::AnalyzerConfig;
 use crate::codec::OpusError;
 use crate::event::MediaEvent;
 use crate::jitter::{JitterBuffer, Pulled, Pushed};
-use crate::level::Levels;
 use crate::resample::ResampleError;
 use crate::rtp::RtpHeader;
+use crate::said::Said;
 use crate::silero::Silero;
 use hearing::{Hearing, Sink};
 use thiserror::Error;
@@ -256,9 +256,14 @@ impl Receiver {
         self.hearing.leave_frames();
     }
 
-    /// 20 ms of these levels are said to whoever is heard: their echo is no speech.
-    pub(crate) fn said(&mut self, levels: &Levels) {
-        self.hearing.said(levels);
+    /// As of [`Vad`](crate::vad::Vad).
+    pub(crate) fn guard_echo(&mut self) {
+        self.hearing.guard_echo();
+    }
+
+    /// 20 ms are said to whoever is heard.
+    pub(crate) fn said(&mut self, said: &Said) {
+        self.hearing.said(said);
     }
 
     /// The network of speech, if a frame waits for it.

@@ -8,11 +8,11 @@ mod segment;
 pub use segment::{SpeechConfig, SpeechConfigError, SpeechEvent};
 
 use cues::Ear;
-use echo::{Guard, STEPS};
+use echo::Guard;
 use frames::Frames;
 use segment::Segmenter;
 
-use crate::level::Levels;
+use crate::said::{STEP, Said};
 use crate::silero::Silero;
 
 /// Duration of a frame of probability in milliseconds.
@@ -54,7 +54,7 @@ pub struct Vad {
     frames: Frames,
     ear: Ear,
     segmenter: Segmenter,
-    guard: Guard,
+    guard: Option<Guard>,
     count: u64,
     /// What else was in the frame that waits to be heard.
     waiting: Option<Mask>,
@@ -67,7 +67,7 @@ impl Vad {
             frames: Frames::new(),
             ear: Ear::new(),
             segmenter: Segmenter::new(config),
-            guard: Guard::new(),
+            guard: None,
             count: 0,
             waiting: None,
         }
@@ -118,22 +118,32 @@ impl Vad {
         let t_ms = self.count * FRAME_MS;
         self.count += 1;
         sink(VadEvent::Frame { t_ms, p });
-        let mut end = t_ms / SLICE_MS * STEPS as u64;
+        let mut end = t_ms / SLICE_MS * echo::SLOW as u64;
         for slice in frame.as_chunks::<SLICE>().0 {
             let mut cues = self.ear.slice(slice);
-            end += STEPS as u64;
-            cues.echo = self.guard.is_echo(cues.level, cues.above, end);
+            end += echo::SLOW as u64;
+            if let Some(guard) = &mut self.guard {
+                let sound = segment::sound(p, cues);
+                cues.echo = guard.is_echo(self.ear.slow(), sound, end);
+            }
             if let Some(event) = self.segmenter.push(p, cues, mask) {
                 sink(VadEvent::Speech(event));
             }
         }
     }
 
-    /// 20 ms of these levels are said to whoever is heard: their echo is no speech.
-    pub(crate) fn said(&mut self, levels: &Levels) {
+    /// From now on the echo of what is [`said`](Self::said) is no speech. Allocates.
+    pub(crate) fn guard_echo(&mut self) {
+        self.guard = Some(Guard::new());
+    }
+
+    /// 20 ms are said to whoever is heard.
+    pub(crate) fn said(&mut self, said: &Said) {
         let frames = self.count + u64::from(self.waiting.is_some());
         let samples = frames as usize * frames::FRAME + self.frames.filled();
-        self.guard.said(levels, (samples * STEPS / SLICE) as u64);
+        if let Some(guard) = &mut self.guard {
+            guard.said(said, (samples / STEP) as u64);
+        }
     }
 
     /// What follows is somebody else's voice.

@@ -224,6 +224,7 @@ async fn start(
             port: settings.media.port,
             live: true,
             vad_frames: settings.engine.is_some(),
+            guard_echo: settings.media.guard_echo,
             speakers: settings.media.speakers,
             ..TransportConfig::default()
         },

@@ -56,6 +56,7 @@ pub(crate) fn open(
             vad_frames: config.vad_frames,
             live: config.live,
             hear: config.hear,
+            guard_echo: config.guard_echo,
             comfort_silence: false,
             linear_payload_type: Some(LINEAR),
             telephone_events: [Some(event), None],

@@ -63,6 +63,9 @@ pub struct TransportConfig {
     pub live: bool,
     /// Whether sessions hear. `false` for callers that only speak.
     pub hear: bool,
+    /// Whether the echo of what a session says is no speech of whom it hears
+    /// ([`LegConfig::guard_echo`]); not in lines of single speakers.
+    pub guard_echo: bool,
     /// Codecs that are taken, the best first: an answer names the first of them that was
     /// offered, an offer the first of all. None twice.
     pub codecs: &'static [Codec],
@@ -82,6 +85,7 @@ impl Default for TransportConfig {
             vad_frames: false,
             live: false,
             hear: true,
+            guard_echo: false,
             codecs: &sdp::CODECS,
             speakers: 0,
         }
@@ -226,12 +230,14 @@ impl Transport {
             vad_frames,
             live,
             hear,
+            guard_echo,
             ..
         } = self.config;
         let config = LegConfig {
             vad_frames,
             live,
             hear,
+            guard_echo,
             ..negotiated.leg_config(ours.ssrc)
         };
         let codec = negotiated.codec;

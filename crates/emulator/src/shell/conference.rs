@@ -41,7 +41,7 @@ pub(super) enum Order {
     /// Somebody is in; without audio it can be played to the others.
     Join {
         seat: u32,
-        audio: Option<LiveAudio>,
+        audio: Option<Box<LiveAudio>>,
         /// Lines for single speakers beside the mix.
         speakers: Vec<LiveAudio>,
     },
@@ -209,7 +209,7 @@ impl Mix {
                 seat,
                 audio,
                 speakers,
-            } => self.join(seat, audio, speakers),
+            } => self.join(seat, audio.map(|audio| *audio), speakers),
             Order::Leave { seat } => self.leave(seat),
             Order::Mute { seat, muted } => {
                 if let Some(member) = self.members.get_mut(&seat) {

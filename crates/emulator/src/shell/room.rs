@@ -365,7 +365,8 @@ impl RoomMedia {
         if !self.legs.contains_key(&seat) {
             return false;
         }
-        let (audio, speakers) = (session.take_live(), session.take_speakers());
+        let audio = session.take_live().map(Box::new);
+        let speakers = session.take_speakers();
         self.order(Order::Join {
             seat,
             audio,

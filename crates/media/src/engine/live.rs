@@ -15,8 +15,8 @@ use super::leg::Shared;
 use super::slot::{Slot, SlotReceiver, SlotSender, slots};
 use super::stats::{LegCounters, count};
 use crate::codec::{Codec, EncoderError, MAX_PACKET, OpusError, RATE, SPEECH_FRAME, SpeechEncoder};
-use crate::level::{Levels, SILENT, levels};
 use crate::rtp::RtpHeader;
+use crate::said::{Said, Slow};
 
 /// Samples of a piece of audio, either way: 20 ms at 16 kHz.
 pub const LIVE_FRAME: usize = SPEECH_FRAME;
@@ -24,6 +24,8 @@ pub const LIVE_FRAME: usize = SPEECH_FRAME;
 const HEARD: usize = 32;
 /// Packets that wait to be sent: 640 ms, then [`Voice::say`] refuses.
 const SPOKEN: usize = 32;
+/// Bytes before a packet that tell what it says.
+const HEAD: usize = size_of::<Said>();
 /// Packets that must wait before live audio begins, so that a speaker who is a
 /// little late leaves no hole.
 const HEAD_START: usize = 2;
@@ -50,7 +52,8 @@ pub struct Voice {
     encoder: SpeechEncoder,
     /// Whose audio it is, if it says so.
     source: Option<u32>,
-    /// A frame's levels, then the frame encoded.
+    slow: Slow,
+    /// What a frame says ([`Said`]), then the frame encoded.
     packet: Zeroizing<Vec<u8>>,
     shared: Arc<Shared>,
 }
@@ -91,7 +94,7 @@ pub(super) struct LiveEnds {
 
 /// A frame of live audio.
 pub(super) struct Spoken<'a> {
-    pub(super) levels: &'a Levels,
+    pub(super) said: &'a Said,
     pub(super) packet: &'a [u8],
     /// Whose it is, if it says so.
     pub(super) source: Option<u32>,
@@ -99,9 +102,9 @@ pub(super) struct Spoken<'a> {
 
 impl<'a> Spoken<'a> {
     fn of(slot: &'a Slot) -> Option<Self> {
-        let (levels, packet) = slot.payload().split_first_chunk()?;
+        let (head, packet) = slot.payload().split_at_checked(HEAD)?;
         Some(Self {
-            levels,
+            said: head.as_chunks().0.first_chunk()?,
             packet,
             source: slot.header.csrc,
         })
@@ -144,7 +147,8 @@ pub(super) fn live(
             packets,
             encoder: SpeechEncoder::new(codec)?,
             source: None,
-            packet: Zeroizing::new(vec![0; SILENT.len() + MAX_PACKET]),
+            slow: Slow::new(),
+            packet: Zeroizing::new(vec![0; HEAD + MAX_PACKET]),
             shared: Arc::clone(shared),
         },
     };
@@ -235,9 +239,9 @@ impl Voice {
         if !self.packets.has_room() || self.shared.hush.is_up() {
             return Err(VoiceError::Full);
         }
-        let (head, packet) = self.packet.split_at_mut(SILENT.len());
-        head.copy_from_slice(&levels(frame));
-        let len = SILENT.len() + self.encoder.encode(frame, packet)?;
+        let (head, packet) = self.packet.split_at_mut(HEAD);
+        head.copy_from_slice(self.slow.say(frame).as_flattened());
+        let len = HEAD + self.encoder.encode(frame, packet)?;
         let header = RtpHeader {
             csrc: self.source,
             ..RtpHeader::default()

@@ -17,10 +17,10 @@ use super::stats::{LegCounters, count};
 use super::{EngineError, LegConfig};
 use crate::analysis::AnalyzerConfig;
 use crate::event::{MediaEvent, PlayId};
-use crate::level::SILENT;
 use crate::playout::{Playout, PlayoutConfig};
 use crate::receive::{Format, Formats, Receiver, ReceiverConfig};
 use crate::rtp::RtpHeader;
+use crate::said::SILENT;
 use crate::silero::Silero;
 
 /// Packets taken from the network per tick.
@@ -102,6 +102,10 @@ impl Pipeline {
         })?;
         let events = config.telephone_events.iter().copied().flatten();
         receiver.leave_frames();
+        let guards = config.guard_echo && config.hear;
+        if guards {
+            receiver.guard_echo();
+        }
         if config.sources {
             receiver.tell_sources();
         }
@@ -123,7 +127,7 @@ impl Pipeline {
             taken: None,
             deaf: !config.hear,
             source: None,
-            guards: config.guard_echo && config.hear,
+            guards,
             waker,
             shared,
             counters,
@@ -320,7 +324,7 @@ impl Pipeline {
                 };
                 let packet = live.as_ref().map(|live| live.packet);
                 playout.frame(packet, &mut send, &mut event);
-                let said = playout.said().or(live.as_ref().map(|live| live.levels));
+                let said = playout.said().or(live.as_ref().map(|live| live.said));
                 if *guards {
                     receiver.said(said.unwrap_or(&SILENT));
                 }

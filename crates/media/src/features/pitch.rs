@@ -7,12 +7,12 @@
 //! last frame's (so that a voice does not jump by octaves).
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, f32x16};
+use fearless_simd::{Level, Simd, dispatch};
 use zeroize::Zeroize;
 
 use super::HOP;
 use super::framer::Framer;
-use crate::lanes;
+use crate::lanes::{self, PRODUCTS};
 
 const RATE: f32 = super::RATE as f32;
 /// Lowest F0 in Hz.
@@ -30,12 +30,8 @@ const COARSE: usize = 160;
 const TAPS: usize = 16;
 const COARSE_FRAME: usize = (COARSE + MAX_LAG).next_multiple_of(8);
 const FRAME: usize = COARSE_FRAME * STEP + TAPS;
-/// Lags looked at together, each in a lane of its own.
-const LANES: usize = 16;
 /// Vectors of lags in the coarse search.
-const BLOCKS: usize = (MAX_LAG + 1 - MIN_LAG).div_ceil(LANES);
-/// Sums of a lag, so that an addition need not wait for the one before.
-const CHAINS: usize = 4;
+const BLOCKS: usize = (MAX_LAG + 1 - MIN_LAG).div_ceil(PRODUCTS);
 /// Lags around the coarse one that are looked at again.
 const NEAR: usize = STEP + 1;
 /// What an octave of lag costs a peak.
@@ -183,11 +179,11 @@ impl Search {
 /// The normalised square difference function of all lags, −1…1.
 #[inline(always)]
 fn correlate<S: Simd>(simd: S, signal: &[f32], scores: &mut [f32]) {
-    let mut products = [0.0; BLOCKS * LANES];
+    let mut products = [0.0; BLOCKS * PRODUCTS];
     for block in 0..BLOCKS {
-        let shifted = &signal[MIN_LAG + block * LANES..];
-        let sums = products_of(simd, &signal[..COARSE], shifted);
-        sums.store_slice(&mut products[block * LANES..][..LANES]);
+        let shifted = &signal[MIN_LAG + block * PRODUCTS..];
+        let sums = lanes::products(simd, &signal[..COARSE], shifted);
+        sums.store_slice(&mut products[block * PRODUCTS..][..PRODUCTS]);
     }
     let head = lanes::energy(&signal[..COARSE]);
     let mut shifted = head;
@@ -199,20 +195,6 @@ fn correlate<S: Simd>(simd: S, signal: &[f32], scores: &mut [f32]) {
             scores[lag] = 2.0 * product / (head + shifted).max(f32::MIN_POSITIVE);
         }
     }
-}
-
-/// Sums of products of `signal` with `other`, shifted by each lane's number.
-#[inline(always)]
-fn products_of<S: Simd>(simd: S, signal: &[f32], other: &[f32]) -> f32x16<S> {
-    let mut sums = [f32x16::splat(simd, 0.0); CHAINS];
-    let (chunks, _) = signal.as_chunks::<CHAINS>();
-    for (n, chunk) in chunks.iter().enumerate() {
-        for (chain, (sum, x)) in sums.iter_mut().zip(chunk).enumerate() {
-            let shifted = &other[n * CHAINS + chain..][..LANES];
-            *sum = f32x16::from_slice(simd, shifted).mul_add(*x, *sum);
-        }
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 /// The best peak's lag; `None` when the frame is too quiet or has none.
@@ -244,8 +226,8 @@ fn refine<S: Simd>(simd: S, audio: &[f32], lag: f32) -> Pitch {
     const LENGTH: usize = COARSE * STEP;
     let middle = (lag * STEP as f32).round() as usize;
     let first = middle - NEAR;
-    let mut near = [0.0; LANES];
-    products_of(simd, &audio[..LENGTH], &audio[first..]).store_slice(&mut near);
+    let mut near = [0.0; PRODUCTS];
+    lanes::products(simd, &audio[..LENGTH], &audio[first..]).store_slice(&mut near);
     let mean = lanes::sum(audio) / audio.len() as f32;
     let head = lanes::energy(&audio[..LENGTH]);
     let mut power = lanes::energy(&audio[first..][..LENGTH]);

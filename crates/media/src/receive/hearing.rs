@@ -12,9 +12,9 @@ use crate::codec::{
 };
 use crate::event::MediaEvent;
 use crate::jitter::Packet;
-use crate::level::Levels;
 use crate::resample::Stream;
 use crate::rtp::RtpHeader;
+use crate::said::Said;
 use crate::silero::Silero;
 
 /// Loss concealed by extrapolation: 100 ms. Longer gaps go on as silence, as
@@ -350,8 +350,12 @@ impl Hearing {
         self.analyzer.leave_frames();
     }
 
-    pub(super) fn said(&mut self, levels: &Levels) {
-        self.analyzer.said(levels);
+    pub(super) fn guard_echo(&mut self) {
+        self.analyzer.guard_echo();
+    }
+
+    pub(super) fn said(&mut self, said: &Said) {
+        self.analyzer.said(said);
     }
 
     pub(super) fn network(&mut self) -> Option<&mut Silero> {

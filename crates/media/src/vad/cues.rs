@@ -2,23 +2,17 @@
 //! what was there before, and whether it is only one or two steady tones (dial
 //! tone, busy tone, a key) which no voice is.
 
-use std::f32::consts::PI;
-
 use zeroize::Zeroize;
 
 use super::SLICE;
+use super::echo::SLOW;
 use crate::lanes::{dot, energy, least};
+use crate::said::Slow;
 
 /// Slices over which the quietest is the floor: some 2.5 s.
 const REMEMBERED: usize = 40_000 / SLICE;
 /// Digital silence is no floor: what is below is not heard anyway.
 const MIN_FLOOR: f32 = -65.0;
-/// Decimation of the band in which tones are looked for: 4 kHz.
-const STEP: usize = 4;
-/// Length of the decimator.
-const TAPS: usize = 32;
-/// Its cut-off in cycles per sample: 1 800 Hz.
-const CUTOFF: f32 = 1_800.0 / 16_000.0;
 /// Samples at 4 kHz that must be tones: 12 ms.
 const WINDOW: usize = 48;
 /// Two tones are predicted from four samples.
@@ -42,10 +36,9 @@ pub(super) struct Cues {
 pub(super) struct Ear {
     levels: Box<[f32; REMEMBERED]>,
     at: usize,
-    taps: [f32; TAPS],
-    /// The end of the last slice and this one, for the decimator.
-    audio: Box<[f32; TAPS + SLICE]>,
-    slow: Box<[f32; WINDOW + ORDER]>,
+    slowing: Slow,
+    /// The last slice at 4 kHz.
+    slow: Box<[f32; SLOW]>,
 }
 
 impl Ear {
@@ -53,9 +46,8 @@ impl Ear {
         Self {
             levels: Box::new([f32::INFINITY; REMEMBERED]),
             at: 0,
-            taps: lowpass(),
-            audio: Box::new([0.0; TAPS + SLICE]),
-            slow: Box::new([0.0; WINDOW + ORDER]),
+            slowing: Slow::new(),
+            slow: Box::new([0.0; SLOW]),
         }
     }
 
@@ -65,43 +57,26 @@ impl Ear {
         self.levels[self.at] = level.max(MIN_FLOOR);
         self.at = (self.at + 1) % REMEMBERED;
         let floor = least(&self.levels[..]);
-        self.decimate(slice);
+        self.slowing.push(slice, &mut self.slow[..]);
         Cues {
             level,
             above: level - floor,
-            tonal: leftover(&self.slow) < MAX_TONAL,
+            tonal: self.slow.last_chunk().map_or(1.0, leftover) < MAX_TONAL,
             echo: false,
         }
     }
 
-    fn decimate(&mut self, slice: &[f32; SLICE]) {
-        self.audio.copy_within(SLICE.., 0);
-        self.audio[TAPS..].copy_from_slice(slice);
-        for (n, slow) in self.slow.iter_mut().rev().enumerate() {
-            let end = TAPS + SLICE - n * STEP;
-            *slow = dot(&self.audio[end - TAPS..end], &self.taps);
-        }
+    /// The last slice at 4 kHz.
+    pub(super) fn slow(&self) -> &[f32; SLOW] {
+        &self.slow
     }
 }
 
 impl Drop for Ear {
     fn drop(&mut self) {
-        self.audio.zeroize();
         self.slow.zeroize();
         self.levels.zeroize();
     }
-}
-
-/// Hann-windowed low-pass with unit gain.
-fn lowpass() -> [f32; TAPS] {
-    let mut taps: [f32; TAPS] = std::array::from_fn(|n| {
-        let x = n as f32 - (TAPS - 1) as f32 / 2.0;
-        let hann = 0.5 + 0.5 * (2.0 * PI * x / (TAPS + 1) as f32).cos();
-        hann * (2.0 * PI * CUTOFF * x).sin() / (PI * x)
-    });
-    let gain: f32 = taps.iter().sum();
-    taps.iter_mut().for_each(|tap| *tap /= gain);
-    taps
 }
 
 /// Part of the power the best linear prediction from four samples leaves over

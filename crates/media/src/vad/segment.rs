@@ -6,6 +6,7 @@
 use thiserror::Error;
 
 use super::cues::Cues;
+use super::echo::Sound;
 use super::{Mask, SLICE_MS};
 
 /// Slices this probable begin speech.
@@ -23,6 +24,16 @@ const MIN_ABOVE: f32 = 3.0;
 const RANGE: f32 = 32.0;
 /// Slices in which the beginning of the sound is looked for: half a second.
 const LOOK_BACK: usize = 500 / SLICE_MS as usize;
+
+/// Whether there is what may be speech in a slice.
+pub(super) fn sound(p: f32, cues: Cues) -> Sound {
+    match cues.above {
+        above if above >= MIN_RISE => Sound::Audible,
+        above if above >= MIN_ABOVE && p >= SURE => Sound::Audible,
+        above if above >= MIN_ABOVE => Sound::Faint,
+        _ => Sound::None,
+    }
+}
 
 /// How spans are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

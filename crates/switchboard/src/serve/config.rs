@@ -185,6 +185,8 @@ impl Default for Webhook {
 pub(super) struct Media {
     pub(super) address: IpAddr,
     pub(super) port: u16,
+    /// The echo of what is said to callers does not interrupt it.
+    pub(super) guard_echo: bool,
     /// How many speakers of a conference are heard apart.
     pub(super) speakers: usize,
 }
@@ -194,6 +196,7 @@ impl Default for Media {
         Self {
             address: IpAddr::from([127, 0, 0, 1]),
             port: 0,
+            guard_echo: false,
             speakers: 0,
         }
     }
