@@ -153,7 +153,9 @@ async fn run(database: StoreConfig, people: usize, instances: usize) -> Run {
             all.kill(which);
             kills += 1;
             restart = Some((now + 1.seconds(), which));
-            kill_at = now + (2000 + chance.below(6000) as i64).milliseconds();
+            // Seldom enough that a call of 20 s may well go through: whose calls are all broken
+            // off is given up at some time (MAX_INTERRUPTIONS), as promised.
+            kill_at = now + (4000 + chance.below(8000) as i64).milliseconds();
         }
         if now >= looked + 1.minutes() {
             looked = now;
