@@ -140,6 +140,12 @@ pub enum EmulatorError {
     /// A rule for the network that can't be.
     #[error("a rule for the network: {0}")]
     Network(#[from] NetworkRuleError),
+    /// An origin that nothing can be fetched from.
+    #[error("{url} cannot be an allowed origin: it must be an http or https URL with a host")]
+    Origin {
+        /// What was given.
+        url: Url,
+    },
     /// A webhook that can't be called.
     #[error("{url} cannot be a webhook: it must be an http or https URL with a host")]
     Webhook {

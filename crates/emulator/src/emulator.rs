@@ -238,16 +238,22 @@ fn registration(app: &App) -> Result<Registration, EmulatorError> {
 }
 
 fn origins(urls: Vec<Url>) -> Result<Vec<Origin>, EmulatorError> {
-    let checked = urls.into_iter().map(check_webhook);
-    checked.map(|url| Ok(url?.origin())).collect()
+    let origin = |url: Url| match is_web(&url) {
+        true => Ok(url.origin()),
+        false => Err(EmulatorError::Origin { url }),
+    };
+    urls.into_iter().map(origin).collect()
 }
 
 fn check_webhook(url: Url) -> Result<Url, EmulatorError> {
-    if matches!(url.scheme(), "http" | "https") && url.has_host() {
-        Ok(url)
-    } else {
-        Err(EmulatorError::Webhook { url })
+    match is_web(&url) {
+        true => Ok(url),
+        false => Err(EmulatorError::Webhook { url }),
     }
+}
+
+fn is_web(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.has_host()
 }
 
 /// All that is served.

@@ -234,6 +234,10 @@ async fn the_start_refuses_what_would_not_work() {
     open.allow_remote = true;
     Emulator::start(open).await.unwrap().stop().await;
     let file = Url::parse("file:///etc/passwd").unwrap();
+    let mut elsewhere = config(transport);
+    elsewhere.allowed_origins.push(file.clone());
+    let error = Emulator::start(elsewhere).await.err().unwrap();
+    assert!(matches!(error, EmulatorError::Origin { .. }), "{error}");
     let error = running.set_webhook(CLIENT, file).unwrap_err();
     assert!(matches!(error, EmulatorError::Webhook { .. }), "{error}");
     let error = running

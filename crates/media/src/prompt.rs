@@ -12,7 +12,7 @@ use crate::codec::{
     SPEECH_FRAME, SpeechEncoder,
 };
 use crate::resample::{self, ResampleError};
-use crate::said::{Said, Slow};
+use crate::said::{SILENT, Said, Slow};
 use crate::wav::{self, WavError};
 
 /// Longest prompt accepted.
@@ -189,7 +189,11 @@ impl std::fmt::Debug for Prompt {
 
 fn said(signal: &[f32]) -> Zeroizing<Vec<Said>> {
     let (mut slow, frames) = (Slow::new(), signal.chunks(SPEECH_FRAME));
-    Zeroizing::new(frames.map(|frame| slow.say(frame)).collect())
+    let mut all = Zeroizing::new(vec![SILENT; frames.len()]);
+    for (frame, said) in frames.zip(all.iter_mut()) {
+        slow.say(frame, said);
+    }
+    all
 }
 
 /// Encodes samples of the encoder's rate, with enough silence after them that the

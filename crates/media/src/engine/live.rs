@@ -240,7 +240,7 @@ impl Voice {
             return Err(VoiceError::Full);
         }
         let (head, packet) = self.packet.split_at_mut(HEAD);
-        head.copy_from_slice(self.slow.say(frame).as_flattened());
+        self.slow.say(frame, head.as_chunks_mut().0);
         let len = HEAD + self.encoder.encode(frame, packet)?;
         let header = RtpHeader {
             csrc: self.source,

@@ -1,5 +1,6 @@
 //! A bot is killed in the midst of a reminder's call.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -7,7 +8,22 @@ use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
 use super::postgres::Cluster;
-use super::world::World;
+use super::world::{Instance, World};
+
+/// How long something may take to be there.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Two instances on one database, of which the first is told of calls; `None` without
+/// PostgreSQL.
+async fn two_on(database: &str) -> Option<(Cluster, World, Instance, Instance)> {
+    let cluster = Cluster::start()?;
+    let database = cluster.database(database);
+    let world = World::start().await;
+    let one = world.instance("one", &database);
+    let two = world.instance("two", &database);
+    world.faces(&one);
+    Some((cluster, world, one, two))
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_killed_in_a_call_calls_again_once_and_is_told() {
@@ -34,14 +50,9 @@ async fn a_bot_killed_in_a_call_calls_again_once_and_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_instance_takes_over_what_a_killed_one_had() {
-    let Some(cluster) = Cluster::start() else {
+    let Some((_cluster, mut world, one, two)) = two_on("failover").await else {
         return;
     };
-    let database = cluster.database("failover");
-    let mut world = World::start().await;
-    let one = world.instance("one", &database);
-    world.faces(&one);
-    let two = world.instance("two", &database);
     let first = one.serve();
     let id = one.reminds().await;
     let path = format!("/reminders/{id}");
@@ -67,14 +78,9 @@ async fn another_instance_takes_over_what_a_killed_one_had() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_callers_call_is_ended_by_another_instance_when_its_own_is_killed() {
-    let Some(cluster) = Cluster::start() else {
+    let Some((_cluster, world, one, two)) = two_on("orphans").await else {
         return;
     };
-    let database = cluster.database("orphans");
-    let world = World::start().await;
-    let one = world.instance("one", &database);
-    let two = world.instance("two", &database);
-    world.faces(&one);
     let (first, second) = (one.serve(), two.serve());
     let mut caller = world.caller().await;
     two.until("/calls", |seen| seen["calls"][0]["instance"] == "one")
@@ -96,17 +102,8 @@ async fn a_killed_instance_ends_its_former_calls_when_it_is_back() {
     let first = one.serve();
     let mut caller = world.caller().await;
     let file = world.directory.path().join("switchboard.db");
-    let mut database = SqliteConnection::connect(&format!("sqlite:{}", file.display()))
-        .await
-        .unwrap();
-    while sqlx::query("SELECT id FROM calls")
-        .fetch_optional(&mut database)
-        .await
-        .unwrap()
-        .is_none()
-    {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let kept = until_a_call_is_kept(&file);
+    tokio::time::timeout(PATIENCE, kept).await.unwrap();
     drop(first);
     assert_eq!(world.calls(), 1);
     let second = one.serve();
@@ -117,14 +114,9 @@ async fn a_killed_instance_ends_its_former_calls_when_it_is_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_seen_and_hung_up_at_any_instance() {
-    let Some(cluster) = Cluster::start() else {
+    let Some((_cluster, mut world, one, two)) = two_on("calls").await else {
         return;
     };
-    let database = cluster.database("calls");
-    let mut world = World::start().await;
-    let one = world.instance("one", &database);
-    let two = world.instance("two", &database);
-    world.faces(&one);
     let first = one.serve();
     one.reminds().await;
     world.patient.hears(".wav").await;
@@ -150,14 +142,9 @@ async fn a_call_is_seen_and_hung_up_at_any_instance() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn news_of_a_call_come_to_the_instance_that_has_it() {
-    let Some(cluster) = Cluster::start() else {
+    let Some((_cluster, world, one, two)) = two_on("callbacks").await else {
         return;
     };
-    let database = cluster.database("callbacks");
-    let world = World::start().await;
-    let one = world.instance("one", &database);
-    let two = world.instance("two", &database);
-    world.faces(&one);
     let (first, second) = (one.serve(), two.serve());
     let mut caller = world.caller().await;
     // New calls are told to the other one; this call's keys must not be, nobody has it there.
@@ -166,4 +153,17 @@ async fn news_of_a_call_come_to_the_instance_that_has_it() {
     caller.is_hung_up_on().await;
     drop((first, second));
     world.stop().await;
+}
+
+/// The instance tells nobody when it has entered a call, so the file is looked at.
+async fn until_a_call_is_kept(file: &Path) {
+    let address = format!("sqlite:{}", file.display());
+    let mut database = SqliteConnection::connect(&address).await.unwrap();
+    loop {
+        let kept = sqlx::query("SELECT id FROM calls").fetch_optional(&mut database);
+        if kept.await.unwrap().is_some() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

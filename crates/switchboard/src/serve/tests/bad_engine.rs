@@ -1,11 +1,11 @@
 //! Engines that go wrong in the middle of a call: what is played goes on, and the caller is
 //! served by keys.
 
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket};
 use serde_json::{Value, json};
-use switchboard_nlp::wire::{LinkConfig, SUBPROTOCOL};
+use switchboard_nlp::wire::LinkConfig;
 
-use super::engine::{site_with, spoken};
+use super::engine::{serve_sockets, site_with, spoken};
 use super::*;
 
 /// What it does from the first prompt of a connection on.
@@ -38,19 +38,6 @@ say = "bye"
 hang_up = true
 "##;
 
-async fn serve_engine(manner: Manner) -> SocketAddr {
-    let upgrade = move |upgrade: WebSocketUpgrade| async move {
-        let upgrade = upgrade.protocols([SUBPROTOCOL]);
-        upgrade.on_upgrade(move |socket| talk(socket, manner))
-    };
-    let router = axum::Router::new().route("/", axum::routing::get(upgrade));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
-    let listener = listener.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, router).await.expect("it runs") });
-    address
-}
-
 async fn talk(mut socket: WebSocket, manner: Manner) {
     while let Some(Ok(message)) = socket.recv().await {
         let Message::Text(text) = message else {
@@ -79,7 +66,7 @@ async fn talk(mut socket: WebSocket, manner: Manner) {
 /// A call with such an engine. Where a time-out leads is not where a lost engine leads, unless
 /// it is the time-out that is to be seen.
 async fn leads_to_the_keys(manner: Manner, (timeout, on_timeout): (&str, &str)) {
-    let address = serve_engine(manner).await;
+    let address = serve_sockets(move |socket| talk(socket, manner)).await;
     let flow = FLOW.replace("ON_TIMEOUT", on_timeout);
     let flow = flow.replace("TIMEOUT", timeout);
     let site = site_with(address.port(), LinkConfig::default(), &flow).await;

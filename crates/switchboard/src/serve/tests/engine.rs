@@ -28,23 +28,33 @@ struct Heard {
 const HEADER: usize = 16;
 
 async fn serve_engine(heard: Arc<Heard>) -> SocketAddr {
-    let upgrade = move |upgrade: WebSocketUpgrade| {
+    serve_sockets(move |socket| {
         let heard = Arc::clone(&heard);
         async move {
-            let upgrade = upgrade.protocols([SUBPROTOCOL]);
-            upgrade.on_upgrade(move |socket| async move {
-                let mut killed = heard.kill.subscribe();
-                tokio::select! {
-                    () = talk(socket, &heard) => {}
-                    _ = killed.wait_for(|killed| *killed) => {}
-                }
-            })
+            let mut killed = heard.kill.subscribe();
+            tokio::select! {
+                () = talk(socket, &heard) => {}
+                _ = killed.wait_for(|killed| *killed) => {}
+            }
         }
+    })
+    .await
+}
+
+/// Has `talk` talk on each connection of the hook's protocol.
+pub(super) async fn serve_sockets<F>(
+    talk: impl Fn(WebSocket) -> F + Clone + Send + Sync + 'static,
+) -> SocketAddr
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let upgrade = move |upgrade: WebSocketUpgrade| {
+        let talk = talk.clone();
+        async move { upgrade.protocols([SUBPROTOCOL]).on_upgrade(talk) }
     };
     let router = axum::Router::new().route("/", axum::routing::get(upgrade));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move { axum::serve(listener, router).await.expect("it runs") });
     address
