@@ -175,7 +175,7 @@ impl Judge {
     /// A request came in and was, or will be, answered.
     pub(crate) fn asked(&mut self, app: &str, operation: &str, call: &str, now: Instant) {
         let key = (app.to_owned(), format!("{operation} {call}"));
-        if let Some(until) = self.throttled.remove(&key)
+        if let Some(until) = self.throttled.get(&key).copied()
             && now < until
         {
             let early = (until - now).as_millis();
@@ -196,9 +196,16 @@ impl Judge {
     }
 
     /// A request was throttled.
-    pub(crate) fn throttled(&mut self, app: &str, operation: &str, call: &str, until: Instant) {
+    pub(crate) fn throttled(
+        &mut self,
+        app: &str,
+        (operation, call): (&str, &str),
+        now: Instant,
+        wait: Duration,
+    ) {
+        self.throttled.retain(|_, until| now < *until);
         let key = (app.to_owned(), format!("{operation} {call}"));
-        self.throttled.insert(key, until);
+        self.throttled.insert(key, now + wait);
     }
 
     /// Looks for what did not happen.
@@ -264,16 +271,17 @@ mod tests {
     }
 
     #[test]
-    fn each_offence_is_found_once() {
+    fn each_offence_is_found() {
         let (mut judge, start) = (Judge::default(), Instant::now());
         judge.notified("a", "incoming", start);
         judge.notified("a", "terminated", start + ANSWER_LIMIT);
         judge.webhook("b", Some(500), SECOND);
         judge.webhook("b", Some(202), SECOND * 2);
         judge.webhook("b", None, SECOND);
-        judge.throttled("app", "transfer", "c", start + SECOND * 5);
+        judge.throttled("app", ("transfer", "c"), start, SECOND * 5);
         judge.asked("app", "transfer", "c", start + SECOND * 2);
-        judge.throttled("app", "transfer", "c", start + SECOND * 5);
+        judge.asked("app", "reject", "c", start + SECOND * 3);
+        judge.asked("app", "transfer", "c", start + SECOND * 4);
         judge.asked("app", "transfer", "c", start + SECOND * 5);
         judge.notified("d", "established", start);
         judge.look(start + 31 * 60 * SECOND);
@@ -293,6 +301,7 @@ mod tests {
                 Offence::WebhookRefused,
                 Offence::SlowWebhook,
                 Offence::WebhookRefused,
+                Offence::EarlyRetry,
                 Offence::EarlyRetry,
                 Offence::MissingKeepAlive,
                 Offence::AfterTheEnd,

@@ -391,3 +391,66 @@ async fn pages_of_others_cannot_reach_the_admin_api() {
         );
     }
 }
+
+/// Asks for something that is refused as one too many; what `Retry-After` says.
+async fn throttled(request: reqwest::RequestBuilder) -> u64 {
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    let wait = response.headers()["retry-after"].to_str().unwrap().parse();
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "TooManyRequests");
+    wait.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_too_many_is_to_be_tried_later() {
+    let site = Site::start_with(|mut config| {
+        config.concurrent_calls = 1;
+        config
+    })
+    .await;
+    let (_phone, _offer, call) = site.dial().await;
+    site.bot.hears("incoming").await;
+    let url = format!("{}/communications/calls", site.emulator.graph_url());
+    let body = json!({"callbackUri": site.bot.url("/api/calls"),
+        "mediaConfig": service_hosted()["mediaConfig"], "requestedModalities": ["audio"],
+        "targets": [{"identity": {"user": {"id": "someone"}}}]});
+    let token = site.token().await;
+    let create = || site.http.post(&url).bearer_auth(&token).json(&body);
+    assert_eq!(throttled(create()).await, 5);
+    assert_eq!(site.verdicts().await, [""; 0]);
+    // Whoever does not wait is counted each time.
+    throttled(create()).await;
+    throttled(create()).await;
+    assert_eq!(site.verdicts().await, ["earlyRetry"; 2]);
+    let reject = json!({"reason": "none"});
+    let (status, _) = site.post(&format!("/{call}/reject"), reject).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let later = json!({"advanceMs": 5_000});
+    site.admin("POST", "/clock", Some(later)).await;
+    let created = create().send().await.unwrap();
+    assert_eq!(created.status(), StatusCode::CREATED);
+    assert_eq!(site.verdicts().await, ["earlyRetry"; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_too_many_is_to_be_tried_later() {
+    let site = Site::start().await;
+    let url = format!("{}/users/someone/presence", site.emulator.graph_url());
+    let token = site.token().await;
+    let get = || site.http.get(&url).bearer_auth(&token);
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let requests: Vec<_> = (0..150).map(|_| get()).collect();
+        asking.spawn(async move {
+            for request in requests {
+                assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+            }
+        });
+    }
+    asking.join_all().await;
+    let wait = throttled(get()).await;
+    assert!((1..=30).contains(&wait), "{wait}");
+    throttled(get()).await;
+    assert_eq!(site.verdicts().await, ["earlyRetry"]);
+}

@@ -318,9 +318,37 @@ async fn presences_are_set_and_read() {
     let (status, refused) = below(&site, "POST", set, misspelt).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(refused["error"]["target"], "sessionID");
+}
+
+#[tokio::test]
+async fn device_quality_has_a_name_and_a_permission_of_its_own() {
     let quality = "/communications/calls/logTeleconferenceDeviceQuality";
-    let (status, _) = below(&site, "POST", quality, json!({"quality": {}})).await;
-    assert_eq!(status, StatusCode::NO_CONTENT);
+    let log = async |site: &Site| {
+        let body = json!({"quality": {}});
+        below(site, "POST", quality, body).await.0.as_u16()
+    };
+    let site =
+        Site::start_with(|config| config.with_roles(CLIENT, ["Calls.AccessMedia.All"])).await;
+    let fault = json!({"kind": "status", "status": 503});
+    for operation in ["create", "logTeleconferenceDeviceQuality"] {
+        let rule = json!({"operation": operation, "nth": 1, "fault": fault});
+        site.fault(rule).await;
+    }
+    assert_eq!(log(&site).await, 503);
+    assert_eq!(log(&site).await, 200);
+    let (_, rules) = site.admin("GET", "/faults", None).await;
+    assert_eq!(
+        (&rules[0]["seen"], &rules[1]["seen"]),
+        (&json!(0), &json!(2))
+    );
+    // Sharing takes one of the others.
+    let sharing = site.graph("GET", "/x/contentSharingSessions", None).await;
+    assert_eq!(sharing.0, StatusCode::FORBIDDEN);
+
+    let site = Site::start_with(|config| config.with_roles(CLIENT, ["Calls.Initiate.All"])).await;
+    assert_eq!(log(&site).await, 403);
+    let sharing = site.graph("GET", "/x/contentSharingSessions/1", None).await;
+    assert_eq!(sharing.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

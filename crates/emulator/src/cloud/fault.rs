@@ -2,6 +2,10 @@
 
 use axum::http::StatusCode;
 
+/// Graph advises to wait as long as it says, and documents no length; nobody knows when a call
+/// will end.
+const RETRY_AFTER_S: u64 = 5;
+
 /// A refusal with Graph's status and code. The text may repeat ids and property
 /// names, never tokens or media.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +16,8 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// The property at fault.
     pub(crate) target: Option<String>,
+    /// Seconds after which it may be tried again.
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Fault {
@@ -21,6 +27,15 @@ impl Fault {
             code,
             message: message.into(),
             target: None,
+            retry_after: None,
+        }
+    }
+
+    /// There are as many as there may be.
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self {
+            retry_after: Some(RETRY_AFTER_S),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message)
         }
     }
 
@@ -76,8 +91,7 @@ impl Fault {
 
     /// The application has all the calls it may have (Graph: 100 at once).
     pub(crate) fn too_many_calls() -> Self {
-        let message = "The application has reached its limit of concurrent calls.";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message)
+        Self::too_many("The application has reached its limit of concurrent calls.")
     }
 
     /// The operation needs media in the service's hands.

@@ -16,6 +16,8 @@ use crate::phone::{IncomingReason, Named, PhoneCallState};
 
 /// Seconds that targets may ring (call: redirect).
 const RING_SECONDS: std::ops::RangeInclusive<i32> = 15..=90;
+/// Seconds that the target of a new call may ring (call resource, `ringingTimeoutInSeconds`).
+const MAX_RINGING_S: u32 = 115;
 /// Targets that may ring at once (call: redirect).
 const MAX_REDIRECT_TARGETS: usize = 25;
 
@@ -253,7 +255,10 @@ impl Cloud {
         check_targets("targets", &targets)?;
         match targets.len() {
             0 => Err(Fault::property("targets", "a call needs one")),
-            1 => Ok(self.create_for(bot, targets.remove(0), now)),
+            1 => {
+                let limit = ringing_limit(request.ringing_timeout_in_seconds)?;
+                Ok(self.create_for(bot, targets.remove(0), limit, now))
+            }
             _ => self.create_group(bot, request, &targets, now),
         }
     }
@@ -290,9 +295,10 @@ impl Cloud {
         &mut self,
         bot: BotLeg,
         target: InvitationParticipantInfo,
+        limit: Duration,
         now: Instant,
     ) -> Reply {
-        let until = now + RING_LIMIT;
+        let until = now + limit;
         let mut call = Conversation {
             direction: CallDirection::Outgoing,
             ..Conversation::new(self.ids.guid(), bot, Phase::Establishing { until }, now)
@@ -300,7 +306,7 @@ impl Cloud {
         // As it was created: what becomes of it is told by notifications.
         let mut whole = self.whole(&call).unwrap_or_default();
         let targets = vec![target];
-        self.place(&mut call, &targets, now);
+        self.place(&mut call, &targets, limit, now);
         whole.targets = Some(targets);
         if !call.over {
             self.calls.insert(call.id.clone(), call);
@@ -312,13 +318,14 @@ impl Cloud {
         &mut self,
         call: &mut Conversation,
         targets: &[InvitationParticipantInfo],
+        limit: Duration,
         now: Instant,
     ) {
         self.announce(call, now);
         let phones = self.phones_of(targets, None).pop_first();
         let nobody = phones.is_none();
         let phones = phones.into_iter().collect();
-        let ring = self.ring(call, phones, RING_LIMIT, IncomingReason::Call, now);
+        let ring = self.ring(call, phones, limit, IncomingReason::Call, now);
         call.phase = Phase::Ringing(ring);
         if nobody {
             self.ring_failed(call, 404, "the target is not here or not free", now);
@@ -334,6 +341,20 @@ impl Cloud {
             bot.callback = callback;
         }
         Ok(())
+    }
+}
+
+/// How long the target of a new call rings.
+fn ringing_limit(asked: Option<i32>) -> Result<Duration, Fault> {
+    let Some(seconds) = asked else {
+        return Ok(RING_LIMIT);
+    };
+    match u32::try_from(seconds) {
+        Ok(seconds @ 1..=MAX_RINGING_S) => Ok(Duration::from_secs(seconds.into())),
+        _ => Err(Fault::property(
+            "ringingTimeoutInSeconds",
+            "1 to 115 seconds are allowed",
+        )),
     }
 }
 

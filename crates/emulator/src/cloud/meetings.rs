@@ -92,8 +92,7 @@ impl Cloud {
         let owner = organizer(owner, &request)?;
         if self.meetings.all.len() >= MAX_MEETINGS {
             let message = "There are as many meetings as the emulator keeps; delete some.";
-            let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
-            return Err(Fault::new(status, "TooManyRequests", message));
+            return Err(Fault::too_many(message));
         }
         no_passcode(&request)?;
         self.plan(&mut request, now)?;

@@ -136,8 +136,7 @@ impl Cloud {
         let user = user.to_ascii_lowercase();
         if self.presences.len() >= MAX_KEPT && !self.presences.contains_key(&user) {
             let message = "There are as many presences as the emulator keeps.";
-            let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
-            return Err(Fault::new(status, "TooManyRequests", message));
+            return Err(Fault::too_many(message));
         }
         let kept = self.presences.entry(user).or_default();
         kept.sequence += 1;

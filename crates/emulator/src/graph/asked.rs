@@ -32,6 +32,12 @@ impl Asked {
             .unwrap_or_default();
         let mut segments = below.split('/').filter(|segment| !segment.is_empty());
         let call = segments.next().unwrap_or_default().to_owned();
+        if call == LOG_QUALITY {
+            return Self {
+                operation: call,
+                call: String::new(),
+            };
+        }
         let operation = match (segments.next(), method) {
             (Some("audioRoutingGroups"), _) => "audioRoutingGroups",
             (Some("participants"), _) => of_participants(&segments.collect::<Vec<_>>(), method),
@@ -56,9 +62,9 @@ impl Asked {
             "redirect" | "transfer" => &[INITIATE],
             "mute" | "unmute" | "playPrompt" => &[INITIATE, GROUP, JOIN, GUEST, MEDIA],
             "subscribeToTone" | "cancelMediaProcessing" | "sendDtmfTones" => &[MEDIA, INITIATE],
-            "recordResponse" => &[MEDIA],
+            "recordResponse" | LOG_QUALITY => &[MEDIA],
             "updateRecordingStatus" => &[MEDIA, JOIN, GUEST],
-            "participants" => &[JOIN, GUEST, INITIATE, GROUP],
+            "participants" | "contentSharingSessions" => &[JOIN, GUEST, INITIATE, GROUP],
             "invite" => &[GROUP, JOIN, GUEST],
             "muteParticipant" => &[JOIN, GUEST, INITIATE, GROUP],
             "deleteParticipant" => &[GUEST, JOIN],
@@ -91,6 +97,9 @@ impl Asked {
         lacks(&[self.permissions()], access).map_or(Ok(()), Err)
     }
 }
+
+/// An action of the collection, where the others have a call's id.
+const LOG_QUALITY: &str = "logTeleconferenceDeviceQuality";
 
 const INITIATE: &str = "Calls.Initiate.All";
 const GROUP: &str = "Calls.InitiateGroupCall.All";
@@ -175,6 +184,12 @@ mod tests {
                 "/v1.0/communications/calls/1/operations/2",
                 "operations",
                 "1",
+            ),
+            (
+                Method::POST,
+                "/v1.0/communications/calls/logTeleconferenceDeviceQuality",
+                "logTeleconferenceDeviceQuality",
+                "",
             ),
             (Method::GET, "/v1.0/me", "get", ""),
         ] {

@@ -106,26 +106,43 @@ async fn oversee(
     access: Access,
     asked: &Asked,
     ids: &Ids,
+    request: Request,
+    next: Next,
+) -> (Response, Option<Mischief>) {
+    if request.extensions().get::<Replayed>().is_some() {
+        // Not the bot's own.
+        return carry_out(hub, access, asked, ids, request, next).await;
+    }
+    let app = access.app.clone();
+    hub.judge(|judge| judge.asked(&app, &asked.operation, &asked.call, hub.now()));
+    let (response, mischief) = carry_out(hub, access, asked, ids, request, next).await;
+    if let Some(wait) = retry_after(&response) {
+        let key = (asked.operation.as_str(), asked.call.as_str());
+        hub.judge(|judge| judge.throttled(&app, key, hub.now(), wait));
+    }
+    (response, mischief)
+}
+
+async fn carry_out(
+    hub: &Hub,
+    access: Access,
+    asked: &Asked,
+    ids: &Ids,
     mut request: Request,
     next: Next,
 ) -> (Response, Option<Mischief>) {
     let (operation, call) = (asked.operation.as_str(), asked.call.as_str());
-    if request.extensions().get::<Replayed>().is_none() {
-        hub.judge(|judge| judge.asked(&access.app, operation, call, hub.now()));
-    }
     let mischief = hub.faults(|faults| faults.strike(operation, call));
     if let Some(Mischief::Status {
         status,
         retry_after,
     }) = mischief
     {
-        let failed = fail(hub, &access, asked, ids, status, retry_after);
-        return (failed, None);
+        return (refuse(&failure(status, retry_after), ids), None);
     }
     let path = request.uri().path();
     if let Some(wait) = hub.limits(|limits| limits.count(&access.app, path, hub.now())) {
-        let failed = fail(hub, &access, asked, ids, 429, Some(wait));
-        return (failed, None);
+        return (refuse(&failure(429, Some(wait)), ids), None);
     }
     if let Err(fault) = asked.permitted(&access) {
         return (refuse(&fault, ids), None);
@@ -139,15 +156,8 @@ async fn oversee(
     (response, mischief)
 }
 
-/// The answer that a fault, or a limit, asks for.
-fn fail(
-    hub: &Hub,
-    access: &Access,
-    asked: &Asked,
-    ids: &Ids,
-    status: u16,
-    retry_after: Option<u64>,
-) -> Response {
+/// The refusal that a fault, or a limit, asks for.
+fn failure(status: u16, retry_after: Option<u64>) -> Fault {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let code = match status {
         StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
@@ -156,15 +166,17 @@ fn fail(
         _ => "UnknownError",
     };
     let message = "The request is refused on demand, or one of too many.";
-    let mut response = refuse(&Fault::new(status, code, message), ids);
-    if let Some(seconds) = retry_after {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, seconds.into());
-        let until = hub.now() + Duration::from_secs(seconds);
-        hub.judge(|judge| judge.throttled(&access.app, &asked.operation, &asked.call, until));
+    Fault {
+        retry_after,
+        ..Fault::new(status, code, message)
     }
-    response
+}
+
+/// How long a refusal tells the client to wait.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(header::RETRY_AFTER)?;
+    let seconds = seconds.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// A response whose connection breaks before its body ends.

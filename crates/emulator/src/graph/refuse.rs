@@ -1,7 +1,7 @@
 //! Graph's error body (Microsoft Graph error responses).
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use switchboard_signaling::types::{GraphErrorBody, InnerError};
 use time::OffsetDateTime;
@@ -42,7 +42,13 @@ pub(super) fn refuse(fault: &Fault, ids: &Ids) -> Response {
             ..InnerError::default()
         });
     }
-    (fault.status, Json(body)).into_response()
+    let mut response = (fault.status, Json(body)).into_response();
+    if let Some(seconds) = fault.retry_after {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 pub(super) fn bad(message: impl Into<String>) -> Fault {

@@ -164,7 +164,7 @@ async fn log_quality(admitted: Admitted) -> Response {
     let body = admitted.body("logTeleconferenceDeviceQuality");
     let read = body.read::<LogTeleconferenceDeviceQualityRequest>();
     let read = read.and_then(|request| match request.quality {
-        Some(_) => Ok(Reply::NoContent),
+        Some(_) => Ok(Reply::Done),
         None => Err(Fault::property("quality", "it is what is logged")),
     });
     reply(&admitted.hub, "", read, &admitted.ids)

@@ -230,6 +230,31 @@ fn an_outgoing_call_rings_at_the_named_phone() {
 }
 
 #[test]
+fn an_outgoing_call_rings_as_long_as_was_asked() {
+    let new_call = |scene: &mut Scene, seconds: Option<i32>| {
+        let caller = scene.caller.clone();
+        scene.create(json!({"callbackUri": "http://127.0.0.1:3978/api/calls",
+            "mediaConfig": own_media(), "requestedModalities": ["audio"],
+            "targets": [{"identity": {"user": {"id": caller}}}],
+            "ringingTimeoutInSeconds": seconds}))
+    };
+    for (seconds, rings) in [(None, 55), (Some(1), 1), (Some(115), 115)] {
+        let mut scene = Scene::new();
+        new_call(&mut scene, seconds).unwrap();
+        scene.wait(rings - 1);
+        assert_eq!(scene.states().last(), Some(&"establishing"), "{seconds:?}");
+        scene.wait(1);
+        assert_eq!(scene.states().last(), Some(&"terminated"), "{seconds:?}");
+    }
+    for seconds in [-1, 0, 116] {
+        let mut scene = Scene::new();
+        let fault = new_call(&mut scene, Some(seconds)).unwrap_err();
+        assert_eq!(fault.target.as_deref(), Some("ringingTimeoutInSeconds"));
+        assert_eq!(scene.cloud.counts().1, 0);
+    }
+}
+
+#[test]
 fn a_redirect_hides_who_is_to_be_hidden() {
     let mut scene = Scene::new();
     let call = scene.dial();
