@@ -14,6 +14,7 @@
 //! | `POST /admin/lobby/{participant}`, `DELETE` | lets one in; sends one away |
 //! | `POST /admin/journal/{seq}/replay` | sends a request of the journal again: the `status` it got |
 //! | `GET /admin/judge` | what production would punish |
+//! | `POST /admin/reset` | ends all calls and forgets everything but applications, phones and keys |
 //! | `GET /admin/counts` | how many phones, calls, media parts and notification queues are alive |
 
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use serde_json::json;
 use crate::faults::Rule;
 use crate::journal::NoReplay;
 use crate::network::NetworkRule;
-use crate::shell::{Hub, from_our_page};
+use crate::shell::Hub;
 
 const MAX_BODY: usize = 64 * 1024;
 /// The clock moves forward by a week at most at a time.
@@ -53,7 +54,7 @@ struct Advance {
     advance_ms: u64,
 }
 
-pub(crate) fn router() -> Router<Arc<Hub>> {
+pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
     Router::new()
         .route(
             "/admin/faults",
@@ -72,14 +73,18 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/admin/journal", get(journal))
         .route("/admin/journal/{seq}/replay", post(replay))
         .route("/admin/counts", get(counts))
+        .route("/admin/reset", post(reset))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn(own_pages_only))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(hub),
+            own_pages_only,
+        ))
 }
 
 /// A page of another site must not reach this API, under whatever name it resolves
 /// this machine (DNS rebinding shows in `Host`, other origins in `Origin`).
-async fn own_pages_only(request: Request, next: Next) -> Response {
-    if from_our_page(request.headers()) {
+async fn own_pages_only(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
+    if hub.is_from_our_page(request.headers()) {
         return next.run(request).await;
     }
     let text = "this API is for programs and for the emulator's own page";
@@ -154,6 +159,11 @@ async fn counts(State(hub): State<Arc<Hub>>) -> Response {
     Json(hub.counts()).into_response()
 }
 
+async fn reset(State(hub): State<Arc<Hub>>) -> StatusCode {
+    hub.reset().await;
+    StatusCode::NO_CONTENT
+}
+
 async fn read_clock(State(hub): State<Arc<Hub>>) -> Response {
     let advanced = hub.advanced().as_millis() as u64;
     Json(json!({"advancedMs": advanced})).into_response()
@@ -181,7 +191,7 @@ async fn rotate_keys(State(hub): State<Arc<Hub>>) -> Response {
 }
 
 async fn verdicts(State(hub): State<Arc<Hub>>) -> Response {
-    Json(hub.judge(|judge| judge.verdicts().to_vec())).into_response()
+    Json(hub.judge(|judge| judge.since(0).cloned().collect::<Vec<_>>())).into_response()
 }
 
 async fn journal(State(hub): State<Arc<Hub>>, Query(look): Query<Look>) -> Response {

@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use switchboard_signaling::types::{Call, ChangeType};
+use time::OffsetDateTime;
 use url::{Origin, Url};
 
 use crate::phone::{Named, PhoneCallState, PhoneEvent, PhoneInfo, PhoneRole};
@@ -41,9 +42,10 @@ pub(crate) use effect::{
     RecordPlan, Reply, RoomAction, RoomReport, RoomTask,
 };
 pub(crate) use fault::Fault;
-use ids::Ids;
+pub(crate) use ids::Ids;
 use meetings::Meetings;
 pub(crate) use meetings::{Filter, Owner};
+pub(crate) use notice::legacy;
 pub(crate) use presence::PresenceAction;
 use room::Room;
 
@@ -169,12 +171,12 @@ impl Cloud {
         Some(at.saturating_duration_since(call.created).as_millis() as u64)
     }
 
-    /// Ends every call, for the emulator's own end.
-    pub(crate) fn shut_down(&mut self, now: Instant) {
+    /// Ends every call, for the emulator's own reasons.
+    pub(crate) fn end_all(&mut self, why: &str, now: Instant) {
         let calls: Vec<_> = self.calls.keys().cloned().collect();
         for id in calls {
             self.with_call(&id, |cloud, call| {
-                cloud.end(call, &ending::End::shut_down(), now);
+                cloud.end(call, &ending::End::by_emulator(why), now);
             });
         }
         let seats = |room: &Room| {
@@ -184,8 +186,18 @@ impl Cloud {
         };
         let seats: Vec<_> = self.rooms.values().flat_map(seats).collect();
         for (room, seat) in seats {
-            self.vacate(&room, seat, "The emulator stops", "Left", now);
+            self.vacate(&room, seat, why, "Left", now);
         }
+    }
+
+    /// Forgets everything but applications and phones; ids come as after a start.
+    pub(crate) fn begin_anew(&mut self, seed: u64, now: Instant, wall: OffsetDateTime) {
+        self.ids = Ids::new(seed);
+        self.calls.clear();
+        self.rooms.clear();
+        self.meetings = Meetings::since(now, wall);
+        self.presences.clear();
+        self.settled.clear();
     }
 
     /// Runs `act` on a call, which is out of the table meanwhile, and forgets the

@@ -34,11 +34,15 @@ pub struct EmulatorConfig {
     /// Whether an address other than loopback is meant. The emulator's phones can
     /// be used by whoever reaches it.
     pub allow_remote: bool,
+    /// Where others reach the emulator, if that is not where it listens: in a container, behind
+    /// a proxy. Every address it tells is below this one.
+    pub public_url: Option<Url>,
     /// Makes service-hosted and bridged media.
     pub transport: Transport,
     /// The registered applications.
     pub apps: Vec<App>,
-    /// Makes ids, and the chances of faults, reproducible.
+    /// Makes ids, and the chances of faults, reproducible. One is made up if left out, and
+    /// told by [`Emulator::seed`](crate::Emulator::seed).
     pub seed: Option<u64>,
     /// Whether unknown properties in requests are overlooked. Graph doesn't.
     pub lenient: bool,
@@ -60,6 +64,7 @@ impl EmulatorConfig {
         Self {
             listen,
             allow_remote: false,
+            public_url: None,
             transport,
             apps: Vec::new(),
             seed: None,
@@ -124,6 +129,14 @@ pub enum EmulatorError {
     NotLoopback {
         /// Which.
         address: SocketAddr,
+    },
+    /// An address that nothing can be below.
+    #[error(
+        "{url} cannot be the public URL: it must be an http or https URL with a host and no path"
+    )]
+    PublicUrl {
+        /// What was given.
+        url: Url,
     },
     /// No signing key could be made.
     #[error("no signing key could be made: {0}")]

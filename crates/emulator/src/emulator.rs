@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use switchboard_signaling::clock;
+use switchboard_transport::TransportError;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -14,6 +15,7 @@ use url::{Origin, Url};
 use crate::cloud::{Cloud, Registration};
 use crate::config::{App, EmulatorConfig, EmulatorError};
 use crate::identity::{Identity, KeyRing};
+use crate::network::Network;
 use crate::phone::{Phone, PhoneRole};
 use crate::shell::{Counts, Hub, Outside, Settings};
 use crate::timeline::Timeline;
@@ -39,17 +41,21 @@ impl Emulator {
     /// Starts listening; when this returns, requests are answered.
     ///
     /// # Errors
-    /// [`EmulatorError`]: the port is taken, the address is not loopback without
-    /// being allowed, a webhook is no address.
+    /// [`EmulatorError`]: a port is taken, an address is not loopback without being
+    /// allowed, a webhook is no address.
     pub async fn start(config: EmulatorConfig) -> Result<Self, EmulatorError> {
         let listener = listen(&config).await?;
+        bind_media(&config)?;
         let address = listener
             .local_addr()
             .map_err(|source| EmulatorError::Listen {
                 address: config.listen,
                 source,
             })?;
-        let base = base_url(address)?;
+        let base = match &config.public_url {
+            Some(url) => check_public(url.clone())?,
+            None => base_url(address)?,
+        };
         let key = tokio::task::spawn_blocking(KeyRing::generate)
             .await
             .map_err(|_| EmulatorError::Key("key generation was cut short"))??;
@@ -99,6 +105,17 @@ impl Emulator {
     /// The emulator's own REST API.
     pub fn admin_url(&self) -> Url {
         self.below("admin")
+    }
+
+    /// What ids, and the chances of faults, follow from.
+    pub fn seed(&self) -> u64 {
+        self.hub.seed()
+    }
+
+    /// Ends all calls and forgets everything but applications, phones and keys: what follows is
+    /// as after a start with the same seed.
+    pub async fn reset(&self) {
+        self.hub.reset().await;
     }
 
     /// Registers, or changes, the calling webhook of an application.
@@ -171,9 +188,10 @@ pub(crate) fn hub(
     key: KeyRing,
     outside: Outside,
 ) -> Result<Arc<Hub>, EmulatorError> {
+    // Short enough for every reader of JSON and TOML.
     let seed = config
         .seed
-        .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+        .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0 >> 32);
     let mut cloud = Cloud::new(seed)
         .limited_to(config.concurrent_calls)
         .allowing(origins(config.allowed_origins)?)
@@ -187,12 +205,9 @@ pub(crate) fn hub(
         transport: config.transport,
         seed,
         lenient: config.lenient,
+        network: Network::of(config.network)?,
     };
-    let hub = Hub::new(cloud, identity, settings, outside);
-    for rule in config.network {
-        hub.network(|network| network.set(rule))?;
-    }
-    Ok(hub)
+    Ok(Hub::new(cloud, identity, settings, outside))
 }
 
 /// A phone inside the process.
@@ -206,16 +221,36 @@ pub(crate) fn phone(hub: &Arc<Hub>, user: Option<&str>, name: &str, role: PhoneR
 
 async fn listen(config: &EmulatorConfig) -> Result<TcpListener, EmulatorError> {
     let address = config.listen;
-    if !address.ip().is_loopback() && !config.allow_remote {
-        return Err(EmulatorError::NotLoopback { address });
+    loopback_or_allowed(address, config)?;
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| not_bound(address, source))
+}
+
+/// Binds the port of the emulator's own media, which would else be bound, and found to be
+/// taken, when the first call is.
+fn bind_media(config: &EmulatorConfig) -> Result<(), EmulatorError> {
+    match config.transport.local_address() {
+        Ok(address) => loopback_or_allowed(address, config),
+        Err(TransportError::Socket { bind, source }) => Err(not_bound(bind, source)),
+        Err(error) => Err(EmulatorError::Listen {
+            address: config.listen,
+            source: std::io::Error::other(error),
+        }),
     }
-    TcpListener::bind(address).await.map_err(|source| {
-        if source.kind() == std::io::ErrorKind::AddrInUse {
-            EmulatorError::PortInUse { address }
-        } else {
-            EmulatorError::Listen { address, source }
-        }
-    })
+}
+
+fn loopback_or_allowed(address: SocketAddr, config: &EmulatorConfig) -> Result<(), EmulatorError> {
+    match address.ip().is_loopback() || config.allow_remote {
+        true => Ok(()),
+        false => Err(EmulatorError::NotLoopback { address }),
+    }
+}
+
+fn not_bound(address: SocketAddr, source: std::io::Error) -> EmulatorError {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => EmulatorError::PortInUse { address },
+        _ => EmulatorError::Listen { address, source },
+    }
 }
 
 /// Where the emulator can be reached from this machine.
@@ -228,6 +263,14 @@ fn base_url(address: SocketAddr) -> Result<Url, EmulatorError> {
         address,
         source: std::io::Error::other(error),
     })
+}
+
+fn check_public(url: Url) -> Result<Url, EmulatorError> {
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    match bare && is_web(&url) && url.username().is_empty() && url.password().is_none() {
+        true => Ok(url),
+        false => Err(EmulatorError::PublicUrl { url }),
+    }
 }
 
 fn registration(app: &App) -> Result<Registration, EmulatorError> {
@@ -263,7 +306,7 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router {
         .merge(shell::router())
         .merge(shell::recordings())
         .merge(identity::router())
-        .merge(admin::router())
+        .merge(admin::router(hub))
         .merge(graph::router(hub));
     router.with_state(Arc::clone(hub))
 }

@@ -75,6 +75,9 @@ pub(crate) enum Mischief {
     },
     /// A notification is sent after the next one.
     Reorder,
+    /// A new call is first told in the format of the former Skype protocol, and then, if the bot
+    /// answers that with 204, in Graph's.
+    LegacyFirst,
     /// A notification has no body.
     Empty,
     /// A notification is signed with a key nobody knows.
@@ -100,6 +103,8 @@ pub(crate) enum RuleError {
     NotificationOnly(&'static str),
     #[error("{0} concerns requests: operation must not begin with notification:")]
     RequestOnly(&'static str),
+    #[error("{0} concerns new calls: operation must be notification:incoming")]
+    IncomingOnly(&'static str),
     #[error("there are 256 rules already")]
     TooMany,
 }
@@ -130,6 +135,10 @@ impl Rule {
         let of_notifications = self.operation.starts_with("notification:");
         let (name, for_requests) = match self.fault {
             Mischief::Delay { .. } => return Ok(()),
+            Mischief::LegacyFirst if self.operation != "notification:incoming" => {
+                return Err(RuleError::IncomingOnly("legacyFirst"));
+            }
+            Mischief::LegacyFirst => ("legacyFirst", false),
             Mischief::Status { .. } => ("status", true),
             Mischief::Reset => ("reset", true),
             Mischief::SlowBody { .. } => ("slowBody", true),
@@ -357,6 +366,10 @@ mod tests {
             (
                 json!({"operation": "notification:*", "fault": {"kind": "timeOut"}}),
                 RuleError::RequestOnly("timeOut"),
+            ),
+            (
+                json!({"operation": "notification:*", "fault": {"kind": "legacyFirst"}}),
+                RuleError::IncomingOnly("legacyFirst"),
             ),
             (
                 json!({"operation": "get", "fault": {"kind": "lose"}}),

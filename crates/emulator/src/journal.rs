@@ -12,6 +12,8 @@ use crate::timeline::{CallEvent, CallProgress, PromptState, TimelineEvent};
 
 /// Entries that are kept.
 const MAX_ENTRIES: usize = 2_000;
+/// Lines of a scenario's log that are kept of entries which gave way.
+const MAX_LINES: usize = 100_000;
 /// Calls whose beginning is remembered.
 const MAX_CALLS: usize = 2_000;
 /// Longer bodies are left out.
@@ -116,6 +118,19 @@ pub(crate) struct Journal {
     begun: BTreeMap<String, Instant>,
     /// Entries of notifications that are on their way, by message id.
     messages: BTreeMap<String, u64>,
+    /// Scenarios that will ask for their log.
+    logged: usize,
+    /// What their log will need of entries that gave way.
+    past: Vec<Past>,
+    /// How many more there were.
+    cut: usize,
+}
+
+#[derive(Debug)]
+struct Past {
+    changed: u64,
+    call: String,
+    line: String,
 }
 
 impl Journal {
@@ -264,6 +279,42 @@ impl Journal {
         self.entries.iter().filter(fits).cloned().collect()
     }
 
+    /// Keeps, until [`log_over`](Self::log_over), what [`log`](Self::log) needs of what
+    /// follows; where that begins.
+    pub(crate) fn begin_log(&mut self) -> u64 {
+        self.logged += 1;
+        self.changes
+    }
+
+    /// Each entry since a log began as its call and its line, and how many there were beyond
+    /// what is kept.
+    pub(crate) fn log(&self, since: u64) -> (Vec<(String, String)>, usize) {
+        let past = self.past.iter().filter(|past| past.changed > since);
+        let past = past.map(|past| (past.call.clone(), past.line.clone()));
+        let kept = self.entries.iter().filter(|entry| entry.changed > since);
+        let kept = kept.map(|entry| (entry.call.clone(), entry.line()));
+        (past.chain(kept).collect(), self.cut)
+    }
+
+    /// A scenario has its log.
+    pub(crate) fn log_over(&mut self) {
+        self.logged = self.logged.saturating_sub(1);
+        if self.logged == 0 {
+            self.past = Vec::new();
+            self.cut = 0;
+        }
+    }
+
+    /// Forgets all entries; numbers and changes go on, for those who look what is new.
+    pub(crate) fn clear(&mut self) {
+        *self = Self {
+            next: self.next,
+            changes: self.changes + 1,
+            logged: self.logged,
+            ..Self::default()
+        };
+    }
+
     /// The latest change.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
@@ -276,8 +327,10 @@ impl Journal {
         let begun = *self.begun.entry(call.to_owned()).or_insert(now);
         self.next += 1;
         self.changes += 1;
-        if self.entries.len() == MAX_ENTRIES {
-            self.entries.pop_front();
+        if self.entries.len() == MAX_ENTRIES
+            && let Some(entry) = self.entries.pop_front()
+        {
+            self.passes(&entry);
         }
         self.entries.push_back(Entry {
             seq: self.next,
@@ -287,6 +340,19 @@ impl Journal {
             what,
         });
         self.next
+    }
+
+    /// An entry gives way.
+    fn passes(&mut self, entry: &Entry) {
+        match self.logged {
+            0 => {}
+            _ if self.past.len() == MAX_LINES => self.cut += 1,
+            _ => self.past.push(Past {
+                changed: entry.changed,
+                call: entry.call.clone(),
+                line: entry.line(),
+            }),
+        }
     }
 
     fn change(&mut self, seq: u64) -> Option<&mut Entry> {
@@ -467,5 +533,25 @@ mod tests {
         assert_eq!(journal.since(0, None).len(), MAX_ENTRIES);
         journal.answered(first, 200, Duration::ZERO, b"");
         assert_eq!(journal.since(0, None)[0].seq, first + 1);
+    }
+
+    #[test]
+    fn a_scenarios_log_is_longer_than_the_journal() {
+        let (mut journal, now) = (Journal::default(), Instant::now());
+        asked(&mut journal, now, "c", "before");
+        let since = journal.begin_log();
+        for _ in 0..=MAX_ENTRIES {
+            let seq = asked(&mut journal, now, "c", "get");
+            journal.answered(seq, 200, Duration::ZERO, b"");
+        }
+        let line = ("c".to_owned(), "request get 200".to_owned());
+        assert_eq!(journal.log(since), (vec![line; MAX_ENTRIES + 1], 0));
+        for _ in 0..MAX_LINES {
+            asked(&mut journal, now, "c", "get");
+        }
+        let (lines, cut) = journal.log(since);
+        assert_eq!((lines.len(), cut), (MAX_LINES + MAX_ENTRIES - 1, 2));
+        journal.log_over();
+        assert_eq!(journal.log(since).0.len(), MAX_ENTRIES);
     }
 }

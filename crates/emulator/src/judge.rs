@@ -1,14 +1,14 @@
 //! Watches bots and notes what the real service would punish, or what a caller would
 //! suffer from. Without IO; it knows operations, states and times, nothing of media.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::cloud::{ANSWER_LIMIT, KEEP_ALIVE_LIMIT};
 
-/// Verdicts that are kept; a bot with more has been told enough.
+/// Verdicts that are kept: the latest.
 const MAX_VERDICTS: usize = 1000;
 /// Calls that are over and still known, for operations that come too late.
 const MAX_ENDED: usize = 1000;
@@ -46,6 +46,8 @@ pub(crate) enum Offence {
     SlowWebhook,
     /// The webhook refused a notification.
     WebhookRefused,
+    /// The webhook took a notification in the former format for one in Graph's.
+    LegacyTaken,
     /// An operation that would change a call that is over.
     AfterTheEnd,
     /// A call that the bot left to itself: it neither kept it alive nor deleted it.
@@ -56,12 +58,13 @@ pub(crate) enum Offence {
 
 impl Offence {
     /// All rules by their names in JSON.
-    pub(crate) const NAMED: [(&'static str, Self); 8] = [
+    pub(crate) const NAMED: [(&'static str, Self); 9] = [
         ("lateAnswer", Self::LateAnswer),
         ("earlyRetry", Self::EarlyRetry),
         ("missingKeepAlive", Self::MissingKeepAlive),
         ("slowWebhook", Self::SlowWebhook),
         ("webhookRefused", Self::WebhookRefused),
+        ("legacyTaken", Self::LegacyTaken),
         ("afterTheEnd", Self::AfterTheEnd),
         ("neverDeleted", Self::NeverDeleted),
         ("mediaGap", Self::MediaGap),
@@ -78,9 +81,11 @@ impl Offence {
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     calls: BTreeMap<String, Watched>,
-    ended: std::collections::VecDeque<String>,
+    ended: VecDeque<String>,
     throttled: BTreeMap<(String, String), Instant>,
-    verdicts: Vec<Verdict>,
+    verdicts: VecDeque<Verdict>,
+    /// How many there were, with those that gave way.
+    found: usize,
 }
 
 #[derive(Debug)]
@@ -93,8 +98,15 @@ struct Watched {
 }
 
 impl Judge {
-    pub(crate) fn verdicts(&self) -> &[Verdict] {
-        &self.verdicts
+    /// How many verdicts there were so far.
+    pub(crate) fn found(&self) -> usize {
+        self.found
+    }
+
+    /// The verdicts after so many, as far as they are kept.
+    pub(crate) fn since(&self, found: usize) -> impl Iterator<Item = &Verdict> {
+        let gone = self.found - self.verdicts.len();
+        self.verdicts.iter().skip(found.saturating_sub(gone))
     }
 
     /// A notification of a call's state was sent.
@@ -157,6 +169,10 @@ impl Judge {
     pub(crate) fn webhook(&mut self, call: &str, status: Option<u16>, took: Duration) {
         match status {
             Some(status) if (200..300).contains(&status) => {}
+            Some(302) => {
+                let detail = "the webhook answered 302: only what tells a new call goes elsewhere, and only to allowed origins";
+                self.find(Offence::WebhookRefused, call, detail.to_owned());
+            }
             Some(status) => {
                 let detail = format!("the webhook answered {status}");
                 self.find(Offence::WebhookRefused, call, detail);
@@ -166,10 +182,21 @@ impl Judge {
                 self.find(Offence::WebhookRefused, call, detail);
             }
         }
+        self.webhook_took(call, took);
+    }
+
+    /// The webhook answered, well or not.
+    pub(crate) fn webhook_took(&mut self, call: &str, took: Duration) {
         if took > SLOW_WEBHOOK {
             let detail = format!("the webhook took {} ms", took.as_millis());
             self.find(Offence::SlowWebhook, call, detail);
         }
+    }
+
+    /// The webhook took what it should have answered with 204, to get it in Graph's format.
+    pub(crate) fn legacy_taken(&mut self, call: &str, status: u16) {
+        let detail = format!("the webhook answered {status}, not 204, to the former format");
+        self.find(Offence::LegacyTaken, call, detail);
     }
 
     /// A request came in and was, or will be, answered.
@@ -227,10 +254,12 @@ impl Judge {
     }
 
     fn find(&mut self, rule: Offence, call: &str, detail: String) {
-        if self.verdicts.len() < MAX_VERDICTS {
-            let call = call.to_owned();
-            self.verdicts.push(Verdict { rule, call, detail });
+        if self.verdicts.len() == MAX_VERDICTS {
+            self.verdicts.pop_front();
         }
+        let call = call.to_owned();
+        self.verdicts.push_back(Verdict { rule, call, detail });
+        self.found += 1;
     }
 }
 
@@ -241,11 +270,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn rules(judge: &Judge) -> Vec<Offence> {
-        judge
-            .verdicts()
-            .iter()
-            .map(|verdict| verdict.rule)
-            .collect()
+        judge.since(0).map(|verdict| verdict.rule).collect()
     }
 
     #[test]
@@ -268,6 +293,21 @@ mod tests {
             judge.asked("app", harmless, "c", start);
         }
         assert_eq!(rules(&judge), []);
+    }
+
+    #[test]
+    fn what_comes_after_many_verdicts_is_seen() {
+        let mut judge = Judge::default();
+        for _ in 0..=MAX_VERDICTS {
+            judge.webhook("a", Some(500), SECOND);
+        }
+        let before = judge.found();
+        assert_eq!(judge.since(0).count(), MAX_VERDICTS);
+        assert_eq!(judge.since(before).count(), 0);
+        judge.webhook("b", None, SECOND);
+        let calls: Vec<_> = judge.since(before).map(|verdict| &verdict.call).collect();
+        assert_eq!(calls, ["b"]);
+        assert_eq!(judge.since(0).count(), MAX_VERDICTS);
     }
 
     #[test]
@@ -294,6 +334,7 @@ mod tests {
         judge.deserted();
         judge.deserted();
         judge.received("g", 1_000, 20);
+        judge.legacy_taken("h", 202);
         assert_eq!(
             rules(&judge),
             [
@@ -308,6 +349,7 @@ mod tests {
                 Offence::NeverDeleted,
                 Offence::NeverDeleted,
                 Offence::MediaGap,
+                Offence::LegacyTaken,
             ]
         );
     }

@@ -152,6 +152,15 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// With these rules from the start.
+    pub(crate) fn of(rules: Vec<NetworkRule>) -> Result<Self, NetworkRuleError> {
+        let mut network = Self::default();
+        for rule in rules {
+            network.set(rule)?;
+        }
+        Ok(network)
+    }
+
     /// Adds a rule in place of earlier ones for the same phone and direction.
     pub(crate) fn set(&mut self, mut rule: NetworkRule) -> Result<(), NetworkRuleError> {
         rule.conditions.check()?;

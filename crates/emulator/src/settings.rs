@@ -20,10 +20,12 @@ use crate::scenario::problem::Findings;
 pub struct SettingsFile {
     /// The one TCP address.
     pub listen: Option<SocketAddr>,
-    /// The one UDP address of the emulator's own media.
+    /// The UDP address of the emulator's own media.
     pub media: Option<SocketAddr>,
     /// Whether an address other than loopback is meant.
     pub allow_remote: Option<bool>,
+    /// Where others reach the emulator.
+    pub public_url: Option<Url>,
     /// Makes ids and chances reproducible.
     pub seed: Option<u64>,
     /// Whether unknown properties are overlooked.

@@ -6,6 +6,7 @@
 //! queues, which report back through `apply`.
 
 mod conference;
+mod ending;
 mod fetch;
 mod media;
 mod notifier;
@@ -29,7 +30,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use url::Url;
 
-use crate::cloud::{Cloud, Effect, MediaAction, Notice, RoomAction};
+use crate::cloud::{Cloud, Effect, Ids, MediaAction, Notice, RoomAction};
 use crate::config::EmulatorError;
 use crate::faults::Faults;
 use crate::graph::Limits;
@@ -42,14 +43,12 @@ use crate::timeline::{CallEvent, TimelineEvent};
 
 pub(crate) use record::router as recordings;
 use relay::{Relay, Relays};
-pub(crate) use socket::{from_our_page, router};
+pub(crate) use socket::router;
 
 /// Events that may wait for a phone, notifications for a bot, actions for media.
 const QUEUE: usize = 256;
 /// Events that a slow watcher may be behind.
 const TIMELINE: usize = 4096;
-/// What is under way at the end gets this long.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// The emulator's shared state and the means to act on it.
 pub(crate) struct Hub {
@@ -60,6 +59,9 @@ pub(crate) struct Hub {
     judge: Mutex<Judge>,
     limits: Mutex<Limits>,
     journal: Mutex<Journal>,
+    /// Of requests and notifications. Apart from the cloud's ids, which else would depend on
+    /// how often a bot asks.
+    ids: Mutex<Ids>,
     network: watch::Sender<Network>,
     /// How far the clock was moved forward, in milliseconds.
     advanced: AtomicU64,
@@ -67,6 +69,8 @@ pub(crate) struct Hub {
     runtime: Handle,
     wake: Notify,
     stopping: watch::Sender<bool>,
+    /// Told to tasks that would outlive a reset.
+    given_up: Notify,
 }
 
 /// What the emulator reaches others by.
@@ -101,6 +105,8 @@ pub(crate) struct Settings {
     pub(crate) transport: Transport,
     pub(crate) seed: u64,
     pub(crate) lenient: bool,
+    /// The rules for the network that hold from the start.
+    pub(crate) network: Network,
 }
 
 struct Inner {
@@ -157,13 +163,15 @@ impl Hub {
             judge: Mutex::default(),
             limits: Mutex::default(),
             journal: Mutex::default(),
-            network: watch::Sender::default(),
+            ids: Mutex::new(Ids::new(!settings.seed)),
+            network: watch::Sender::new(settings.network.clone()),
             advanced: AtomicU64::new(0),
             settings,
             outside,
             runtime: Handle::current(),
             wake: Notify::new(),
             stopping: watch::Sender::new(false),
+            given_up: Notify::new(),
         })
     }
 
@@ -429,40 +437,6 @@ impl Hub {
         self.settings.lenient
     }
 
-    /// Ends all calls, waits a little for what that causes, and lets all tasks go.
-    pub(crate) async fn stop(self: &Arc<Self>) {
-        self.apply(Cloud::shut_down);
-        let finished = {
-            let mut inner = self.lock();
-            inner.at_work = None;
-            inner.finished.take()
-        };
-        if let Some(mut finished) = finished {
-            let _ = tokio::time::timeout(GRACE, finished.recv()).await;
-        }
-        self.let_go();
-    }
-
-    /// Tells every task to end; those who watch learn that nothing follows.
-    pub(crate) fn let_go(&self) {
-        self.stopping.send_replace(true);
-        let mut inner = self.lock();
-        inner.timeline = None;
-        inner.phones.clear();
-        inner.relays.clear();
-        inner.notices.clear();
-        inner.media.clear();
-        inner.rooms.clear();
-        inner.clips = record::Clips::default();
-    }
-
-    /// Waits until every task is to end.
-    pub(crate) async fn stopped(&self) {
-        let mut stopping = self.stopping.subscribe();
-        // An error can't be: the sender is ours.
-        let _ = stopping.wait_for(|stopping| *stopping).await;
-    }
-
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<CallEvent> {
         match &self.lock().timeline {
             Some(timeline) => timeline.subscribe(),
@@ -479,6 +453,17 @@ impl Hub {
             media: inner.media.len() + inner.rooms.len(),
             notifying: inner.notices.len(),
         }
+    }
+
+    /// What ids and chances follow from.
+    pub(crate) fn seed(&self) -> u64 {
+        self.settings.seed
+    }
+
+    /// An id of a request or a notification.
+    pub(crate) fn new_id(&self) -> String {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.guid()
     }
 
     pub(crate) fn identity(&self) -> &Identity {

@@ -90,7 +90,7 @@ impl Simulation {
     /// What production would punish, as `rule: call: detail`.
     pub fn verdicts(&self) -> Vec<String> {
         self.hub.judge(|judge| {
-            let verdicts = judge.verdicts().iter();
+            let verdicts = judge.since(0);
             verdicts
                 .map(|found| format!("{}: {}: {}", found.rule.name(), found.call, found.detail))
                 .collect()

@@ -5,7 +5,7 @@ mod support;
 
 use axum::http::StatusCode;
 use serde_json::json;
-use support::{LIMIT, Site, app_hosted, play, service_hosted, told};
+use support::{CLIENT, LIMIT, Site, app_hosted, play, service_hosted, told};
 use switchboard_emulator::{Counts, Phone, PhoneCommand, PhoneEvent, PhoneRole};
 use switchboard_media::event::MediaEvent;
 use switchboard_media::prompt::Prompt;
@@ -343,4 +343,54 @@ async fn stopping_ends_calls_and_tells_everyone() {
     }
     assert_eq!(states, ["establishing", "terminated"]);
     assert!(bus.subscribe().recv().await.is_err(), "closed for good");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_may_be_told_in_the_former_format_first() {
+    let site = Site::start().await;
+    site.fault(json!({"operation": "notification:incoming", "fault": {"kind": "legacyFirst"}}))
+        .await;
+    site.bot.status.send_replace(StatusCode::NO_CONTENT);
+    let (_phone, _offer, call) = site.dial().await;
+    let former = site.bot.heard().await.body;
+    assert_eq!(former["callState"], "incoming");
+    assert_eq!(former.get("value"), None);
+    assert_eq!(site.bot.hears("incoming").await.call(), call);
+    assert_eq!(site.verdicts().await, [""; 0]);
+
+    // Who takes it gets nothing else, and the call with it.
+    site.bot.status.send_replace(StatusCode::ACCEPTED);
+    let (mut phone, _offer, _) = site.dial().await;
+    assert_eq!(site.bot.heard().await.body["callState"], "incoming");
+    let ended = |event: &PhoneEvent| matches!(event, PhoneEvent::Ended { .. });
+    told(&mut phone, ended).await;
+    assert_eq!(site.verdicts().await, ["legacyTaken"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_call_goes_where_the_bot_sends_it_within_allowed_origins() {
+    let site = Site::start().await;
+    let webhook = |path: &str| site.bot.base.join(path).unwrap();
+    site.emulator
+        .set_webhook(CLIENT, webhook("/api/moved"))
+        .unwrap();
+    let (mut phone, _offer, call) = site.dial().await;
+    assert_eq!(site.bot.hears("incoming").await.call(), call);
+    // What follows goes there at once: it would not be sent on.
+    phone
+        .commands
+        .send(PhoneCommand::Hangup { call })
+        .await
+        .unwrap();
+    site.bot.hears("terminated").await;
+    let ended = |event: &PhoneEvent| matches!(event, PhoneEvent::Ended { .. });
+    told(&mut phone, ended).await;
+    assert_eq!(site.verdicts().await, [""; 0]);
+
+    site.emulator
+        .set_webhook(CLIENT, webhook("/api/lost"))
+        .unwrap();
+    let (mut phone, _offer, _) = site.dial().await;
+    told(&mut phone, ended).await;
+    assert_eq!(site.verdicts().await[0], "webhookRefused");
 }

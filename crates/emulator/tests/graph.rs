@@ -6,7 +6,10 @@ mod support;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use support::{CLIENT, Site, config, service_hosted, told, transport};
-use switchboard_emulator::{Emulator, EmulatorError, PhoneCommand, PhoneEvent, PhoneRole};
+use switchboard_emulator::{
+    Counts, Emulator, EmulatorError, Phone, PhoneCommand, PhoneEvent, PhoneRole,
+};
+use switchboard_transport::{Transport, TransportConfig};
 use url::Url;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +220,7 @@ async fn garbage_from_a_phone_is_told_to_the_phone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_start_refuses_what_would_not_work() {
-    let (_engine, transport) = transport();
+    let (engine, transport) = transport();
     let running = Emulator::start(config(transport.clone())).await.unwrap();
     let port = running.page_url().port().unwrap();
     let mut taken = config(transport.clone());
@@ -233,6 +236,35 @@ async fn the_start_refuses_what_would_not_work() {
     );
     open.allow_remote = true;
     Emulator::start(open).await.unwrap().stop().await;
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (bind, port, expected) in [
+        ("0.0.0.0", 0, "other machines"),
+        ("127.0.0.1", port, "in use"),
+    ] {
+        let media = TransportConfig {
+            bind: bind.parse().unwrap(),
+            port,
+            ..TransportConfig::default()
+        };
+        let media = Transport::new(engine.clone(), media);
+        let error = Emulator::start(config(media.clone())).await.err().unwrap();
+        assert!(error.to_string().contains(expected), "{error}");
+        let mut allowed = config(media);
+        allowed.allow_remote = true;
+        let started = Emulator::start(allowed).await;
+        assert_eq!(started.is_ok(), port == 0, "{bind}");
+    }
+    for url in [
+        "file:///x",
+        "http://user@emulator/",
+        "http://emulator/below",
+    ] {
+        let mut public = config(transport.clone());
+        public.public_url = Some(Url::parse(url).unwrap());
+        let error = Emulator::start(public).await.err().unwrap();
+        assert!(matches!(error, EmulatorError::PublicUrl { .. }), "{error}");
+    }
     let file = Url::parse("file:///etc/passwd").unwrap();
     let mut elsewhere = config(transport);
     elsewhere.allowed_origins.push(file.clone());
@@ -382,4 +414,71 @@ async fn new_calls_take_the_permission_of_their_kind() {
     let filter = format!("{path}?$filter=JoinWebUrl%20eq%20'x'");
     let (status, found) = below(&site, "GET", &filter, Value::Null).await;
     assert_eq!((status, &found["value"]), (StatusCode::OK, &json!([])));
+}
+
+/// The ids of a first request and a first call, with the phone that called.
+async fn first_ids(site: &Site) -> (String, String, Phone) {
+    let url = format!("{}/communications/calls/x", site.emulator.graph_url());
+    let request = site.http.get(&url).bearer_auth(site.token().await);
+    let response = request.send().await.unwrap();
+    let id = response.headers()["request-id"].to_str().unwrap();
+    // Graph gives back the client's id, or its own.
+    assert_eq!(response.headers()["client-request-id"], id);
+    let (phone, _offer, call) = site.dial().await;
+    site.bot.hears("incoming").await;
+    (id.to_owned(), call, phone)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_reset_all_is_as_after_a_start() {
+    let site = Site::start_with(|config| config.with_seed(Some(7))).await;
+    assert_eq!(site.emulator.seed(), 7);
+    let (request, call, phone) = first_ids(&site).await;
+    // Nobody answers in time, which the judge sees.
+    let late = json!({"advanceMs": 15_000});
+    site.admin("POST", "/clock", Some(late)).await;
+    site.bot.hears("terminated").await;
+    site.fault(json!({"operation": "answer", "fault": {"kind": "reset"}}))
+        .await;
+    let rule = json!({"conditions": {"loss": 1.0}});
+    site.admin("POST", "/network", Some(rule)).await;
+    let (_, meeting) = below(&site, "POST", "/users/u/onlineMeetings", json!({})).await;
+    let meeting = format!(
+        "/users/u/onlineMeetings/{}",
+        meeting["id"].as_str().unwrap()
+    );
+    let busy = json!({"sessionId": CLIENT, "availability": "Busy",
+        "activity": "InACall", "expirationDuration": "PT1H"});
+    let set = "/users/someone/presence/setPresence";
+    assert_eq!(below(&site, "POST", set, busy).await.0, StatusCode::OK);
+    let (mut other, _offer, _) = site.dial().await;
+    site.bot.hears("incoming").await;
+
+    let reset = || site.admin("POST", "/reset", None);
+    assert_eq!(reset().await.0, StatusCode::NO_CONTENT);
+    let ended = |event: &PhoneEvent| matches!(event, PhoneEvent::Ended { .. });
+    told(&mut other, ended).await;
+    site.bot.hears("terminated").await;
+    for (path, expected) in [
+        ("/faults", json!([])),
+        ("/network", json!([])),
+        ("/judge", json!([])),
+        ("/lobby", json!([])),
+        ("/clock", json!({"advancedMs": 0})),
+    ] {
+        assert_eq!(site.admin("GET", path, None).await.1, expected, "{path}");
+    }
+    let (_, journal) = site.admin("GET", "/journal", None).await;
+    assert_eq!(journal["entries"], json!([]));
+    let gone = below(&site, "GET", &meeting, Value::Null).await;
+    assert_eq!(gone.0, StatusCode::NOT_FOUND);
+    let presence = below(&site, "GET", "/users/someone/presence", Value::Null).await;
+    assert_eq!(presence.1["availability"], "Offline");
+
+    // Phones stay, and keep their ids.
+    drop((phone, other));
+    site.settles_at(Counts::default()).await;
+    assert_eq!(reset().await.0, StatusCode::NO_CONTENT);
+    let again = first_ids(&site).await;
+    assert_eq!((again.0, again.1), (request, call));
 }

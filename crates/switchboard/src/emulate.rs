@@ -48,7 +48,9 @@ pub(crate) struct EmulateArgs {
     #[arg(long, env = "SWITCHBOARD_EMULATOR_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 
-    /// Address of the emulator's one UDP port [default: 127.0.0.1:0]
+    /// UDP address of its media, on loopback: one port for all that phones offer. What the
+    /// emulator offers itself has free ports there: one for each bot with media of its own in a
+    /// group call or meeting, two for each leg whose packets are to suffer [default: 127.0.0.1:0]
     #[arg(long, env = "SWITCHBOARD_EMULATOR_MEDIA", value_name = "ADDRESS")]
     media: Option<SocketAddr>,
 
@@ -56,7 +58,12 @@ pub(crate) struct EmulateArgs {
     #[arg(long, env = "SWITCHBOARD_EMULATOR_BOT", value_name = "URL")]
     bot: Option<Url>,
 
-    /// Makes ids and chances reproducible
+    /// Where others reach the emulator if not where it listens, for example
+    /// http://emulator:8480 in a container; every address it tells is below it
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<Url>,
+
+    /// Makes ids and chances reproducible; one is made up, and printed, if left out
     #[arg(long, env = "SWITCHBOARD_EMULATOR_SEED", value_name = "N")]
     seed: Option<u64>,
 
@@ -65,7 +72,8 @@ pub(crate) struct EmulateArgs {
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     lenient: Option<bool>,
 
-    /// Allow an address that other machines can reach; whoever does can use the phones
+    /// Allow addresses (--listen, --media) that other machines can reach; whoever does can use
+    /// the phones
     #[arg(long, env = "SWITCHBOARD_EMULATOR_ALLOW_REMOTE", value_name = "BOOL",
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     allow_remote: Option<bool>,
@@ -158,6 +166,7 @@ struct Ready<'a> {
     client_secret: &'a str,
     page: &'a str,
     admin: &'a str,
+    seed: u64,
     /// When there are several: all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     apps: Vec<ReadyApp<'a>>,
@@ -224,6 +233,7 @@ fn config(settings: &Settings, transport: Transport) -> EmulatorConfig {
     config.network.clone_from(&settings.network);
     config.lenient = settings.lenient;
     config.allow_remote = settings.allow_remote;
+    config.public_url.clone_from(&settings.public_url);
     config.concurrent_calls = settings.concurrent_calls;
     config.allowed_origins.clone_from(&settings.allowed_origins);
     config
@@ -252,6 +262,7 @@ fn announce(emulator: &Emulator, apps: &[App]) -> std::io::Result<()> {
         client_secret: first.client_secret,
         page: emulator.page_url().as_str(),
         admin: emulator.admin_url().as_str(),
+        seed: emulator.seed(),
         apps: match all.len() {
             1 => Vec::new(),
             _ => all.iter().map(ReadyApp::copy).collect(),

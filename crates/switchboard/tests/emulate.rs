@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -131,14 +131,172 @@ fn a_taken_port_and_a_public_address_are_refused_with_words() {
     let (code, out, told) = outcome(&["--listen", &address]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(told.contains(&format!("{address} is in use")), "{told}");
-    let (code, _, told) = outcome(&["--listen", "0.0.0.0:0"]);
-    assert_eq!(code, Some(1));
-    assert!(
-        told.contains("can be reached from other machines"),
-        "{told}"
-    );
-    let running = Running::start(emulate(&["--listen", "0.0.0.0:0", "--allow-remote"]));
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, out, told) = outcome(&["--listen=127.0.0.1:0", "--media", &address]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(told.contains(&format!("{address} is in use")), "{told}");
+    let local = ["--listen=127.0.0.1:0", "--media=127.0.0.1:0"];
+    let open = ["--listen=0.0.0.0:0", "--media=0.0.0.0:0"];
+    for open in [[open[0], local[1]], [local[0], open[1]]] {
+        let (code, out, told) = outcome(&open);
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        let why = "can be reached from other machines";
+        assert!(told.contains(why), "{open:?}: {told}");
+    }
+    let running = Running::start(emulate(&[open[0], open[1], "--allow-remote"]));
     assert!(running.says("graph").starts_with("http://127.0.0.1:"));
+}
+
+/// A request without a body; the whole response.
+fn get(address: &str, path: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
+}
+
+#[test]
+fn the_line_printed_when_ready_is_a_contract() {
+    let running = Running::start(emulate(&["--listen=127.0.0.1:0", "--seed=7"]));
+    let keys = running.ready.as_object().unwrap().keys();
+    let mut keys: Vec<_> = keys.map(String::as_str).collect();
+    keys.sort_unstable();
+    let expected = [
+        "admin",
+        "client_id",
+        "client_secret",
+        "graph",
+        "openid_configuration",
+        "page",
+        "seed",
+        "tenant_id",
+        "token_url",
+    ];
+    assert_eq!(keys, expected);
+    assert_eq!(running.ready["seed"], 7);
+    let (page, tenant) = (running.says("page"), running.says("tenant_id"));
+    let address = page.strip_prefix("http://").unwrap().trim_end_matches('/');
+    for (key, path) in [
+        ("graph", "v1.0"),
+        ("token_url", &format!("{tenant}/oauth2/v2.0/token")),
+        ("openid_configuration", "v1/.well-known/OpenIdConfiguration"),
+        ("admin", "admin"),
+    ] {
+        assert_eq!(running.says(key), format!("{page}{path}"));
+    }
+    let host = format!("host: {address}");
+    for path in ["/", "/v1/.well-known/OpenIdConfiguration", "/admin/faults"] {
+        let response = get(address, path, &host);
+        assert!(response.starts_with("HTTP/1.1 200"), "{path}: {response}");
+    }
+    // Without a seed one is made up and told.
+    let running = Running::start(emulate(&["--listen=127.0.0.1:0"]));
+    assert!(running.ready["seed"].is_u64());
+}
+
+#[test]
+fn a_public_url_is_what_others_are_told() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let public = "https://emulator.example";
+    let running = Running::start(emulate(&["--listen", &address, "--public-url", public]));
+    for key in [
+        "graph",
+        "token_url",
+        "openid_configuration",
+        "page",
+        "admin",
+    ] {
+        assert!(
+            running.says(key).starts_with(&format!("{public}/")),
+            "{key}"
+        );
+    }
+    let host = "host: emulator.example";
+    let configuration = get(&address, "/v1/.well-known/OpenIdConfiguration", host);
+    let keys = format!("\"jwks_uri\":\"{public}/v1/.well-known/keys\"");
+    assert!(configuration.contains(&keys), "{configuration}");
+    for (origin, status) in [(public, 200), ("https://evil.example", 403)] {
+        let headers = format!("{host}\r\norigin: {origin}");
+        let response = get(&address, "/admin/faults", &headers);
+        assert!(
+            response.starts_with(&format!("HTTP/1.1 {status}")),
+            "{response}"
+        );
+    }
+}
+
+/// A webhook that refuses everything.
+fn refusing_webhook() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/api/calls", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut request = BufReader::new(stream.unwrap());
+            let (mut line, mut length) = (String::new(), 0);
+            while request.read_line(&mut line).is_ok_and(|read| read > 2) {
+                let header = line.to_ascii_lowercase();
+                if let Some(value) = header.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            // Whoever only looks whether somebody is there sends nothing.
+            let _ = request.read_exact(&mut vec![0; length]);
+            let answer =
+                b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = request.into_inner().write_all(answer);
+        }
+    });
+    url
+}
+
+#[test]
+fn the_log_file_is_the_same_with_the_same_seed() {
+    let folder = TempDir::new().unwrap();
+    let steps = "{ call = \"bot\" }, { expect_end = 503 },\n".repeat(12);
+    let scenario = format!(
+        "overlook = [\"webhookRefused\"]\n[[faults]]\noperation = \"notification:incoming\"\n\
+         probability = 0.5\nfault = {{ kind = \"duplicate\", copies = 2 }}\n\
+         [people.Carla]\nsteps = [\n{steps}]\n"
+    );
+    let path = written(&folder, "refused.toml", &scenario);
+    let bot = refusing_webhook();
+    let log = |seed: &str| {
+        let file = folder.path().join("log");
+        let log = file.to_str().unwrap();
+        let arguments = [
+            "--ci",
+            "--listen=127.0.0.1:0",
+            "--bot",
+            &bot,
+            "--scenario",
+            &path,
+            "--seed",
+            seed,
+            "--log",
+            log,
+        ];
+        let (code, out, told) = outcome(&arguments);
+        assert_eq!(code, Some(0), "{told}");
+        let report: Value = serde_json::from_str(out.lines().nth(1).unwrap()).unwrap();
+        assert_eq!(report["seed"].to_string(), seed);
+        fs::read_to_string(file).unwrap()
+    };
+    let first = log("7");
+    let incoming = |text: &str| first.matches(text).count();
+    let (once, twice) = (
+        incoming("Carla: notification incoming 400 x1\n"),
+        incoming("Carla: notification incoming 400 x2\n"),
+    );
+    assert_eq!(once + twice, 12, "{first}");
+    assert!(once > 0 && twice > 0, "{first}");
+    assert_eq!(first, log("7"));
+    assert_ne!(first, log("8"));
 }
 
 #[test]
@@ -195,6 +353,9 @@ fn a_scenario_that_fails_ends_with_1_and_is_reported_in_every_form() {
         .collect();
     assert!(lines[0]["graph"].is_string());
     assert_eq!(lines[1]["passed"], false);
+    let seed = &lines[0]["seed"];
+    assert_eq!(&lines[1]["seed"], seed);
+    assert!(told.contains(&format!("--seed {seed}")), "{told}");
     let steps = &lines[1]["scenarios"][0]["people"][0]["steps"];
     assert_eq!(steps[1]["outcome"], "failed");
     assert_eq!(steps[2]["outcome"], "notRun");

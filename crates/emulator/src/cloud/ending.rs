@@ -87,8 +87,8 @@ impl End {
         }
     }
 
-    pub(crate) fn shut_down() -> Self {
-        Self::new(503, "The emulator stops")
+    pub(crate) fn by_emulator(why: &str) -> Self {
+        Self::new(503, why)
     }
 
     fn told(&self, phone: &str) -> EndReason {

@@ -7,6 +7,7 @@ use switchboard_signaling::types::{
     MediaConfig, Modality, RedirectRequest, RejectReason, RejectRequest, TransferRequest,
 };
 use switchboard_transport::whip::MediaBlob;
+use url::Url;
 
 use super::conversation::{BotLeg, BotMedia, Conversation, Masked, Phase, RING_LIMIT};
 use super::ending::End;
@@ -330,6 +331,15 @@ impl Cloud {
         if nobody {
             self.ring_failed(call, 404, "the target is not here or not free", now);
         }
+    }
+
+    /// A bot sends the service elsewhere with the notification of a new call: where that is, if
+    /// it may be. What follows goes there as well.
+    pub(crate) fn moved(&mut self, call: &str, to: &Url) -> Option<Url> {
+        self.with_call(call, |cloud, call| {
+            cloud.change_callback(call, Some(to.as_str())).ok()?;
+            call.bot.as_ref().map(|bot| bot.callback.clone())
+        })?
     }
 
     fn change_callback(&self, call: &mut Conversation, uri: Option<&str>) -> Result<(), Fault> {

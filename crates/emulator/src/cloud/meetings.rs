@@ -60,10 +60,20 @@ pub(crate) enum Filter {
     VideoTeleconferenceId(String),
 }
 
+impl Meetings {
+    /// None yet, by a clock on the wall.
+    pub(super) fn since(now: Instant, wall: OffsetDateTime) -> Self {
+        Self {
+            epoch: Some((now, wall)),
+            ..Self::default()
+        }
+    }
+}
+
 impl Cloud {
     /// The same with a clock on the wall, for the dates of meetings.
     pub(crate) fn dated(mut self, now: Instant, wall: OffsetDateTime) -> Self {
-        self.meetings.epoch = Some((now, wall));
+        self.meetings = Meetings::since(now, wall);
         self
     }
 

@@ -175,6 +175,25 @@ pub(crate) fn about_sharing(
     notice
 }
 
+/// A new call as the former Skype protocol told it: its `Conversation`. Graph documents that
+/// it comes (Incoming call notifications), not what is in it.
+pub(crate) fn legacy(notice: &Notice) -> Value {
+    let told = notice.body.value.as_deref().unwrap_or_default();
+    let call = told.first().and_then(|told| told.resource_data.as_ref());
+    let caller = call.and_then(|call| call["source"]["identity"]["user"]["id"].as_str());
+    json!({
+        "id": notice.call,
+        "appId": notice.app,
+        "participants": [
+            {"identity": format!("8:orgid:{}", caller.unwrap_or_default()), "originator": true},
+            {"identity": format!("28:{}", notice.app), "originator": false},
+        ],
+        "isMultiparty": false,
+        "presentedModalityTypes": ["audio"],
+        "callState": "incoming",
+    })
+}
+
 /// One on the roster, whose only stream is audio.
 pub(crate) fn participant(id: &str, identity: IdentitySet, muted: bool) -> Participant {
     Participant {

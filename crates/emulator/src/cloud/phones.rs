@@ -28,10 +28,10 @@ impl Cloud {
     /// The same for a user whose object id is known beforehand. A phone of that user
     /// that is there already gets another id.
     pub(crate) fn register_user(&mut self, id: String, name: &str, role: PhoneRole) -> String {
-        let id = match self.phones.contains_key(&id) {
-            true => self.ids.guid(),
-            false => id,
-        };
+        let mut id = id;
+        while self.phones.contains_key(&id) {
+            id = self.ids.guid();
+        }
         let name: String = name
             .chars()
             .filter(|c| !c.is_control())

@@ -13,7 +13,6 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::stream;
 use switchboard_signaling::clock;
-use uuid::Uuid;
 
 use super::asked::Asked;
 use super::refuse::{CLIENT_REQUEST_ID, Ids, refuse, with_ids};
@@ -53,9 +52,10 @@ pub(super) async fn authorize(
 fn admit(hub: &Hub, headers: &HeaderMap) -> (Ids, Result<Access, AccessError>) {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let client = header(CLIENT_REQUEST_ID).filter(|id| id.len() <= 64);
+    let request = hub.new_id();
     let ids = Ids {
-        request: Uuid::new_v4().to_string(),
-        client: client.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned),
+        client: client.unwrap_or(&request).to_owned(),
+        request,
     };
     let authorization = header(header::AUTHORIZATION);
     (ids, hub.identity().check(authorization, hub.wall_clock()))

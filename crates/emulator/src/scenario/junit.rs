@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use super::report::{Outcome, PersonReport, Report, StepReport};
 
-/// Reports as one JUnit document.
-pub fn junit(reports: &[Report]) -> String {
+/// Reports as one JUnit document; each suite says with which seed the emulator ran.
+pub fn junit(reports: &[Report], seed: u64) -> String {
     let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
     for report in reports {
-        suite(&mut xml, report);
+        suite(&mut xml, report, seed);
     }
     xml.push_str("</testsuites>\n");
     xml
@@ -17,7 +17,7 @@ pub fn junit(reports: &[Report]) -> String {
 
 // Writing to a string can't fail: its results are let go.
 
-fn suite(xml: &mut String, report: &Report) {
+fn suite(xml: &mut String, report: &Report, seed: u64) {
     let steps = || report.people.iter().flat_map(|person| &person.steps);
     let count = |fits: fn(&Outcome) -> bool| steps().filter(|step| fits(&step.outcome)).count();
     let judged = usize::from(report.judge.iter().any(|finding| !finding.overlooked));
@@ -29,6 +29,10 @@ fn suite(xml: &mut String, report: &Report) {
         count(|outcome| matches!(outcome, Outcome::Failed(_))) + judged,
         count(|outcome| *outcome == Outcome::NotRun),
         report.took.as_secs_f64(),
+    );
+    let _ = writeln!(
+        xml,
+        "    <properties><property name=\"seed\" value=\"{seed}\"/></properties>"
     );
     for person in &report.people {
         for step in &person.steps {

@@ -21,7 +21,7 @@ use super::report::{Finding, Report};
 use super::runner::Runner;
 use crate::cloud::Owner;
 use crate::emulator::Emulator;
-use crate::journal::{Entry, Journal};
+use crate::journal::Journal;
 use crate::judge::Judge;
 use crate::network::{Conditions, NetworkRule};
 use crate::phone::{Phone, PhoneCommand, PhoneEvent};
@@ -38,8 +38,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// `transport`, which may be the emulator's own.
 pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario) -> Report {
     let begun = Instant::now();
-    let verdicts_before = emulator.hub().judge(|judge| judge.verdicts().len());
-    let entries_before = emulator.hub().journal(|journal| journal.changes());
+    let verdicts_before = emulator.hub().judge(|judge| judge.found());
+    let log = Log::begin(emulator);
     let rules = add_faults(emulator, scenario);
     // Before anybody calls, so that the legs can be harmed later.
     for person in scenario.people.iter().filter(|person| person.has_network()) {
@@ -94,14 +94,42 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
     let judge = findings(emulator, scenario, verdicts_before);
     let people = runner.into_reports();
     let mut report = Report::new(scenario.name.clone(), begun.elapsed(), people, judge);
-    let journal = |journal: &mut Journal| journal.since(entries_before, None);
-    report.log = log(scenario, calls, &emulator.hub().journal(journal));
+    report.log = log.of(scenario, calls);
     report
+}
+
+/// The journal keeps what the scenario's log will need.
+struct Log {
+    hub: Arc<Hub>,
+    since: u64,
+}
+
+impl Log {
+    fn begin(emulator: &Emulator) -> Self {
+        let hub = Arc::clone(emulator.hub());
+        let since = hub.journal(Journal::begin_log);
+        Self { hub, since }
+    }
+
+    fn of(&self, scenario: &Scenario, calls: Vec<Had>) -> Vec<String> {
+        let (entries, cut) = self.hub.journal(|journal| journal.log(self.since));
+        let mut lines = lines(scenario, calls, &entries);
+        if cut > 0 {
+            lines.push(format!("{cut} more lines are not kept"));
+        }
+        lines
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.hub.journal(Journal::log_over);
+    }
 }
 
 /// What happened in the calls that people had, person by person, and in the bots' own calls
 /// with several of them.
-fn log(scenario: &Scenario, mut calls: Vec<Had>, entries: &[Entry]) -> Vec<String> {
+fn lines(scenario: &Scenario, mut calls: Vec<Had>, entries: &[(String, String)]) -> Vec<String> {
     // Each person's calls are in their order; one that several had is theirs who dialled.
     calls.sort_by_key(|had| had.who);
     let dialled = calls.iter().filter(|had| !had.rang);
@@ -117,15 +145,15 @@ fn log(scenario: &Scenario, mut calls: Vec<Had>, entries: &[Entry]) -> Vec<Strin
         .collect();
     // A bot's call in a group or a meeting is none of anybody's.
     let mut bots = 0;
-    for entry in entries.iter().filter(|entry| !entry.call.is_empty()) {
-        if known.insert(entry.call.clone()) {
+    for (call, _) in entries.iter().filter(|(call, _)| !call.is_empty()) {
+        if known.insert(call.clone()) {
             bots += 1;
-            names.push((format!("bot {bots}"), &entry.call));
+            names.push((format!("bot {bots}"), call));
         }
     }
     let lines = names.iter().flat_map(|(name, call)| {
-        let own = entries.iter().filter(move |entry| entry.call == **call);
-        own.map(move |entry| format!("{name}: {}", entry.line()))
+        let own = entries.iter().filter(move |(of, _)| of == *call);
+        own.map(move |(_, line)| format!("{name}: {line}"))
     });
     lines.collect()
 }
@@ -222,7 +250,7 @@ async fn all_told(emulator: &Emulator) {
 
 fn findings(emulator: &Emulator, scenario: &Scenario, before: usize) -> Vec<Finding> {
     emulator.hub().judge(|judge| {
-        let new = judge.verdicts().iter().skip(before);
+        let new = judge.since(before);
         new.map(|verdict| Finding {
             rule: verdict.rule.name().to_owned(),
             detail: verdict.detail.clone(),

@@ -105,9 +105,7 @@ async fn tones(keys: Zeroizing<String>, pause: Duration) -> Result<Sound, FetchE
 
 /// Fetches one file.
 pub(super) async fn sound(hub: &Hub, url: &Url) -> Result<Sound, FetchError> {
-    let bytes = tokio::time::timeout(TIMEOUT, download(&hub.outside.http, url))
-        .await
-        .map_err(|_| FetchError::Unreachable)??;
+    let bytes = download(&hub.outside.http, url, TIMEOUT).await?;
     if !is_documented_format(&bytes) {
         return Err(FetchError::Format);
     }
@@ -127,7 +125,16 @@ pub(super) async fn sound(hub: &Hub, url: &Url) -> Result<Sound, FetchError> {
     })
 }
 
-async fn download(http: &Http, url: &Url) -> Result<Zeroizing<Vec<u8>>, FetchError> {
+async fn download(
+    http: &Http,
+    url: &Url,
+    limit: Duration,
+) -> Result<Zeroizing<Vec<u8>>, FetchError> {
+    let whole = tokio::time::timeout(limit, read(http, url)).await;
+    whole.map_err(|_| FetchError::Unreachable)?
+}
+
+async fn read(http: &Http, url: &Url) -> Result<Zeroizing<Vec<u8>>, FetchError> {
     let response = http.send(http.client().get(url.clone())).await;
     let mut response = response.map_err(|_| FetchError::Unreachable)?;
     if response.status() != StatusCode::OK {
@@ -181,8 +188,9 @@ mod tests {
     use super::super::Outside;
     use super::*;
 
-    /// A server that answers with this first, and then nothing but zeros, without end.
-    async fn endless(head: &'static str) -> Url {
+    /// A server that answers with this first, and then nothing but zeros, without end, or
+    /// one every few milliseconds.
+    async fn endless(head: &'static str, slow: bool) -> Url {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -190,7 +198,12 @@ mod tests {
             // What is asked for does not matter.
             let _ = stream.read(&mut [0; 4_096]).await;
             let _ = stream.write_all(head.as_bytes()).await;
-            while stream.write_all(&[0; 8_192]).await.is_ok() {}
+            let piece = if slow { &[0; 1][..] } else { &[0; 8_192] };
+            while stream.write_all(piece).await.is_ok() {
+                if slow {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
         });
         format!("http://{address}/x.wav").parse().unwrap()
     }
@@ -209,10 +222,20 @@ mod tests {
                 "redirects are not followed",
             ),
         ] {
-            let url = endless(head).await;
-            let error = download(&outside.http, &url).await.unwrap_err().to_string();
-            assert!(error.contains(expected), "{head}: {error}");
+            let url = endless(head, false).await;
+            let error = download(&outside.http, &url, TIMEOUT).await.unwrap_err();
+            assert!(error.to_string().contains(expected), "{head}: {error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_comes_too_slowly_is_not_waited_for() {
+        let outside = Outside::network().unwrap();
+        // It begins at once and never stops coming: only the whole has a limit.
+        let url = endless("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n", true).await;
+        let limit = Duration::from_millis(500);
+        let error = download(&outside.http, &url, limit).await.unwrap_err();
+        assert!(matches!(error, FetchError::Unreachable), "{error}");
     }
 
     fn wav(tag: u16, channels: u16, rate: u32, bits: u16) -> Vec<u8> {

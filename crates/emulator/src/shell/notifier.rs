@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{RequestBuilder, StatusCode, Url};
+use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use switchboard_signaling::clock;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use super::Hub;
-use crate::cloud::Notice;
+use crate::cloud::{Notice, legacy};
 use crate::faults::Mischief;
 
 /// A webhook that takes longer than this doesn't answer.
@@ -25,7 +24,9 @@ enum Attempt {
     Delivered,
     /// It may help to try again.
     Later,
-    /// It won't.
+    /// The bot is elsewhere.
+    Moved(Url),
+    /// It won't help.
     Refused,
 }
 
@@ -39,6 +40,7 @@ pub(super) async fn deliver(
         biased;
         () = deliver_all(&hub, notices) => {}
         () = hub.stopped() => {}
+        () = hub.given_up() => {}
     }
     drop(at_work);
 }
@@ -51,24 +53,24 @@ async fn deliver_all(hub: &Arc<Hub>, mut notices: mpsc::Receiver<Notice>) {
         match mischief {
             Some(Mischief::Reorder) if overtaken.is_none() => overtaken = Some(notice),
             mischief => {
-                deliver_one(hub, &notice, mischief.as_ref()).await;
+                deliver_one(hub, notice, mischief.as_ref()).await;
                 if let Some(late) = overtaken.take() {
-                    deliver_one(hub, &late, None).await;
+                    deliver_one(hub, late, None).await;
                 }
             }
         }
     }
     if let Some(late) = overtaken {
-        deliver_one(hub, &late, None).await;
+        deliver_one(hub, late, None).await;
     }
 }
 
-async fn deliver_one(hub: &Arc<Hub>, notice: &Notice, mischief: Option<&Mischief>) {
-    send(hub, notice, mischief).await;
+async fn deliver_one(hub: &Arc<Hub>, mut notice: Notice, mischief: Option<&Mischief>) {
+    send(hub, &mut notice, mischief).await;
     hub.journal(|journal| journal.settled(&notice.correlation.message));
 }
 
-async fn send(hub: &Arc<Hub>, notice: &Notice, mischief: Option<&Mischief>) {
+async fn send(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) {
     match mischief {
         Some(Mischief::Lose) => return,
         Some(Mischief::Delay { ms }) => tokio::time::sleep(Duration::from_millis(*ms)).await,
@@ -77,6 +79,7 @@ async fn send(hub: &Arc<Hub>, notice: &Notice, mischief: Option<&Mischief>) {
             let _ = attempt(hub, notice, mischief).await;
             return;
         }
+        Some(Mischief::LegacyFirst) if !post(hub, notice, mischief).await => return,
         _ => {}
     }
     let copies = match mischief {
@@ -84,26 +87,26 @@ async fn send(hub: &Arc<Hub>, notice: &Notice, mischief: Option<&Mischief>) {
         _ => 1,
     };
     for _ in 0..copies {
-        if !post(hub, notice).await {
-            hub.apply(|cloud, now| cloud.undelivered(&notice.call, now));
-        }
+        post(hub, notice, None).await;
     }
 }
 
-/// Whether the webhook took it.
-async fn post(hub: &Hub, notice: &Notice) -> bool {
+/// Whether the webhook took it; if not, the call suffers from it.
+async fn post(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) -> bool {
     for pause in PAUSES.into_iter().map(Some).chain([None]) {
-        match (attempt(hub, notice, None).await, pause) {
+        match (attempt(hub, notice, mischief).await, pause) {
             (Attempt::Delivered, _) => return true,
             (Attempt::Later, Some(pause)) => tokio::time::sleep(pause).await,
+            (Attempt::Moved(to), _) => notice.to = to,
             (Attempt::Later, None) | (Attempt::Refused, _) => break,
         }
     }
     tracing::warn!(call = %notice.call, "a notification was not taken by the bot's webhook");
+    hub.apply(|cloud, now| cloud.undelivered(&notice.call, now));
     false
 }
 
-async fn attempt(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Attempt {
+async fn attempt(hub: &Arc<Hub>, notice: &Notice, mischief: Option<&Mischief>) -> Attempt {
     let Some(request) = request(hub, notice, mischief) else {
         return Attempt::Refused;
     };
@@ -113,15 +116,44 @@ async fn attempt(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Att
     let status = status.map(|response| response.status().as_u16());
     let (message, took) = (&notice.correlation.message, clock::now() - begun);
     hub.journal(|journal| journal.delivered(message, status, took));
-    if mischief.is_none() {
+    let legacy = mischief == Some(&Mischief::LegacyFirst);
+    let moved = response.as_ref().ok();
+    if let Some(to) = moved.and_then(|response| moved_to(hub, notice, response)) {
+        hub.judge(|judge| judge.webhook_took(&notice.call, took));
+        return Attempt::Moved(to);
+    }
+    if mischief.is_none() || legacy {
         hub.judge(|judge| judge.webhook(&notice.call, status, took));
     }
     match response {
+        Ok(response) if legacy => taken_as_legacy(hub, notice, response.status()),
         Ok(response) => judge(response.status()),
         Err(error) => {
             tracing::debug!(%error, "a notification could not be posted");
             Attempt::Later
         }
+    }
+}
+
+/// Where the bot wants to have a new call, for its region (Incoming call notifications,
+/// "Redirects for region affinity"), if it may be there.
+fn moved_to(hub: &Arc<Hub>, notice: &Notice, response: &Response) -> Option<Url> {
+    if response.status() != StatusCode::FOUND || notice.kind != "incoming" {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    let to = notice.to.join(location).ok()?;
+    hub.apply(|cloud, _| cloud.moved(&notice.call, &to))
+}
+
+/// Only `204` asks for Graph's format: whoever takes it goes on in the former protocol.
+fn taken_as_legacy(hub: &Hub, notice: &Notice, status: StatusCode) -> Attempt {
+    match judge(status) {
+        Attempt::Delivered if status != StatusCode::NO_CONTENT => {
+            hub.judge(|judge| judge.legacy_taken(&notice.call, status.as_u16()));
+            Attempt::Refused
+        }
+        outcome => outcome,
     }
 }
 
@@ -139,9 +171,10 @@ fn request(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Option<Re
         .header("X-Microsoft-Skype-Chain-ID", &correlation.chain)
         .header("X-Microsoft-Skype-Message-ID", &correlation.message)
         .header("Scenario-Id", &correlation.scenario)
-        .header("Client-Request-Id", Uuid::new_v4().to_string());
+        .header("Client-Request-Id", hub.new_id());
     Some(match mischief {
         Some(Mischief::Empty) => request.body(""),
+        Some(Mischief::LegacyFirst) => request.json(&legacy(notice)),
         _ => request.json(&notice.body),
     })
 }

@@ -210,6 +210,7 @@ impl Hub {
         tokio::select! {
             () = tokio::time::sleep(KEPT) => {}
             () = self.stopped() => {}
+            () = self.given_up() => {}
         }
         self.lock().clips.discard(&call);
     }

@@ -38,7 +38,7 @@ async fn connect(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    if !from_our_page(&headers) {
+    if !hub.is_from_our_page(&headers) {
         let text = "this socket is for the emulator's own page";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
@@ -48,23 +48,27 @@ async fn connect(
         .on_upgrade(move |socket| serve(hub, socket))
 }
 
-/// Browsers say which page opens a socket; another site's must not reach the
-/// phones (RFC 6455 §10.2). Programs say nothing.
-pub(crate) fn from_our_page(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
-    };
+impl Hub {
+    /// Browsers say which page opens a socket; another site's must not reach the
+    /// phones (RFC 6455 §10.2). Programs say nothing.
+    pub(crate) fn is_from_our_page(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return true;
+        };
+        let origin = origin.to_str().ok().and_then(|text| Url::parse(text).ok());
+        origin.is_some_and(|origin| {
+            origin.origin() == self.settings.base.origin() || is_where_asked(&origin, headers)
+        })
+    }
+}
+
+/// Whether a page's origin is the host that it asks, under an address or as `localhost`.
+fn is_where_asked(origin: &Url, headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let origin = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| Url::parse(origin).ok());
-    let (Some(host), Some(origin)) = (host, origin) else {
-        return false;
-    };
-    let Ok(own) = Url::parse(&format!("http://{host}")) else {
+    let own = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
+    let Some(own) = own else {
         return false;
     };
     // A name that someone else lets point here would be its own origin.

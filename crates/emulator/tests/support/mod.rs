@@ -275,6 +275,11 @@ impl Bot {
                 "/elsewhere.wav",
                 get(|| async { axum::response::Redirect::temporary("/prompt.wav") }),
             )
+            .route("/api/moved", post(|| sent_to("/api/calls")))
+            .route(
+                "/api/lost",
+                post(|| sent_to("http://127.0.0.1:1/api/calls")),
+            )
             .with_state(webhook)
             .merge(whip.router());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -310,6 +315,10 @@ impl Bot {
         assert_eq!(heard.state(), state, "{}", heard.body);
         heard
     }
+}
+
+async fn sent_to(location: &'static str) -> (StatusCode, [(&'static str, &'static str); 1]) {
+    (StatusCode::FOUND, [("location", location)])
 }
 
 async fn notified(State(hook): State<Webhook>, headers: HeaderMap, body: Bytes) -> StatusCode {

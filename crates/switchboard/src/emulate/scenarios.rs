@@ -27,6 +27,7 @@ pub(super) struct Script(Scenario);
 #[derive(Serialize)]
 struct Summary<'a> {
     passed: bool,
+    seed: u64,
     scenarios: &'a [Report],
 }
 
@@ -72,7 +73,11 @@ pub(super) async fn run(
         reports.push(report);
     }
     let passed = reports.iter().all(|report| report.passed);
-    write(settings, &reports, passed)?;
+    let seed = emulator.seed();
+    if !passed {
+        hint(&format!("the same again: --seed {seed}"));
+    }
+    write(settings, &reports, passed, seed)?;
     Ok(passed)
 }
 
@@ -92,11 +97,14 @@ async fn wait_for(webhook: &Url, patience: Duration) {
     let _ = tokio::time::timeout(patience, there).await;
 }
 
-fn write(settings: &Settings, reports: &[Report], passed: bool) -> Result<(), Failure> {
-    let scenarios = reports;
-    let summary = Summary { passed, scenarios };
+fn write(settings: &Settings, reports: &[Report], passed: bool, seed: u64) -> Result<(), Failure> {
+    let summary = Summary {
+        passed,
+        seed,
+        scenarios: reports,
+    };
     if let Some(path) = &settings.junit {
-        save(path, &scenario::junit(reports))?;
+        save(path, &scenario::junit(reports, seed))?;
     }
     if let Some(path) = &settings.log {
         let lines = reports.iter().flat_map(|report| &report.log);

@@ -23,6 +23,7 @@ pub(super) struct Settings {
     pub(super) listen: SocketAddr,
     pub(super) media: SocketAddr,
     pub(super) allow_remote: bool,
+    pub(super) public_url: Option<Url>,
     pub(super) seed: Option<u64>,
     pub(super) lenient: bool,
     pub(super) concurrent_calls: usize,
@@ -84,6 +85,7 @@ impl Settings {
             listen: args.listen.or(file.listen).unwrap_or(local(PORT)),
             media: args.media.or(file.media).unwrap_or(local(0)),
             allow_remote: args.allow_remote.or(file.allow_remote).unwrap_or(false),
+            public_url: args.public_url.clone().or(file.public_url.clone()),
             seed: args.seed.or(file.seed),
             lenient: args.lenient.or(file.lenient).unwrap_or(false),
             concurrent_calls: args
