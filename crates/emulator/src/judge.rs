@@ -170,7 +170,7 @@ impl Judge {
         match status {
             Some(status) if (200..300).contains(&status) => {}
             Some(302) => {
-                let detail = "the webhook answered 302: only what tells a new call goes elsewhere, and only to allowed origins";
+                let detail = "the webhook answered 302: a new call alone goes elsewhere, twice at most, to allowed origins";
                 self.find(Offence::WebhookRefused, call, detail.to_owned());
             }
             Some(status) => {

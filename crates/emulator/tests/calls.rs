@@ -387,10 +387,13 @@ async fn a_new_call_goes_where_the_bot_sends_it_within_allowed_origins() {
     told(&mut phone, ended).await;
     assert_eq!(site.verdicts().await, [""; 0]);
 
-    site.emulator
-        .set_webhook(CLIENT, webhook("/api/lost"))
-        .unwrap();
-    let (mut phone, _offer, _) = site.dial().await;
-    told(&mut phone, ended).await;
-    assert_eq!(site.verdicts().await[0], "webhookRefused");
+    for path in ["/api/lost", "/api/round"] {
+        site.emulator.set_webhook(CLIENT, webhook(path)).unwrap();
+        let (mut phone, _offer, call) = site.dial().await;
+        told(&mut phone, ended).await;
+        let (_, verdicts) = site.admin("GET", "/judge", None).await;
+        let mut verdicts = verdicts.as_array().unwrap().iter();
+        let own = verdicts.find(|verdict| verdict["call"] == call.as_str());
+        assert_eq!(own.unwrap()["rule"], "webhookRefused", "{path}");
+    }
 }

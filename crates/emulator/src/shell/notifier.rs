@@ -97,7 +97,12 @@ async fn post(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) 
         match (attempt(hub, notice, mischief).await, pause) {
             (Attempt::Delivered, _) => return true,
             (Attempt::Later, Some(pause)) => tokio::time::sleep(pause).await,
-            (Attempt::Moved(to), _) => notice.to = to,
+            (Attempt::Moved(to), Some(_)) => notice.to = to,
+            (Attempt::Moved(_), None) => {
+                let status = Some(StatusCode::FOUND.as_u16());
+                hub.judge(|judge| judge.webhook(&notice.call, status, Duration::ZERO));
+                break;
+            }
             (Attempt::Later, None) | (Attempt::Refused, _) => break,
         }
     }

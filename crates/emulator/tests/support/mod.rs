@@ -276,6 +276,7 @@ impl Bot {
                 get(|| async { axum::response::Redirect::temporary("/prompt.wav") }),
             )
             .route("/api/moved", post(|| sent_to("/api/calls")))
+            .route("/api/round", post(|| sent_to("/api/round")))
             .route(
                 "/api/lost",
                 post(|| sent_to("http://127.0.0.1:1/api/calls")),
