@@ -9,6 +9,7 @@ mod files;
 mod health;
 mod left;
 mod live;
+mod openings;
 mod recent;
 mod rooms;
 mod rota;
@@ -52,6 +53,7 @@ use files::Files;
 use live::Live;
 pub use live::LiveCall;
 pub(crate) use live::Origin;
+pub use openings::{OpeningError, Openings};
 use recent::Recent;
 use rooms::Register;
 pub use rooms::{RoomError, RoomState, RoomStatus, Rooms};
@@ -87,6 +89,9 @@ pub struct Parts {
     pub observer: Observer,
     /// Remembers which calls run, beyond a crash; what it says is left is ended at the start.
     pub ledger: Option<Arc<dyn Ledger>>,
+    /// Knows who opens rooms by the clock; without it every bot opens all of its flow's, and
+    /// makes up for none.
+    pub openings: Option<Arc<dyn Openings>>,
     /// Served beside the webhook: an API of the application's own.
     pub routes: axum::Router,
     /// Who may bring media of calls that are controlled elsewhere.
@@ -110,6 +115,7 @@ impl Parts {
             handler: None,
             observer: nobody(),
             ledger: None,
+            openings: None,
             routes: axum::Router::new(),
             azure: None,
             standing: String::new(),
@@ -154,6 +160,7 @@ pub(crate) struct Shared {
     pub(crate) features: FeatureChoice,
     handler: Option<Handler>,
     ledger: Option<Arc<dyn Ledger>>,
+    openings: Option<Arc<dyn Openings>>,
     /// For new calls.
     script: Mutex<Arc<Script>>,
     files: Files,
@@ -248,6 +255,7 @@ impl Bot {
             features: parts.features,
             handler: parts.handler,
             ledger: parts.ledger,
+            openings: parts.openings,
             script: Mutex::new(Arc::clone(&parts.script)),
             files: Files::new(&parts.script),
             recent: Recent::default(),
@@ -271,7 +279,7 @@ impl Bot {
         shared.end_left();
         let tasks = vec![
             tokio::spawn(async move { keys.keep_keys_fresh().await }),
-            tokio::spawn(rooms::open_by_the_clock(Arc::downgrade(&shared))),
+            tokio::spawn(openings::open_by_the_clock(Arc::downgrade(&shared))),
         ];
         let bot = Self {
             shared,

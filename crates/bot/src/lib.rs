@@ -22,8 +22,8 @@ pub mod speech;
 
 pub use bot::{
     AzureMedia, AzureMediaError, Bot, BotConfig, BotError, Cloud, Destination, DialError, Dialer,
-    EndError, Engines, LiveCall, OutgoingCall, Parts, PlacedCall, RoomError, RoomState, RoomStatus,
-    Rooms,
+    EndError, Engines, LiveCall, OpeningError, Openings, OutgoingCall, Parts, PlacedCall,
+    RoomError, RoomState, RoomStatus, Rooms,
 };
 pub use call::{CallNews, CallReport, FeatureChoice, Member, RoomWish};
 pub use ledger::{FileLedger, Ledger, LedgerError};

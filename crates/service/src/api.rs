@@ -1,4 +1,5 @@
-//! The REST API: reminders in, reminders out; the calls that go on; how the service stands.
+//! The REST API: reminders in, reminders out; the calls that go on; rooms; how the service
+//! stands.
 //!
 //! Every answer but a success is a problem (RFC 9457). Who asks shows a key
 //! (`Authorization: Bearer`), of which only a hash is kept ([`keys`]), or an access token
@@ -8,14 +9,17 @@
 //!
 //! The description, OpenAPI 3.1, is made of the handlers themselves ([`description`]).
 
+mod again;
 mod calls;
 mod health;
 pub mod keys;
 mod metrics;
 mod model;
+mod paging;
 mod problem;
 mod reminders;
 mod request;
+mod rooms;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -32,9 +36,11 @@ use utoipa_axum::routes;
 
 use crate::clock::Clock;
 use crate::switch::Switch;
-use keys::Keys;
+pub use again::Requests;
 pub use problem::Problem;
-use tokens::Tokens;
+pub use request::Access;
+use request::Guarded;
+pub use rooms::RoomParts;
 
 /// Bytes of a CSV file at most.
 const MAX_CSV: usize = 8 * 1024 * 1024;
@@ -44,9 +50,7 @@ pub struct Parts {
     /// Where reminders are kept.
     pub store: Store,
     /// Who may ask.
-    pub keys: Keys,
-    /// Who validates access tokens of an OpenID provider, if there is one.
-    pub tokens: Option<Arc<dyn Tokens>>,
+    pub access: Arc<Access>,
     /// What counts where a reminder says nothing; `None` if nobody calls reminders.
     pub defaults: Option<Defaults>,
     /// Who has the calls.
@@ -61,9 +65,25 @@ pub struct Parts {
 
 type Shared = Arc<Parts>;
 
+impl Guarded for Parts {
+    fn access(&self) -> &Access {
+        &self.access
+    }
+}
+
 /// The API, below `/api/v1`.
-pub fn router(parts: Parts) -> Router {
-    let (router, description) = described().split_for_parts();
+pub fn router(parts: Parts, rooms: RoomParts) -> Router {
+    let service = described().with_state(Arc::new(parts));
+    served(service.merge(rooms::described().with_state(Arc::new(rooms))))
+}
+
+/// The API of a bot that has rooms and no database.
+pub fn rooms_router(rooms: RoomParts) -> Router {
+    served(rooms::described().with_state(Arc::new(rooms)))
+}
+
+fn served(api: OpenApiRouter) -> Router {
+    let (router, description) = api.split_for_parts();
     let description = finished(description);
     router
         .route(
@@ -76,12 +96,12 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/{*rest}", axum::routing::any(unknown))
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_CSV))
-        .with_state(Arc::new(parts))
 }
 
 /// The API's description, OpenAPI 3.1.
 pub fn description() -> OpenApi {
-    finished(described().split_for_parts().1)
+    let rooms = rooms::described().split_for_parts().1;
+    finished(described().split_for_parts().1.merge_from(rooms))
 }
 
 fn described() -> OpenApiRouter<Shared> {
@@ -98,8 +118,8 @@ fn described() -> OpenApiRouter<Shared> {
 fn finished(mut description: OpenApi) -> OpenApi {
     description.info = Info::new("Switchboard", env!("CARGO_PKG_VERSION"));
     description.info.description = Some(
-        "Reminder calls, and the calls that go on. Errors are problems (RFC 9457); requests with an Idempotency-Key \
-         may be sent again."
+        "Reminder calls, the calls that go on, and rooms. Errors are problems (RFC 9457); requests \
+         with an Idempotency-Key may be sent again."
             .to_owned(),
     );
     let bearer = || HttpBuilder::new().scheme(HttpAuthScheme::Bearer);

@@ -2,9 +2,9 @@
 //! API ([`api`]) that takes them and shows the calls that go on; a small page for people
 //! ([`page`]) stands on it.
 //!
-//! It knows neither Graph nor media: whoever can place a call is a [`Dialer`], and
-//! whoever has the calls of this instance is a [`Switch`], where reminders are kept is a
-//! [`Ledger`]. The binary puts the real ones in.
+//! It knows neither Graph nor media: whoever can place a call is a [`Dialer`], whoever has
+//! the calls of this instance is a [`Switch`], whoever has its rooms is [`Rooms`], where
+//! reminders are kept is a [`Ledger`]. The binary puts the real ones in.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ mod ledger;
 mod news;
 pub mod page;
 mod roll;
+mod rooms;
 mod runner;
 mod switch;
 
@@ -23,5 +24,6 @@ pub use dialer::{DialError, Dialer, Order, Placed, Progress};
 pub use ledger::Ledger;
 pub use news::listen;
 pub use roll::Roll;
+pub use rooms::{Member, Room, RoomRefusal, RoomState, RoomWish, Rooms};
 pub use runner::{Runner, RunnerConfig};
 pub use switch::{LiveCall, Switch};

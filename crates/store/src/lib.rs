@@ -14,12 +14,13 @@
 mod calls;
 mod error;
 mod news;
+mod openings;
+mod requests;
 mod rows;
 mod store;
 
 pub use calls::{Instance, KeptCall};
 pub use error::StoreError;
 pub use news::Topic;
-pub use store::{
-    Claimed, Counts, Cursor, Idempotency, Inserted, Page, Query, Report, Store, StoreConfig,
-};
+pub use requests::{Idempotency, Noted};
+pub use store::{Claimed, Counts, Cursor, Inserted, Page, Query, Report, Store, StoreConfig};

@@ -14,6 +14,7 @@ use switchboard_reminders::{
 
 use crate::error::StoreError;
 use crate::news::{News, Topic};
+use crate::requests::{self, Idempotency};
 use crate::rows::{self, COLUMNS, Changing};
 
 /// Connections to the database.
@@ -66,15 +67,6 @@ pub struct Store {
     pub(crate) news: News,
     /// Its address, where other processes may use it.
     pub(crate) shared: Option<SecretString>,
-}
-
-/// A client's key for a request that it may send again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Idempotency {
-    /// The key, with whose it is.
-    pub key: String,
-    /// A fingerprint of what is asked for.
-    pub fingerprint: String,
 }
 
 /// What came of an insertion.
@@ -204,10 +196,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Inserted, StoreError> {
         let mut work = self.begin().await?;
-        if let Some(request) = idempotency
-            && !remember(&mut work, request, reminders, now).await?
-        {
-            return made_before(&mut work, request).await.map(Inserted::Before);
+        if let Some(request) = idempotency {
+            let made = requests::ids_of(reminders)?;
+            if let Some(before) = requests::note(&mut work, request, &made, now).await? {
+                return Ok(Inserted::Before(before.reminders()?));
+            }
         }
         for reminder in reminders {
             insert(&mut work, reminder).await?;
@@ -390,7 +383,8 @@ impl Store {
         Ok(counts)
     }
 
-    /// Forgets reminders that were over before `done`, and requests before `requests`.
+    /// Forgets reminders that were over before `done`, and requests and openings of rooms
+    /// before `requests`.
     /// Gives how many reminders were forgotten.
     ///
     /// # Errors
@@ -402,6 +396,10 @@ impl Store {
             .execute(&mut *work)
             .await?;
         sqlx::query("DELETE FROM requests WHERE at < $1")
+            .bind(requests.as_microsecond())
+            .execute(&mut *work)
+            .await?;
+        sqlx::query("DELETE FROM openings WHERE at < $1")
             .bind(requests.as_microsecond())
             .execute(&mut *work)
             .await?;
@@ -450,54 +448,19 @@ impl Store {
 /// All that made the tables what they are.
 fn migrations() -> Vec<Migration> {
     let steps = [
-        ("reminders", include_str!("../migrations/1_reminders.sql")),
-        ("calls", include_str!("../migrations/2_calls.sql")),
+        (
+            1,
+            "reminders",
+            include_str!("../migrations/1_reminders.sql"),
+        ),
+        (2, "calls", include_str!("../migrations/2_calls.sql")),
+        (4, "openings", include_str!("../migrations/4_openings.sql")),
     ];
-    let numbered = steps.into_iter().zip(1..);
-    let migration = |((name, sql), number): ((&'static str, &'static str), i64)| {
+    let migration = |(number, name, sql): (i64, &'static str, &'static str)| {
         let kind = MigrationType::Simple;
         Migration::new(number, name.into(), kind, sql.into_sql_str(), false)
     };
-    numbered.map(migration).collect()
-}
-
-/// Notes a request; `false` if its key is known already.
-async fn remember(
-    work: &mut Transaction<'static, Any>,
-    request: &Idempotency,
-    reminders: &[Reminder],
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let made: Vec<String> = reminders.iter().map(|made| made.id.to_string()).collect();
-    // Waits for another transaction that uses the same key.
-    let sql = "INSERT INTO requests (key, fingerprint, made, at) VALUES ($1, $2, $3, $4) \
-               ON CONFLICT (key) DO NOTHING";
-    let noted = sqlx::query(sql)
-        .bind(request.key.clone())
-        .bind(request.fingerprint.clone())
-        .bind(rows::to_json(&made)?)
-        .bind(now.as_microsecond())
-        .execute(&mut **work)
-        .await?;
-    Ok(noted.rows_affected() == 1)
-}
-
-async fn made_before(
-    work: &mut Transaction<'static, Any>,
-    request: &Idempotency,
-) -> Result<Vec<ReminderId>, StoreError> {
-    let row = sqlx::query("SELECT fingerprint, made FROM requests WHERE key = $1")
-        .bind(request.key.clone())
-        .fetch_one(&mut **work)
-        .await?;
-    if row.try_get::<String, _>("fingerprint")? != request.fingerprint {
-        return Err(StoreError::KeyReused);
-    }
-    let made: String = row.try_get("made")?;
-    let made: Vec<String> = serde_json::from_str(&made).map_err(|_| rows::unreadable("made"))?;
-    made.iter()
-        .map(|id| id.parse().map_err(|_| rows::unreadable("made")))
-        .collect()
+    steps.into_iter().map(migration).collect()
 }
 
 async fn insert(

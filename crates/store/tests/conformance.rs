@@ -232,7 +232,47 @@ async fn a_request_sent_again_changes_nothing(store: Store) {
     );
     let other = insert(&second, request("y")).await;
     assert!(matches!(other, Err(StoreError::KeyReused)));
+    let noted = store.noted(&request("x")).await.unwrap().unwrap();
+    assert_eq!(noted.at, at(0));
+    assert_eq!(noted.reminders().unwrap(), [first[0].id]);
+    let other = store.noted(&request("y")).await;
+    assert!(matches!(other, Err(StoreError::KeyReused)));
     assert_eq!(store.counts().await.unwrap().waiting, 1);
+}
+
+async fn a_request_that_made_nothing_may_come_anew(store: Store) {
+    let request = Idempotency {
+        key: "me:1".to_owned(),
+        fingerprint: "x".to_owned(),
+    };
+    assert_eq!(store.noted(&request).await.unwrap(), None);
+    assert_eq!(store.note(&request, "a room", at(0)).await.unwrap(), None);
+    let before = store.note(&request, "another", at(1)).await.unwrap();
+    let before = before.map(|before| (before.made, before.at));
+    assert_eq!(before, Some(("a room".to_owned(), at(0))));
+    store.forget_request(&request).await.unwrap();
+    assert_eq!(store.note(&request, "another", at(2)).await.unwrap(), None);
+}
+
+async fn a_room_opens_once_at_each_time(store: Store) {
+    let claims = (0..8).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let instance = format!("instance {number}");
+            store.claim_opening("standup", at(0), &instance).await
+        })
+    });
+    let mut taken = 0;
+    for claim in claims.collect::<Vec<_>>() {
+        taken += u32::from(claim.await.unwrap().unwrap());
+    }
+    assert_eq!(taken, 1);
+    assert!(store.claim_opening("standup", at(1), "a").await.unwrap());
+    assert!(store.claim_opening("visit", at(0), "a").await.unwrap());
+    // Forgotten when nobody makes up for it any more.
+    store.forget(at(1), at(1)).await.unwrap();
+    assert!(store.claim_opening("standup", at(0), "b").await.unwrap());
+    assert!(!store.claim_opening("standup", at(1), "b").await.unwrap());
 }
 
 async fn the_same_request_twice_at_once_is_done_once(store: Store) {
@@ -378,6 +418,8 @@ suite!(
     what_a_restarted_instance_had_is_given_up,
     cancelling_works,
     a_request_sent_again_changes_nothing,
+    a_request_that_made_nothing_may_come_anew,
+    a_room_opens_once_at_each_time,
     the_same_request_twice_at_once_is_done_once,
     what_is_over_is_forgotten,
     calls_are_kept_with_who_has_them,

@@ -27,7 +27,7 @@ use crate::Failure;
 use crate::confine::{self, Layers};
 use crate::output::{hint, say, say_json};
 use config::{Overrides, Settings};
-use rooms::RoomApi;
+use rooms::BotRooms;
 use service::{Around, Running, Service, ServiceSettings};
 use telemetry::Traces;
 
@@ -259,19 +259,30 @@ async fn start(
         }
         None => None,
     };
-    if let Some(service) = &service {
-        parts.routes = service.routes()?;
-    }
-    let rooms = settings.rooms.as_ref().map(RoomApi::new).transpose()?;
-    if let Some(rooms) = &rooms {
-        parts.routes = parts.routes.merge(rooms.routes());
-    }
+    let rooms = Arc::<BotRooms>::default();
+    parts.routes = routes(settings, service.as_ref(), &rooms)?;
+    parts.openings = service.as_ref().map(Service::openings);
     let bot = Bot::start(config, transport, parts).await?;
-    if let Some(rooms) = &rooms {
-        rooms.serve(bot.rooms());
-    }
+    rooms.serve(bot.rooms());
     let running = service.map(|service| service.run(&bot));
     Ok((bot, running))
+}
+
+/// The API: all of it with a service, that of rooms where keys for it are configured.
+fn routes(
+    settings: &Settings,
+    service: Option<&Service>,
+    rooms: &Arc<BotRooms>,
+) -> Result<axum::Router, Failure> {
+    let own = settings.rooms.as_ref();
+    match (service, own) {
+        (Some(service), _) => {
+            let keys = own.map_or(&[][..], |own| &own.keys);
+            service.routes(Arc::clone(rooms), keys)
+        }
+        (None, Some(own)) => Ok(rooms::router(own, Arc::clone(rooms))?),
+        (None, None) => Ok(axum::Router::new()),
+    }
 }
 
 /// Which calls run, beyond a crash, if there is a folder to keep it in.

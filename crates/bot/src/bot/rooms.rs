@@ -25,8 +25,6 @@ use crate::script::Script;
 const REMEMBERED: usize = 100;
 /// How far ahead of its start a meeting may be waited for.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-/// How often it is looked whether a room opens by the clock.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Opens rooms while the bot runs, and looks after them.
 #[derive(Clone)]
@@ -39,6 +37,8 @@ pub struct RoomStatus {
     pub id: Uuid,
     /// What the flow calls it.
     pub room: String,
+    /// When it was opened.
+    pub since: Timestamp,
     /// Where it stands.
     pub state: RoomState,
     /// Where people join the meeting.
@@ -110,8 +110,7 @@ struct Entry {
 }
 
 impl Register {
-    fn add(&self, room: &str) -> Uuid {
-        let id = Uuid::new_v4();
+    fn add(&self, id: Uuid, room: &str) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let over =
             |entry: &Entry| matches!(entry.status.state, RoomState::Closed | RoomState::Failed(_));
@@ -124,13 +123,13 @@ impl Register {
             status: RoomStatus {
                 id,
                 room: room.to_owned(),
+                since: Timestamp::now(),
                 state: RoomState::Opening,
                 join_url: None,
                 news: CallNews::default(),
             },
             orders: None,
         });
-        id
     }
 
     fn with<T>(&self, id: Uuid, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
@@ -149,12 +148,17 @@ impl Rooms {
         Self(Arc::downgrade(shared))
     }
 
-    /// Opens a room of the flow, and returns at once: what becomes of it is in
-    /// [`get`](Self::get).
+    /// Opens a room of the flow under an id of its own, and returns at once: what becomes of it
+    /// is in [`get`](Self::get).
     ///
     /// # Errors
     /// [`RoomError`]: the flow has no such room, or needs other variables.
-    pub fn open(&self, room: &str, variables: BTreeMap<String, String>) -> Result<Uuid, RoomError> {
+    pub fn open(
+        &self,
+        id: Uuid,
+        room: &str,
+        variables: BTreeMap<String, String>,
+    ) -> Result<(), RoomError> {
         let shared = self.0.upgrade().ok_or(RoomError::Stopping)?;
         if shared.is_stopping() {
             return Err(RoomError::Stopping);
@@ -171,7 +175,14 @@ impl Rooms {
             let names: Vec<&str> = script.flow.variables().collect();
             return Err(RoomError::Variables(format!("[{}]", names.join(", "))));
         }
-        Ok(shared.open_room(script, room.to_owned(), variables, None))
+        shared.rooms.add(id, room);
+        shared.hold_open(
+            script,
+            room.to_owned(),
+            variables,
+            Opening { id, guest: None },
+        );
+        Ok(())
     }
 
     /// All rooms, with those that were closed lately; the latest last.
@@ -238,9 +249,20 @@ impl Shared {
         room: String,
         variables: BTreeMap<String, String>,
         guest: Option<Guest>,
-    ) -> Uuid {
-        let id = self.rooms.add(&room);
-        let (shared, opening) = (Arc::clone(self), Opening { id, guest });
+    ) {
+        let id = Uuid::new_v4();
+        self.rooms.add(id, &room);
+        self.hold_open(script, room, variables, Opening { id, guest });
+    }
+
+    fn hold_open(
+        self: &Arc<Self>,
+        script: Arc<Script>,
+        room: String,
+        variables: BTreeMap<String, String>,
+        opening: Opening,
+    ) {
+        let shared = Arc::clone(self);
         tokio::spawn(async move {
             let mut stopping = shared.stopping.clone();
             let held = shared.hold_room(script, &room, variables, opening);
@@ -250,7 +272,6 @@ impl Shared {
                 _ = stopping.wait_for(|stop| *stop == Stop::Now) => {}
             }
         });
-        id
     }
 
     async fn hold_room(
@@ -415,44 +436,4 @@ impl Drop for Opening {
             guest.answer(false);
         }
     }
-}
-
-/// Opens rooms at the beginning of their hours, for ever.
-pub(super) async fn open_by_the_clock(shared: Weak<Shared>) {
-    let mut since = Timestamp::now();
-    loop {
-        tokio::time::sleep(until_next(&shared, since)).await;
-        let Some(shared) = shared.upgrade() else {
-            return;
-        };
-        let (script, now) = (shared.script(), Timestamp::now());
-        let due = |room: &&str| {
-            script
-                .flow
-                .opens_after(room, since)
-                .is_some_and(|at| at <= now)
-        };
-        for room in script.flow.rooms().filter(due) {
-            if !shared.is_stopping() {
-                let script = Arc::clone(&script);
-                shared.open_room(script, room.to_owned(), BTreeMap::new(), None);
-            }
-        }
-        since = now;
-    }
-}
-
-/// How long to wait for the next room, or for another flow.
-fn until_next(shared: &Weak<Shared>, since: Timestamp) -> Duration {
-    let Some(shared) = shared.upgrade() else {
-        return Duration::ZERO;
-    };
-    let flow = Arc::clone(&shared.script().flow);
-    let next = flow
-        .rooms()
-        .filter_map(|room| flow.opens_after(room, since))
-        .min();
-    let ahead = next.map(|next| next.duration_since(Timestamp::now()));
-    let ahead = ahead.map(|ahead| Duration::try_from(ahead).unwrap_or_default());
-    ahead.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)
 }

@@ -5,19 +5,17 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use switchboard_reminders::Target;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::keys::Role;
+use super::paging::Part;
 use super::problem::Problem;
 use super::request::{Reader, Writer};
 use crate::roll;
 use crate::switch::LiveCall;
-
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 500;
 
 /// Which way a call goes.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -85,18 +83,6 @@ impl CallView {
     }
 }
 
-/// Which part of the list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Part {
-    /// So many, 1–500; 100 if not given.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<usize>,
-    /// `next` of the page before.
-    after: Option<String>,
-}
-
 /// A page of calls, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CallPage {
@@ -127,43 +113,16 @@ pub(super) async fn list(
     part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<CallPage>, Problem> {
     let Query(part) = part.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let limit = part.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::bad_request("limit must be 1 to 500"));
-    }
-    let after = part.after.as_deref().map(cursor).transpose()?;
     let mut calls = roll::others(&api.store, &api.instance).await;
     let own = api.switch.calls().into_iter();
     calls.extend(own.map(|call| (api.instance.clone(), call)));
-    calls.sort_by(|(_, one), (_, other)| place(one).cmp(&place(other)));
-    let mut rest = calls.into_iter().skip_while(|(_, call)| {
-        let after = after.as_ref();
-        after.is_some_and(|(since, id)| place(call) <= (*since, id.as_str()))
-    });
-    let page: Vec<(String, LiveCall)> = rest.by_ref().take(limit).collect();
-    let more = rest.next().is_some();
-    let next = page.last().filter(|_| more).map(|(_, last)| {
-        let (since, id) = place(last);
-        format!("{since}_{id}")
-    });
+    let place = |(_, call): &(String, LiveCall)| (call.since.as_microsecond(), call.id.clone());
+    let (page, next) = part.of(calls, place)?;
     let view = |call| CallView::new(call, caller.role);
     Ok(Json(CallPage {
         calls: page.into_iter().map(view).collect(),
         next,
     }))
-}
-
-/// Where a call stands in the list.
-fn place(call: &LiveCall) -> (i64, &str) {
-    (call.since.as_microsecond(), &call.id)
-}
-
-fn cursor(text: &str) -> Result<(i64, String), Problem> {
-    let parts = text.split_once('_').and_then(|(since, id)| {
-        let since = since.parse().ok()?;
-        Some((since, id.to_owned()))
-    });
-    parts.ok_or_else(|| Problem::bad_request("after must be 'next' of the page before"))
 }
 
 /// Hang up a call, whichever instance has it.

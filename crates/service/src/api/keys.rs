@@ -17,7 +17,7 @@ use super::tokens::PREFIX;
 pub enum Role {
     /// To look.
     Reader,
-    /// To make and cancel reminders, too.
+    /// To change things, too: make and cancel reminders, hang up, open and lead rooms.
     Writer,
 }
 

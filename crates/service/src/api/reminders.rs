@@ -6,24 +6,22 @@ use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use switchboard_reminders::draft::{Defaults, Draft};
 use switchboard_reminders::schedule::Fit;
 use switchboard_reminders::{Reminder, ReminderId, import as csv};
-use switchboard_store::{self as store, Cursor, Inserted};
+use switchboard_store::{self as store, Cursor, Idempotency, Inserted};
 use uuid::Uuid;
 
 use super::Shared;
+use super::again::{idempotency, replayed};
 use super::model::{
     Filter, ImportOptions, Imported, NewReminder, ReminderPage, ReminderView, new_id,
 };
 use super::problem::{Problem, Wrong};
-use super::request::{self, Reader, Writer};
+use super::request::{MAX_JSON, Reader, Writer, read, whole};
 
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Bytes of a JSON body at most.
-const MAX_JSON: usize = 64 * 1024;
 const DEFAULT_LIMIT: u32 = 100;
 
 /// Make a reminder.
@@ -57,11 +55,17 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = whole(body, MAX_JSON)?;
-    let new: NewReminder = serde_json::from_slice(&body)
-        .map_err(|error| Problem::bad_request(format!("the body can't be read: {error}")))?;
-    let request = request::idempotency(&headers, &caller, "create", &body)?;
+    let new: NewReminder = read(&body)?;
+    let request = idempotency(&headers, &caller, "create", &body)?;
+    let defaults = defaults(&api)?;
+    if let Some(before) = noted(&api, request.as_ref()).await? {
+        // As it was then: its time may be over by now.
+        let checked = Draft::from(new).check(defaults, before.at);
+        let fit = checked.map_or(Fit::Exact, |checked| checked.fit);
+        return created_before(&api, &before.reminders()?, fit).await;
+    }
     let now = api.clock.now();
-    let checked = Draft::from(new).check(defaults(&api)?, now);
+    let checked = Draft::from(new).check(defaults, now);
     let checked = checked.map_err(|errors| {
         let errors = errors.into_iter().map(Wrong::from).collect();
         Problem::wrong("this reminder can't be made", errors)
@@ -73,12 +77,26 @@ pub(super) async fn create(
             tracing::info!(reminder = %reminder.id, key = caller.name, "a reminder was made");
             Ok(created(reminder, checked.fit, false))
         }
-        Inserted::Before(ids) => {
-            let id = ids.first().copied().unwrap_or(reminder.id);
-            let reminder = api.store.get(id).await?;
-            Ok(created(reminder, checked.fit, true))
-        }
+        // The same request came at the same time.
+        Inserted::Before(ids) => created_before(&api, &ids, checked.fit).await,
     }
+}
+
+/// Whether the same request came before.
+async fn noted(
+    api: &Shared,
+    request: Option<&Idempotency>,
+) -> Result<Option<store::Noted>, Problem> {
+    match request {
+        Some(request) => Ok(api.store.noted(request).await?),
+        None => Ok(None),
+    }
+}
+
+async fn created_before(api: &Shared, made: &[ReminderId], fit: Fit) -> Result<Response, Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "what this request made is forgotten");
+    let id = made.first().ok_or_else(missing)?;
+    Ok(created(api.store.get(*id).await?, fit, true))
 }
 
 fn created(reminder: Reminder, fit: Fit, again: bool) -> Response {
@@ -90,13 +108,6 @@ fn created(reminder: Reminder, fit: Fit, again: bool) -> Response {
     }
     replayed(&mut response, again);
     response
-}
-
-fn replayed(response: &mut Response, again: bool) {
-    if again {
-        let headers = response.headers_mut();
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
-    }
 }
 
 /// One reminder.
@@ -246,15 +257,21 @@ pub(super) async fn import(
     } else {
         "import"
     };
-    let request = request::idempotency(&headers, &caller, what, &body)?;
-    let now = api.clock.now();
-    let read = csv::read(&body, defaults(&api)?, now);
-    let errors: Vec<Wrong> = read.errors.into_iter().map(Wrong::from).collect();
-    if (!errors.is_empty() && !options.keep_good) || read.good.is_empty() {
+    let request = idempotency(&headers, &caller, what, &body)?;
+    let defaults = defaults(&api)?;
+    let before = noted(&api, request.as_ref()).await?;
+    // Sent again, a file is read as it was then: its times may be over by now.
+    let now = before.as_ref().map_or(api.clock.now(), |before| before.at);
+    let file = csv::read(&body, defaults, now);
+    let errors: Vec<Wrong> = file.errors.into_iter().map(Wrong::from).collect();
+    if let Some(before) = before {
+        return Ok(imported(before.reminders()?, errors, true));
+    }
+    if (!errors.is_empty() && !options.keep_good) || file.good.is_empty() {
         let detail = "nothing was kept; mend the rows in 'errors', or ask for keepGood=true";
         return Err(Problem::wrong(detail, errors));
     }
-    let reminders: Vec<Reminder> = read
+    let reminders: Vec<Reminder> = file
         .good
         .into_iter()
         .map(|(_, checked)| Reminder::new(new_id(), checked.spec, now))
@@ -270,11 +287,15 @@ pub(super) async fn import(
         key = caller.name,
         "reminders were imported"
     );
-    let created = ids.into_iter().map(|ReminderId(id)| id).collect();
+    Ok(imported(ids, errors, again))
+}
+
+fn imported(made: Vec<ReminderId>, errors: Vec<Wrong>, again: bool) -> Response {
+    let created = made.into_iter().map(|ReminderId(id)| id).collect();
     let imported = Imported { created, errors };
     let mut response = (StatusCode::CREATED, Json(imported)).into_response();
     replayed(&mut response, again);
-    Ok(response)
+    response
 }
 
 /// What counts where a reminder says nothing.
@@ -301,18 +322,6 @@ fn csv_only(headers: &HeaderMap) -> Result<(), Problem> {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         Err(Problem::new(status, "the body must be text/csv, in UTF-8"))
     }
-}
-
-fn whole(body: Result<Bytes, BytesRejection>, limit: usize) -> Result<Bytes, Problem> {
-    let too_long = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
-    let body = body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_long(),
-        status => Problem::new(status, "the body didn't come whole"),
-    })?;
-    if body.len() > limit {
-        return Err(too_long());
-    }
-    Ok(body)
 }
 
 fn known(id: Result<Path<Uuid>, PathRejection>) -> Result<ReminderId, Problem> {

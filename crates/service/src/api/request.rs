@@ -1,15 +1,35 @@
-//! What every request goes through: who asks, what for, and whether again.
+//! What every request goes through: who asks, and what for.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use std::sync::Arc;
+
+use axum::body::Bytes;
 use axum::extract::FromRequestParts;
+use axum::extract::rejection::BytesRejection;
+use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts as Request;
-use http::{HeaderMap, StatusCode};
-use switchboard_store::Idempotency;
+use serde::de::DeserializeOwned;
 
-use super::Shared;
-use super::keys::{Caller, Role};
+use super::keys::{Caller, Keys, Role};
 use super::problem::Problem;
+use super::tokens::Tokens;
+
+/// Bytes of a JSON body at most.
+pub(super) const MAX_JSON: usize = 64 * 1024;
+
+/// Who may ask.
+#[derive(Default)]
+pub struct Access {
+    /// Keys of the settings.
+    pub keys: Keys,
+    /// Who validates access tokens of an OpenID provider, if there is one.
+    pub tokens: Option<Arc<dyn Tokens>>,
+}
+
+/// A part of the API, which knows who may ask.
+pub(super) trait Guarded: Send + Sync {
+    fn access(&self) -> &Access;
+}
 
 /// Someone who may look.
 pub(super) struct Reader(pub(super) Caller);
@@ -17,48 +37,50 @@ pub(super) struct Reader(pub(super) Caller);
 /// Someone who may change things.
 pub(super) struct Writer(pub(super) Caller);
 
-impl FromRequestParts<Shared> for Reader {
+impl<S: Guarded> FromRequestParts<Arc<S>> for Reader {
     type Rejection = Problem;
 
-    async fn from_request_parts(request: &mut Request, api: &Shared) -> Result<Self, Problem> {
-        allowed(request, api, Role::Reader).await.map(Self)
+    async fn from_request_parts(request: &mut Request, api: &Arc<S>) -> Result<Self, Problem> {
+        api.access().allowed(request, Role::Reader).await.map(Self)
     }
 }
 
-impl FromRequestParts<Shared> for Writer {
+impl<S: Guarded> FromRequestParts<Arc<S>> for Writer {
     type Rejection = Problem;
 
-    async fn from_request_parts(request: &mut Request, api: &Shared) -> Result<Self, Problem> {
-        allowed(request, api, Role::Writer).await.map(Self)
+    async fn from_request_parts(request: &mut Request, api: &Arc<S>) -> Result<Self, Problem> {
+        api.access().allowed(request, Role::Writer).await.map(Self)
     }
 }
 
-async fn allowed(request: &Request, api: &Shared, role: Role) -> Result<Caller, Problem> {
-    let caller = caller(request, api).await?;
-    if caller.role < role {
-        return Err(Problem::role(
-            "you may only look; making and cancelling takes a writer's key or token",
-        ));
+impl Access {
+    async fn allowed(&self, request: &Request, role: Role) -> Result<Caller, Problem> {
+        let caller = self.caller(request).await?;
+        if caller.role < role {
+            return Err(Problem::role(
+                "you may only look; changing anything takes a writer's key or token",
+            ));
+        }
+        Ok(caller)
     }
-    Ok(caller)
-}
 
-async fn caller(request: &Request, api: &Shared) -> Result<Caller, Problem> {
-    let mut given = request.headers.get_all(AUTHORIZATION).iter();
-    let header = given.next().and_then(|value| value.to_str().ok());
-    let alone = given.next().is_none();
-    let unknown = || {
-        let detail = "an API key or an access token is needed: Authorization: Bearer KEY";
-        Problem::new(StatusCode::UNAUTHORIZED, detail)
-    };
-    let shown = header.filter(|_| alone).and_then(bearer);
-    let shown = shown.ok_or_else(unknown)?;
-    if let Some(caller) = api.keys.caller(shown) {
-        return Ok(caller);
-    }
-    match &api.tokens {
-        Some(tokens) if is_token(shown) => Ok(tokens.caller(shown).await?),
-        _ => Err(unknown()),
+    async fn caller(&self, request: &Request) -> Result<Caller, Problem> {
+        let mut given = request.headers.get_all(AUTHORIZATION).iter();
+        let header = given.next().and_then(|value| value.to_str().ok());
+        let alone = given.next().is_none();
+        let unknown = || {
+            let detail = "an API key or an access token is needed: Authorization: Bearer KEY";
+            Problem::new(StatusCode::UNAUTHORIZED, detail)
+        };
+        let shown = header.filter(|_| alone).and_then(bearer);
+        let shown = shown.ok_or_else(unknown)?;
+        if let Some(caller) = self.keys.caller(shown) {
+            return Ok(caller);
+        }
+        match &self.tokens {
+            Some(tokens) if is_token(shown) => Ok(tokens.caller(shown).await?),
+            _ => Err(unknown()),
+        }
     }
 }
 
@@ -73,32 +95,21 @@ fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-/// The request's idempotency key, if it has one.
-///
-/// # Errors
-/// `400`: it is empty, too long, or there are two.
-pub(super) fn idempotency(
-    headers: &HeaderMap,
-    caller: &Caller,
-    what: &str,
-    body: &[u8],
-) -> Result<Option<Idempotency>, Problem> {
-    let mut given = headers.get_all("idempotency-key").iter();
-    let Some(key) = given.next() else {
-        return Ok(None);
-    };
-    let key = key.to_str().unwrap_or_default().trim_matches('"');
-    if key.is_empty() || key.len() > 200 || given.next().is_some() {
-        let detail = "one Idempotency-Key of 1 to 200 ASCII characters is allowed";
-        return Err(Problem::bad_request(detail));
+/// A body that came whole and isn't too long.
+pub(super) fn whole(body: Result<Bytes, BytesRejection>, limit: usize) -> Result<Bytes, Problem> {
+    let too_long = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
+    let body = body.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_long(),
+        status => Problem::new(status, "the body didn't come whole"),
+    })?;
+    if body.len() > limit {
+        return Err(too_long());
     }
-    let mut whole = what.as_bytes().to_vec();
-    whole.push(0);
-    whole.extend_from_slice(body);
-    let hash = digest(&SHA256, &whole);
-    let fingerprint = hash.as_ref().iter().map(|byte| format!("{byte:02x}"));
-    Ok(Some(Idempotency {
-        key: format!("{}:{key}", caller.name),
-        fingerprint: fingerprint.collect(),
-    }))
+    Ok(body)
+}
+
+/// What a JSON body says.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::bad_request(format!("the body can't be read: {error}")))
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod calls;
+mod fakes;
 mod reminders;
 mod roll;
+mod rooms;
 mod site;
 mod tokens;

@@ -161,6 +161,37 @@ async fn a_request_may_be_sent_again() {
     assert_eq!(site.store.counts().await.unwrap().waiting, 2);
 }
 
+/// A client that was cut off asks again much later than `at`.
+#[tokio::test]
+async fn a_request_may_be_sent_again_when_its_time_is_over() {
+    let site = Site::start().await;
+    let send = |key: &str| {
+        let request = site.post("/reminders").header("idempotency-key", key);
+        site.send(request, good().to_string())
+    };
+    let import = |key: &str| {
+        let request = site
+            .post("/reminders/import?keepGood=true")
+            .header("content-type", "text/csv")
+            .header("idempotency-key", key);
+        site.send(request, ROWS)
+    };
+    let (made, imported) = (send("a").await, import("file").await);
+    site.clock.set("2026-06-01T00:00:00Z");
+    let again = send("a").await;
+    assert_eq!(again.status, StatusCode::CREATED, "{}", again.body);
+    assert_eq!(again.body, made.body);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    send("b").await.is_problem(422);
+    // With the same errors as then, not with those of rows that are late now.
+    let again = import("file").await;
+    assert_eq!(again.status, StatusCode::CREATED, "{}", again.body);
+    assert_eq!(again.body, imported.body);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    import("another").await.is_problem(422);
+    assert_eq!(site.store.counts().await.unwrap().waiting, 2);
+}
+
 #[tokio::test]
 async fn lists_have_pages() {
     let site = Site::start().await;
@@ -284,7 +315,8 @@ async fn the_description_is_served_and_describes_what_is_there() {
     references_resolve(&made, &made);
     // All described operations want a key, and are there.
     for (path, operations) in made["paths"].as_object().unwrap() {
-        let path = path.replace("{id}", "6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8ab1");
+        let id = "6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8ab1";
+        let path = path.replace("{id}", id).replace("{room}", id);
         for (method, operation) in operations.as_object().unwrap() {
             let request = Request::builder()
                 .method(method.to_uppercase().as_str())

@@ -12,7 +12,8 @@ use switchboard_service::{Clock, DialError, LiveCall, Roll, Switch};
 use switchboard_store::Store;
 
 use crate::calls::call;
-use crate::site::{FakeSwitch, Site};
+use crate::fakes::FakeSwitch;
+use crate::site::Site;
 
 /// Time passes as soon as it is waited for.
 #[derive(Default)]

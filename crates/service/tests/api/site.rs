@@ -11,59 +11,39 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use switchboard_reminders::draft::Defaults;
 use switchboard_reminders::{Key, Retry};
+use switchboard_service::Clock;
 use switchboard_service::api::keys::{KeyConfig, Keys, Role, new_key};
 use switchboard_service::api::tokens::Tokens;
-use switchboard_service::api::{self, Parts};
-use switchboard_service::{Clock, DialError, LiveCall, Switch};
+use switchboard_service::api::{self, Access, Parts, Requests, RoomParts};
 use switchboard_store::{Store, StoreConfig};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-/// Always the same moment.
-pub(crate) struct Stopped;
+use crate::fakes::{FakeRooms, FakeSwitch};
+
+/// The same moment, until it is set to another.
+pub(crate) struct Stopped(Mutex<Timestamp>);
+
+impl Default for Stopped {
+    fn default() -> Self {
+        Self(Mutex::new("2026-03-01T12:00:00Z".parse().unwrap()))
+    }
+}
+
+impl Stopped {
+    pub(crate) fn set(&self, now: &str) {
+        *self.0.lock().unwrap() = now.parse().unwrap();
+    }
+}
 
 #[async_trait]
 impl Clock for Stopped {
     fn now(&self) -> Timestamp {
-        "2026-03-01T12:00:00Z".parse().unwrap()
+        *self.0.lock().unwrap()
     }
 
     async fn sleep_until(&self, _: Timestamp) {
         std::future::pending::<()>().await;
-    }
-}
-
-/// Calls that nobody has.
-#[derive(Default)]
-pub(crate) struct FakeSwitch {
-    pub(crate) calls: Mutex<Vec<LiveCall>>,
-    pub(crate) hung_up: Mutex<Vec<String>>,
-}
-
-#[async_trait]
-impl Switch for FakeSwitch {
-    fn calls(&self) -> Vec<LiveCall> {
-        self.calls.lock().unwrap().clone()
-    }
-
-    fn changes(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
-        None
-    }
-
-    fn hang_up(&self, call: &str) -> bool {
-        let known = self.calls().iter().any(|known| known.id == call);
-        if known {
-            self.hung_up.lock().unwrap().push(call.to_owned());
-        }
-        known
-    }
-
-    async fn end(&self, _: &str) -> Result<(), DialError> {
-        Ok(())
-    }
-
-    fn is_open(&self) -> bool {
-        true
     }
 }
 
@@ -72,7 +52,10 @@ pub(crate) struct Site {
     pub(crate) store: Store,
     pub(crate) writer: String,
     pub(crate) reader: String,
+    hashes: [KeyConfig; 2],
     pub(crate) switch: Arc<FakeSwitch>,
+    pub(crate) rooms: Arc<FakeRooms>,
+    pub(crate) clock: Arc<Stopped>,
     pub(crate) directory: TempDir,
 }
 
@@ -133,25 +116,44 @@ impl Site {
             key("office", Role::Writer, &writer.hash),
             key("screen", Role::Reader, &reader.hash),
         ];
-        let switch = Arc::<FakeSwitch>::default();
-        let parts = Parts {
-            store: store.clone(),
+        let clock = Arc::<Stopped>::default();
+        let (switch, rooms) = (Arc::<FakeSwitch>::default(), Arc::<FakeRooms>::default());
+        let access = Arc::new(Access {
             keys: Keys::new(&keys).unwrap(),
             tokens,
+        });
+        let room_parts = RoomParts {
+            access: Arc::clone(&access),
+            rooms: Arc::clone(&rooms) as Arc<_>,
+            requests: Requests::Stored(store.clone()),
+            instance: "one".to_owned(),
+            clock: Arc::clone(&clock) as Arc<_>,
+        };
+        let parts = Parts {
+            store: store.clone(),
+            access,
             defaults: Some(defaults()),
-            clock: Arc::new(Stopped),
+            clock: Arc::clone(&clock) as Arc<_>,
             switch: Arc::clone(&switch) as Arc<_>,
             instance: "one".to_owned(),
             sandbox: "none".to_owned(),
         };
         Self {
-            router: api::router(parts),
+            router: api::router(parts, room_parts),
             store,
+            hashes: keys,
             switch,
+            rooms,
+            clock,
             writer: writer.key,
             reader: reader.key,
             directory,
         }
+    }
+
+    /// Who may ask.
+    pub(crate) fn keys(&self) -> Keys {
+        Keys::new(&self.hashes).unwrap()
     }
 
     pub(crate) async fn send(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 
 use super::config::Secret;
 use super::reminders::ReminderSettings;
+use super::rooms::BotRooms;
 use super::service::{Around, Running, Service, ServiceSettings};
 use crate::person::{Noticed, Person};
 use crate::site::Site;
@@ -72,13 +74,16 @@ impl Office {
         let service = Service::open(&settings, Some(&reminders), around).await;
         let service = service.expect("the database opens");
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let routes = service.routes().expect("the settings are good");
+        let rooms = Arc::<BotRooms>::default();
+        let routes = service.routes(Arc::clone(&rooms), &[]);
+        let routes = routes.expect("the settings are good");
         let parts = switchboard_bot::Parts {
             routes,
             ..switchboard_bot::Parts::new(Script::demo().expect("the demo").named("demo"))
         };
         let site = Site::with(any, parts, TransportConfig::default()).await;
         let site = site.expect("the site starts");
+        rooms.serve(site.bot.rooms());
         let api = site.bot.webhook_url().join("/api/v1").expect("an address");
         Self {
             running: Some(service.run(&site.bot)),

@@ -2,6 +2,7 @@
 //! the runner that calls reminders.
 
 mod oidc;
+mod openings;
 mod settings;
 mod switch;
 
@@ -12,9 +13,10 @@ use std::time::Duration;
 use axum::Router;
 use jiff::{Timestamp, ToSpan};
 use secrecy::ExposeSecret;
-use switchboard_bot::Bot;
 use switchboard_bot::speech::Synthesizer;
-use switchboard_service::api::{self, Parts};
+use switchboard_bot::{Bot, Openings};
+use switchboard_service::api::keys::{KeyConfig, KeyError};
+use switchboard_service::api::{self, Access, Parts, Requests, RoomParts};
 use switchboard_service::{Roll, Runner, SystemClock, listen, page};
 use switchboard_store::{Store, StoreConfig};
 use tokio::sync::oneshot;
@@ -22,8 +24,10 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::reminders::{BotCalls, Making, ReminderSettings};
+use super::rooms::BotRooms;
 use crate::Failure;
 use oidc::Provider;
+use openings::Entered;
 pub(super) use settings::ServiceSettings;
 use switch::BotSwitch;
 
@@ -105,23 +109,50 @@ impl Service {
         })
     }
 
-    /// The API and the page, to be served beside the webhook.
-    pub(super) fn routes(&self) -> Result<Router, Failure> {
+    /// The API and the page, to be served beside the webhook. Who has a key of `room_keys` may
+    /// use what is there for rooms, alone.
+    pub(super) fn routes(
+        &self,
+        rooms: Arc<BotRooms>,
+        room_keys: &[KeyConfig],
+    ) -> Result<Router, Failure> {
         let defaults = self.reminders.as_ref().map(|remind| {
             let texts = remind.making.has_voice();
             remind.settings.defaults(texts)
         });
         let parts = Parts {
             store: self.store.clone(),
-            keys: self.settings.keys()?,
-            tokens: self.provider.clone().map(|provider| provider as Arc<_>),
+            access: self.access(&[])?,
             defaults: defaults.transpose()?,
             clock: Arc::new(SystemClock),
             switch: Arc::clone(&self.switch) as Arc<_>,
             instance: self.settings.instance().to_owned(),
             sandbox: self.sandbox.clone(),
         };
-        Ok(api::router(parts).merge(page::router(self.hosts.clone())))
+        let rooms = RoomParts {
+            access: self.access(room_keys)?,
+            rooms,
+            requests: Requests::Stored(self.store.clone()),
+            instance: self.settings.instance().to_owned(),
+            clock: Arc::new(SystemClock),
+        };
+        Ok(api::router(parts, rooms).merge(page::router(self.hosts.clone())))
+    }
+
+    /// Who may ask: whoever the settings name, and whoever has a key of `more`.
+    fn access(&self, more: &[KeyConfig]) -> Result<Arc<Access>, KeyError> {
+        Ok(Arc::new(Access {
+            keys: self.settings.keys(more)?,
+            tokens: self.provider.clone().map(|provider| provider as Arc<_>),
+        }))
+    }
+
+    /// Who opens rooms by the clock.
+    pub(super) fn openings(&self) -> Arc<dyn Openings> {
+        Arc::new(Entered {
+            store: self.store.clone(),
+            instance: self.settings.instance().to_owned(),
+        })
     }
 
     /// Looks after the bot's calls, and begins to call what is due.

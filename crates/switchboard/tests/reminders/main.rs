@@ -6,6 +6,7 @@ mod collector;
 mod killed;
 #[path = "../../../store/tests/postgres/mod.rs"]
 mod postgres;
+mod rooms;
 mod traces;
 mod trouble;
 mod world;

@@ -1,6 +1,7 @@
 //! An emulator, somebody who answers, and bots as processes.
 
-use std::io::{BufRead, BufReader};
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -279,6 +280,12 @@ prompts = {{ visit = "hum.wav", thanks = "hum.wav" }}
 }
 
 impl Instance {
+    /// Adds to its settings.
+    pub(crate) fn also(&self, more: &str) {
+        let mut file = OpenOptions::new().append(true).open(&self.file).unwrap();
+        file.write_all(more.as_bytes()).unwrap();
+    }
+
     pub(crate) fn serve(&self) -> Bot {
         Bot::start(&mut self.command())
     }

@@ -90,7 +90,8 @@ impl ServiceSettings {
         self.oidc.as_ref().map(Provider::new).transpose()
     }
 
-    pub(super) fn keys(&self) -> Result<Keys, KeyError> {
-        Keys::new(&self.keys)
+    /// The API's keys, and `more`.
+    pub(super) fn keys(&self, more: &[KeyConfig]) -> Result<Keys, KeyError> {
+        Keys::new(&[&self.keys, more].concat())
     }
 }
