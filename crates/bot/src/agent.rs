@@ -15,6 +15,7 @@ use switchboard_nlp::adapter::{Agent, AgentEnd, CallInfo, Protocol, SessionConfi
 use switchboard_nlp::wire::{Endpoint, EndpointError};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 use url::Url;
 
 use heard::Heard;
@@ -120,13 +121,14 @@ impl Streaming {
             target.info(start),
             target.config.clone(),
         ));
-        let speaking = tokio::spawn({
+        let speaking = {
             let agent = Arc::clone(&agent);
             async move {
                 let voice = voice.lock_owned().await;
                 Player::new(agent, voice, back).run().await
             }
-        });
+        };
+        let speaking = tokio::spawn(speaking.in_current_span());
         Ok(Self {
             agent,
             heard,

@@ -425,12 +425,14 @@ impl Shared {
         start.features = self.format_of(&script);
         let peer = peer_of(&facts);
         let origin = Origin::new(true, &script.name, peer.clone());
-        let guide = self.guide(&script, facts, &start);
-        let talk = Conversation::new(start, guide, (self.engines)(), Arc::clone(&self.observer));
+        let span = origin.span(Some(id.as_str()));
+        let talk = span.in_scope(|| {
+            let guide = self.guide(&script, facts, &start);
+            Conversation::new(start, guide, (self.engines)(), Arc::clone(&self.observer))
+        });
         let control = Control::Graph(Box::new(driver));
         let mut task = Task::new(self, &script, control, talk, origin, None);
         task.links.peer = peer;
-        let span = task.span();
         let taken = async move {
             let report = task.incoming().await;
             listed.shared.reported(&report);
@@ -451,7 +453,7 @@ impl Shared {
             number: start.caller.number.clone(),
         };
         let (program, call) = Program::new(caller);
-        tokio::spawn(handler(call));
+        tokio::spawn(handler(call).in_current_span());
         Guide::Program(Box::new(program))
     }
 

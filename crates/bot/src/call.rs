@@ -303,6 +303,7 @@ impl Task {
     fn learn_id(&mut self) {
         if let (Some(number), Some(id)) = (self.nameless, self.control.id()) {
             self.nameless = None;
+            span::name(id);
             self.shared.name_call(number, id);
             self.talk.named(id.to_string());
         }

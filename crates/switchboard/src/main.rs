@@ -14,6 +14,7 @@ mod emulate;
 mod flow;
 mod graph;
 mod load;
+mod logs;
 mod output;
 #[cfg(test)]
 mod person;
@@ -24,11 +25,10 @@ mod timeline;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 #[cfg(not(feature = "seeded-leak"))]
 use zeroizing_alloc::ZeroAlloc;
+
+use logs::LogFormat;
 
 /// What is freed is wiped: keys that Graph tells pass through buffers of libraries, too.
 #[cfg(not(feature = "seeded-leak"))]
@@ -71,9 +71,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // `serve` begins with them when it has read whether there are traces, too.
+    // `serve` begins with them when it has read of what kind they are.
     if !matches!(cli.command, Command::Serve(_)) {
-        init_logs(None);
+        logs::init(LogFormat::Text, None);
     }
     let outcome = match &cli.command {
         Command::Demo(args) => in_runtime(demo::run(args)),
@@ -109,20 +109,7 @@ fn in_runtime<T>(task: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
         .block_on(task)
 }
 
-/// Makes traces of spans.
-type TraceLayer = Box<dyn Layer<Registry> + Send + Sync>;
-
-fn init_logs(traces: Option<TraceLayer>) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let logs = fmt::layer().with_writer(std::io::stderr);
-    tracing_subscriber::registry()
-        .with(traces)
-        .with(logs.with_filter(filter))
-        .init();
-}
-
 /// One line: what failed, and what lies behind it unless it says the same.
-#[allow(clippy::print_stderr)]
 fn complain(error: &dyn std::error::Error) {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -133,7 +120,7 @@ fn complain(error: &dyn std::error::Error) {
         }
         source = cause.source();
     }
-    eprintln!("switchboard: {text}");
+    output::complaint(&format!("switchboard: {text}"));
 }
 
 #[cfg(test)]

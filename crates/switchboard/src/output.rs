@@ -1,8 +1,11 @@
 //! Standard output is for programs, standard error for people.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+
+use crate::logs::LogFormat;
 
 /// Prints a line on standard output.
 pub(crate) fn say(line: &str) -> std::io::Result<()> {
@@ -16,10 +19,30 @@ pub(crate) fn say_json(value: &impl Serialize) -> std::io::Result<()> {
     say(&serde_json::to_string(value)?)
 }
 
+/// Whether hints are JSON, as the log is.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// What hints look like from now on.
+pub(crate) fn hint_as(format: LogFormat) {
+    JSON.store(format == LogFormat::Json, Ordering::Relaxed);
+}
+
 /// Tells a person something.
-#[allow(clippy::print_stderr)]
 pub(crate) fn hint(line: &str) {
-    eprintln!("{line}");
+    tell("INFO", line);
+}
+
+/// Tells a person what went wrong.
+pub(crate) fn complaint(line: &str) {
+    tell("ERROR", line);
+}
+
+#[allow(clippy::print_stderr)]
+fn tell(level: &str, line: &str) {
+    match JSON.load(Ordering::Relaxed) {
+        true => eprintln!("{}", serde_json::json!({"level": level, "message": line})),
+        false => eprintln!("{line}"),
+    }
 }
 
 /// Waits for Ctrl-C or SIGTERM.

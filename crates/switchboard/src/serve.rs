@@ -1,6 +1,7 @@
 //! `switchboard serve`: a bot that takes callers through a flow.
 
 mod agents;
+mod clouds;
 mod config;
 mod flow_file;
 mod reminders;
@@ -25,6 +26,7 @@ use url::Url;
 
 use crate::Failure;
 use crate::confine::{self, Layers};
+use crate::logs;
 use crate::output::{hint, say, say_json};
 use config::{Overrides, Settings};
 use rooms::BotRooms;
@@ -148,7 +150,7 @@ pub(crate) async fn run(args: &ServeArgs, layers: Layers) -> Result<(), Failure>
     let mut terminate = signal(SignalKind::terminate())?;
     let settings = args.settings.read()?;
     let traces = traces(&settings)?;
-    crate::init_logs(traces.as_ref().map(Traces::layer));
+    logs::init(settings.log.format, traces.as_ref().map(Traces::layer));
     let served = serve(args, &settings, layers, &mut hang_up, &mut terminate).await;
     if let Some(traces) = traces {
         traces.close().await;
@@ -277,7 +279,7 @@ fn routes(
     let own = settings.rooms.as_ref();
     match (service, own) {
         (Some(service), _) => {
-            let keys = own.map_or(&[][..], |own| &own.keys);
+            let keys = own.map_or(&[][..], |own| &own.keys[..]);
             service.routes(Arc::clone(rooms), keys)
         }
         (None, Some(own)) => Ok(rooms::router(own, Arc::clone(rooms))?),

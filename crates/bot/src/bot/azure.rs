@@ -22,7 +22,7 @@ use switchboard_signaling::auth::{
 use switchboard_signaling::clock;
 use switchboard_transport::Carrier;
 use tokio::sync::mpsc;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -140,14 +140,13 @@ fn take(shared: &Arc<Shared>, headers: &HeaderMap, upgrade: WebSocketUpgrade) ->
         .max_message_size(LONGEST_MESSAGE)
         .max_frame_size(LONGEST_MESSAGE);
     upgrade.on_upgrade(async move |socket| {
-        let task = shared.streamed_call(call, session);
-        let span = task.span();
+        let (task, span) = shared.streamed_call(call, session);
         let talk = async move {
             task.run().await;
             drop(listed);
         };
-        let talked = tokio::spawn(talk.instrument(span));
-        carry(socket, carrier).await;
+        let talked = tokio::spawn(talk.instrument(span.clone()));
+        carry(socket, carrier).instrument(span).await;
         // A panic was reported by the task itself.
         let _ = talked.await;
     })
@@ -168,8 +167,10 @@ impl Shared {
         self: &Arc<Self>,
         call: String,
         session: switchboard_transport::Session,
-    ) -> Task {
+    ) -> (Task, Span) {
         let script = self.script();
+        let origin = Origin::new(true, &script.name, None);
+        let span = origin.span(Some(call.as_str()));
         let start = SessionStart {
             call,
             direction: Direction::Incoming,
@@ -181,13 +182,14 @@ impl Shared {
             time: jiff::Timestamp::now(),
             ..Facts::default()
         };
-        let guide = self.guide(&script, facts, &start);
-        let talk = Conversation::new(start, guide, (self.engines)(), Arc::clone(&self.observer));
+        let talk = span.in_scope(|| {
+            let guide = self.guide(&script, facts, &start);
+            Conversation::new(start, guide, (self.engines)(), Arc::clone(&self.observer))
+        });
         let control = Control::Elsewhere { over: false };
-        let origin = Origin::new(true, &script.name, None);
         let mut task = Task::new(self, &script, control, talk, origin, None);
         task.carry(session);
-        task
+        (task, span)
     }
 }
 

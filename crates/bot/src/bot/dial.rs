@@ -241,10 +241,11 @@ impl Shared {
             features: self.format_of(&script),
             ..SessionStart::default()
         };
-        let guide = guide_of(&dial);
-        let observer = Arc::clone(&self.observer);
-        let talk = Conversation::new(start, guide, (self.engines)(), observer);
         let origin = Origin::new(false, &script.name, dial.peer());
+        let span = origin.span(None);
+        let observer = Arc::clone(&self.observer);
+        let talk =
+            span.in_scope(|| Conversation::new(start, guide_of(&dial), (self.engines)(), observer));
         let control = Control::Graph(Box::new(driver));
         let mut task = Task::new(self, &script, control, talk, origin, Some(reservation));
         task.nameless = listed.nameless;
@@ -253,7 +254,6 @@ impl Shared {
         let (report, ended) = oneshot::channel();
         let (sender, news) = watch::channel(CallNews::default());
         task.news = Some(sender);
-        let span = task.span();
         let placed = async move {
             let ended = task.run().await;
             listed.shared.reported(&ended);
@@ -341,7 +341,7 @@ impl Dial {
 fn guide_of(dial: &Dial) -> Guide {
     if let Some(handler) = &dial.handler {
         let (program, call) = Program::placed(Caller::default());
-        tokio::spawn(handler(call));
+        tokio::spawn(handler(call).in_current_span());
         return Guide::Program(Box::new(program));
     }
     let facts = Facts {

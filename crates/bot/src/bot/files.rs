@@ -11,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::Shared;
@@ -81,14 +82,15 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner);
         spoken.insert(path.clone(), waiting);
         let at = path.clone();
-        tokio::spawn(async move {
+        let speak = async move {
             let sound = synthesizer.whole(words.as_str(), &language).await;
             match sound.map(|sound| sound.file(at)) {
                 Ok(Ok(recording)) => _ = ready.send(Some(Arc::new(recording))),
                 Ok(Err(error)) => tracing::warn!(%error, "words were not spoken"),
                 Err(error) => tracing::warn!(%error, "words were not spoken"),
             }
-        });
+        };
+        tokio::spawn(speak.in_current_span());
         path
     }
 

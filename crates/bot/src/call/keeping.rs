@@ -11,6 +11,7 @@ use switchboard_signaling::clock;
 use switchboard_signaling::request;
 use switchboard_signaling::types::RecordResponseRequest;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::{Awaited, Hook, Media, Task};
@@ -204,14 +205,15 @@ impl Task {
             .kept
             .clone()
             .map(|sound| hooks.deliver(url, &question, sound));
-        let answer = tokio::spawn(async move {
+        let post = async move {
             let result = posted?.await;
             result
                 .inspect_err(
                     |error| tracing::warn!(call, %error, "what was kept was not delivered"),
                 )
                 .ok()
-        });
+        };
+        let answer = tokio::spawn(post.in_current_span());
         self.hook = Some(Hook {
             node,
             answer,

@@ -11,6 +11,7 @@ use switchboard_signaling::types::{
     AnswerRequest, AppHostedMediaConfig, MediaConfig, Modality, RedirectRequest, RejectReason,
     RejectRequest, ServiceHostedMediaConfig, TransferRequest,
 };
+use tracing::Instrument as _;
 
 use super::facts::invitation;
 use super::teams::{Picking, Purpose};
@@ -155,7 +156,7 @@ impl Task {
         let picking = self.shared.pick(Arc::clone(&self.script), team.to_owned());
         self.picking = Some(Picking {
             purpose,
-            choice: tokio::spawn(picking),
+            choice: tokio::spawn(picking.in_current_span()),
         });
     }
 
@@ -189,12 +190,13 @@ impl Task {
         let (guide, facts) = (self.talk.guide(), self.talk.facts());
         let (body, node) = (question.body(), guide.node().to_owned());
         let (hooks, call) = (self.shared.hooks.clone(), facts.call.clone());
-        let answer = tokio::spawn(async move {
+        let ask = async move {
             let result = hooks.ask(&url, body).await;
             result
                 .inspect_err(|error| tracing::warn!(call, %error, "a web hook failed"))
                 .ok()
-        });
+        };
+        let answer = tokio::spawn(ask.in_current_span());
         self.hook = Some(Hook {
             node,
             answer,

@@ -7,6 +7,7 @@ use switchboard_signaling::call::Command;
 use switchboard_signaling::request::{self, RecordingHosts, recording_of};
 use switchboard_signaling::types::{CommsOperation, RecordResponseRequest};
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -83,13 +84,14 @@ impl Task {
             }
         };
         let hooks = self.shared.hooks.clone();
-        let sound = tokio::spawn(async move {
+        let fetch = async move {
             let bytes = hooks.fetch(location, token.expose()).await;
             let bytes = bytes
                 .inspect_err(|error| tracing::warn!(%error, "a response could not be fetched"))
                 .ok()?;
             Sound::from_wav(&bytes).ok()
-        });
+        };
+        let sound = tokio::spawn(fetch.in_current_span());
         self.fetching = Some(Fetching { sound, keep });
         true
     }

@@ -1,16 +1,19 @@
 //! A call's span, for whoever traces calls.
 
 use switchboard_signaling::spans::TARGET;
+use switchboard_signaling::types::CallId;
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::{CallReport, Task};
+use super::CallReport;
+use crate::bot::Origin;
 
-impl Task {
-    /// The span to run it in. It has no word of what is said, pressed or chosen in the call, the
-    /// flow's `outcome` included, nor with whom it is.
-    pub(crate) fn span(&self) -> Span {
-        let (direction, kind) = match self.origin.incoming {
+impl Origin {
+    /// The span to run the call in, and all that is done for it elsewhere; `id` if it is known
+    /// already. It has no word of what is said, pressed or chosen in the call, the flow's
+    /// `outcome` included, nor with whom it is.
+    pub(crate) fn span(&self, id: Option<&str>) -> Span {
+        let (direction, kind) = match self.incoming {
             true => ("incoming", "server"),
             false => ("outgoing", "client"),
         };
@@ -19,8 +22,8 @@ impl Task {
             "call",
             otel.kind = kind,
             call.direction = direction,
-            call.flow = self.origin.flow,
-            call.id = Empty,
+            call.flow = self.flow,
+            call.id = id,
             call.answered = Empty,
             call.cause = Empty,
             call.code = Empty,
@@ -29,13 +32,15 @@ impl Task {
     }
 }
 
+/// Puts the id that Graph gave a call into its span, which is the current one.
+pub(super) fn name(id: &CallId) {
+    Span::current().record("call.id", id.as_str());
+}
+
 impl CallReport {
     /// Puts how it ended into the call's span, which is the current one.
     pub(super) fn trace(&self) {
         let span = Span::current();
-        if let Some(id) = &self.id {
-            span.record("call.id", id.as_str());
-        }
         span.record("call.answered", self.answered);
         let Some(end) = &self.end else { return };
         span.record("call.cause", end.cause.name());

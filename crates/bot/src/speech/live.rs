@@ -7,6 +7,7 @@ use std::time::Duration;
 use switchboard_media::engine::{LIVE_FRAME, Voice, VoiceError};
 use switchboard_media::resample::Stream;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::{Sink, SpeechError, Synthesizer};
@@ -49,7 +50,7 @@ impl Line {
             language,
             tell,
         };
-        tokio::spawn(speaker.run(todo));
+        tokio::spawn(speaker.run(todo).in_current_span());
         Self {
             orders,
             events,

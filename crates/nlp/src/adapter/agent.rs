@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Utf8Bytes};
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::protocol::{CallInfo, Protocol};
@@ -74,7 +75,7 @@ impl Agent {
             changed: Notify::new(),
             room: Notify::new(),
         });
-        tokio::spawn(drive(Arc::clone(&shared), endpoint, call));
+        tokio::spawn(drive(Arc::clone(&shared), endpoint, call).in_current_span());
         Self { shared, protocol }
     }
 

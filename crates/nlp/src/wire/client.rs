@@ -13,6 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::protocol::Message;
 use tokio_tungstenite::tungstenite::{self, Utf8Bytes};
+use tracing::Instrument as _;
 use zeroize::Zeroize;
 
 use super::endpoint::{Endpoint, WebSocket};
@@ -61,7 +62,7 @@ impl RemoteEngine {
             attend: Notify::new(),
         });
         let (sender, replies) = mpsc::channel(REPLIES);
-        tokio::spawn(drive(Arc::clone(&shared), endpoint, sender));
+        tokio::spawn(drive(Arc::clone(&shared), endpoint, sender).in_current_span());
         Self { shared, replies }
     }
 

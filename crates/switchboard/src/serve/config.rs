@@ -13,11 +13,13 @@ use switchboard_transport::sdp::MAX_SPEAKERS;
 use url::Url;
 
 use super::agents::{AgentSetting, AzureSetting};
+use super::clouds::{self, MixedClouds};
 use super::reminders::ReminderSettings;
 use super::rooms::RoomSettings;
 use super::service::ServiceSettings;
 use super::telemetry::{TelemetryError, TelemetrySettings};
 use crate::confine::Needs;
+use crate::logs::{LogFormat, LogSettings};
 
 /// What may be given by environment or flags, too. Secrets come by file or
 /// environment: arguments can be read by other users of the machine.
@@ -35,8 +37,9 @@ pub(crate) struct Overrides {
     /// The application's id
     #[arg(long, env = "SWITCHBOARD_CLIENT_ID", value_name = "ID")]
     client_id: Option<String>,
-    /// File with the application's secret
-    #[arg(long, env = "SWITCHBOARD_CLIENT_SECRET_FILE", value_name = "FILE")]
+    /// File with the application's secret; goes over SWITCHBOARD_CLIENT_SECRET, the secret
+    /// itself, and that over SWITCHBOARD_CLIENT_SECRET_FILE
+    #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
     /// Graph's base address
     #[arg(long, env = "SWITCHBOARD_GRAPH_BASE", value_name = "URL")]
@@ -59,6 +62,9 @@ pub(crate) struct Overrides {
     /// The speech engine's WebSocket
     #[arg(long, env = "SWITCHBOARD_ENGINE_URL", value_name = "URL")]
     engine_url: Option<Url>,
+    /// What lines of the log look like
+    #[arg(long, env = "SWITCHBOARD_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
     /// The collector that traces go to: its base address
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     otlp: Option<String>,
@@ -66,6 +72,8 @@ pub(crate) struct Overrides {
 
 /// The environment's variable for the application's secret itself.
 const SECRET: &str = "SWITCHBOARD_CLIENT_SECRET";
+/// The environment's variable for the file that has it.
+const SECRET_FILE: &str = "SWITCHBOARD_CLIENT_SECRET_FILE";
 /// The environment's variable for the engine's token itself.
 const ENGINE_TOKEN: &str = "SWITCHBOARD_ENGINE_TOKEN";
 /// The environment's variable for the synthesiser's token itself.
@@ -73,6 +81,9 @@ const SPEECH_TOKEN: &str = "SWITCHBOARD_SPEECH_TOKEN";
 
 /// The environment's variable for the database.
 const DATABASE: &str = "SWITCHBOARD_DATABASE";
+
+/// The environment's variable for a folder that outlasts the process, as systemd has it.
+const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 /// The environment's variable for this instance's name.
 const INSTANCE: &str = "SWITCHBOARD_INSTANCE";
@@ -103,11 +114,14 @@ pub(crate) struct Settings {
     pub(super) service: Option<ServiceSettings>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reminders: Option<ReminderSettings>,
-    /// A folder in which the bot keeps which calls run, to end them after a crash.
+    /// A folder in which the bot keeps which calls run, to end them after a crash; systemd's
+    /// if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) state: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) rooms: Option<RoomSettings>,
+    #[serde(default)]
+    pub(super) log: LogSettings,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) telemetry: Option<TelemetrySettings>,
 }
@@ -300,6 +314,8 @@ pub(crate) enum SettingsError {
     Speech(#[from] SpeechError),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Clouds(#[from] MixedClouds),
 }
 
 impl Settings {
@@ -311,6 +327,12 @@ impl Settings {
         settings.beside(path.parent().unwrap_or(Path::new("")));
         settings.apply(overrides);
         settings.trace_to(overrides.otlp.as_deref())?;
+        let graph = &settings.graph;
+        clouds::check([
+            ("graph.base", &graph.base),
+            ("graph.authority", &graph.authority),
+            ("graph.openid_configuration", &graph.openid_configuration),
+        ])?;
         if settings.reminders.is_some() && settings.service.is_none() {
             return Err(SettingsError::NoService);
         }
@@ -347,9 +369,10 @@ impl Settings {
         for file in files.into_iter().flatten().flatten() {
             *file = directory.join(&*file);
         }
-        if let Some(state) = &mut self.state {
-            *state = directory.join(&*state);
-        }
+        self.state = match &self.state {
+            Some(state) => Some(directory.join(state)),
+            None => state_directory(),
+        };
         if let Some(azure) = &mut self.azure {
             azure.beside(directory);
         }
@@ -379,6 +402,7 @@ impl Settings {
         );
         set(&mut self.media.address, over.media_address.as_ref());
         set(&mut self.media.port, over.media_port.as_ref());
+        set(&mut self.log.format, over.log_format.as_ref());
         if let Some(url) = &over.public_url {
             self.webhook.public_url = Some(url.clone());
         }
@@ -386,13 +410,7 @@ impl Settings {
             self.flow =
                 FlowSetting::File(std::path::absolute(flow).unwrap_or_else(|_| flow.clone()));
         }
-        if let Some(file) = &over.client_secret_file {
-            graph.client_secret_file = Some(file.clone());
-            graph.client_secret = None;
-        }
-        if let Some(secret) = environment(SECRET) {
-            graph.client_secret = Some(secret);
-        }
+        graph.take_secret(over.client_secret_file.as_deref());
         if let Some(url) = &over.engine_url {
             let engine = self.engine.get_or_insert_with(|| EngineSetting {
                 url: url.clone(),
@@ -412,7 +430,7 @@ impl Settings {
             if let Ok(name) = std::env::var(INSTANCE) {
                 service.instance = Some(name);
             }
-            service.name_instance();
+            service.name_instance(self.webhook.listen);
         }
         if let Some(token) = environment(SPEECH_TOKEN) {
             self.speech.token = Some(token);
@@ -481,6 +499,20 @@ impl Settings {
     }
 }
 
+impl Graph {
+    /// Takes the secret from the file of the flag, else from the environment, if it is there.
+    fn take_secret(&mut self, flag: Option<&Path>) {
+        let secret = environment(SECRET).filter(|_| flag.is_none());
+        let file = std::env::var_os(SECRET_FILE).filter(|file| !file.is_empty());
+        let file = flag.map(Path::to_owned).or(file.map(PathBuf::from));
+        if secret.is_some() || file.is_some() {
+            // The secret itself goes over its file.
+            self.client_secret = secret;
+            self.client_secret_file = file;
+        }
+    }
+}
+
 impl EngineSetting {
     pub(super) fn token(&self) -> Result<Option<SecretString>, SettingsError> {
         secret(self.token.as_ref(), self.token_file.as_deref())
@@ -524,6 +556,13 @@ pub(super) fn secret(
         }
         (None, None) => Ok(None),
     }
+}
+
+/// The folder that systemd gives a unit with `StateDirectory=`; the first, if there are more.
+fn state_directory() -> Option<PathBuf> {
+    let given = std::env::var(STATE_DIRECTORY).ok()?;
+    let first = given.split(':').next().filter(|first| !first.is_empty());
+    first.map(PathBuf::from)
 }
 
 fn environment(name: &str) -> Option<Secret> {

@@ -24,7 +24,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::{Layer as _, Registry};
 use url::{Host, Url};
 
-use crate::TraceLayer;
+use crate::logs::TraceLayer;
 
 /// How long one exchange with the collector may take.
 const EXCHANGE: Duration = Duration::from_secs(5);

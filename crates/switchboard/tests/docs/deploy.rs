@@ -159,6 +159,51 @@ fn every_pod_has_an_address_of_its_own() {
     }
 }
 
+/// A pod that drains turns new calls away, and still wants the news of its own.
+#[test]
+fn new_calls_reach_no_pod_that_drains() {
+    let ingress = of_kind("Ingress").remove(0);
+    let mut rules = ingress["spec"]["rules"].as_array().unwrap().iter();
+    let rule = rules.find(|rule| rule["host"] == "calls.example.com");
+    let path = &rule.unwrap()["http"]["paths"][0];
+    assert_eq!(path["path"], "/api/calls");
+    let mut services = of_kind("Service").into_iter();
+    let name = &path["backend"]["service"]["name"];
+    let service = services.find(|service| &service["metadata"]["name"] == name);
+    let spec = service.unwrap()["spec"].clone();
+    assert_eq!(spec["selector"], pods()["spec"]["selector"]["matchLabels"]);
+    assert!(spec.get("publishNotReadyAddresses").is_none(), "{spec}");
+    let tls: Vec<_> = ingress["spec"]["tls"][0]["hosts"]
+        .as_array()
+        .unwrap()
+        .clone();
+    let rules = ingress["spec"]["rules"].as_array().unwrap().iter();
+    for rule in rules {
+        assert!(tls.contains(&rule["host"]), "{rule}");
+    }
+    assert!(waits_before_it_drains() > 0);
+}
+
+/// Seconds in which others hear that a pod ends.
+fn waits_before_it_drains() -> i64 {
+    let container = container();
+    let command = &container["lifecycle"]["preStop"]["exec"]["command"];
+    assert_eq!(command[0], "sleep");
+    command[1].as_str().unwrap().parse().unwrap()
+}
+
+/// Schemas of Kubernetes, where somebody has them (`pip install kubernetes-validate`).
+#[test]
+fn kubernetes_takes_the_manifests() {
+    let path = root().join("docs/deploy/kubernetes.yaml");
+    let mut command = Command::new("kubernetes-validate");
+    let Ok(output) = command.arg("--strict").arg(path).output() else {
+        eprintln!("skipped: there is no kubernetes-validate (pip install kubernetes-validate)");
+        return;
+    };
+    assert!(output.status.success(), "{}", said(&output));
+}
+
 /// Running calls may end: pods are killed after `[drain]` alone.
 #[test]
 fn nothing_is_killed_while_it_drains() {
@@ -166,7 +211,11 @@ fn nothing_is_killed_while_it_drains() {
     let settings: toml::Table = map["data"]["bot.toml"].as_str().unwrap().parse().unwrap();
     let within = settings["drain"]["within"].as_integer().unwrap();
     let grace = &pods()["spec"]["template"]["spec"]["terminationGracePeriodSeconds"];
-    assert!(grace.as_i64().unwrap() > within, "{grace} {within}");
+    let before = waits_before_it_drains();
+    assert!(
+        grace.as_i64().unwrap() > before + within,
+        "{grace} {within}"
+    );
     // The unit has the default of `[drain]`.
     let unit = file("switchboard.service");
     let stop = unit
@@ -191,6 +240,19 @@ fn the_image_is_what_the_manifests_run() {
     let mount = &container()["volumeMounts"][0]["mountPath"];
     let settings = format!("{}/bot.toml", mount.as_str().unwrap());
     assert_eq!(command, ["serve", "--config", settings.as_str()]);
+    // What is exposed is what is listened on.
+    let exposed = line("EXPOSE ");
+    let map = of_kind("ConfigMap").remove(0);
+    let settings: toml::Table = map["data"]["bot.toml"].as_str().unwrap().parse().unwrap();
+    let listen = settings["webhook"]["listen"].as_str().unwrap();
+    let (_, port) = listen.rsplit_once(':').unwrap();
+    let pod = &container()["ports"][0]["containerPort"];
+    assert_eq!(port, pod.to_string());
+    let manual = fs::read_to_string(root().join("docs/flows.md")).unwrap();
+    let media = manual.split_once("\n[media]").unwrap().1;
+    let media = media.split_once("\nport = ").unwrap().1;
+    let media: String = media.chars().take_while(char::is_ascii_digit).collect();
+    assert_eq!(exposed, format!("{port}/tcp {media}/udp"));
     // It builds with what the workspace asks for.
     let workspace: toml::Table = fs::read_to_string(root().join("Cargo.toml"))
         .unwrap()

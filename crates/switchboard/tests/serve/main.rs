@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod collector;
+mod logs;
 mod traces;
 
 use std::fs;
@@ -24,7 +25,11 @@ const SECRET: &str = "for this machine only\n";
 /// The command with no setting of this machine.
 fn switchboard(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    let ours = |name: &str| name.starts_with("SWITCHBOARD_") || name.starts_with("OTEL_");
+    let ours = |name: &str| {
+        name.starts_with("SWITCHBOARD_")
+            || name.starts_with("OTEL_")
+            || ["STATE_DIRECTORY", "RUST_LOG"].contains(&name)
+    };
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
@@ -225,6 +230,89 @@ fn settings_are_printed_without_secrets() {
     );
     let refused = print(&[]);
     assert!(!refused.status.success() && refused.stdout.is_empty());
+}
+
+/// The environment, flags, what is printed then and what isn't.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str, &'a str);
+
+/// The file, under the environment, under flags: for secrets, too.
+#[test]
+fn a_flag_goes_over_the_environment_and_that_over_the_file() {
+    let folder = TempDir::new().unwrap();
+    let config = written(&folder, "bot.toml", &settings(1, 2));
+    let print = |environment: &[(&str, &str)], flags: &[&str]| {
+        let mut command = switchboard(&["config", "print", "--redacted", "--config", &config]);
+        command.envs(environment.iter().copied()).args(flags);
+        let printed = command.output().unwrap();
+        assert!(printed.status.success(), "{printed:?}");
+        String::from_utf8(printed.stdout).unwrap()
+    };
+    let itself = "client_secret = \"(redacted)\"";
+    let secret = ("SWITCHBOARD_CLIENT_SECRET", "hunter2");
+    let file = ("SWITCHBOARD_CLIENT_SECRET_FILE", "/run/of-the-environment");
+    let flag = ["--client-secret-file", "/run/of-the-flag"];
+    let cases: [Case<'_>; 6] = [
+        (&[], &[], "/secret\"", itself),
+        (&[file], &[], "/run/of-the-environment", itself),
+        (&[secret], &[], itself, "client_secret_file"),
+        (&[secret], &flag, "/run/of-the-flag", itself),
+        (&[file], &flag, "/run/of-the-flag", "of-the-environment"),
+        (&[secret, file], &flag, "/run/of-the-flag", itself),
+    ];
+    for (environment, flags, wanted, others) in cases {
+        let printed = print(environment, flags);
+        assert!(
+            printed.contains(wanted),
+            "{environment:?} {flags:?}: {printed}"
+        );
+        assert!(
+            !printed.contains(others),
+            "{environment:?} {flags:?}: {printed}"
+        );
+    }
+    // One that isn't secret, likewise.
+    let tenant = ("SWITCHBOARD_TENANT", "of-the-environment");
+    assert!(print(&[tenant], &[]).contains("tenant = \"of-the-environment\""));
+    let flagged = print(&[tenant], &["--tenant", "of-the-flag"]);
+    assert!(flagged.contains("tenant = \"of-the-flag\""), "{flagged}");
+}
+
+/// Whoever signs for an emulator must not be believed where calls are real.
+#[test]
+fn an_emulators_keys_are_refused_with_a_real_tenant() {
+    let folder = TempDir::new().unwrap();
+    written(&folder, "flow.toml", FLOW);
+    let real = settings(1, 2)
+        .replace("base = \"http://127.0.0.1:1/v1.0\"\n", "")
+        .replace("authority = \"http://127.0.0.1:1\"\n", "");
+    let config = written(&folder, "bot.toml", &real);
+    let refused = switchboard(&["serve", "--config", &config])
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    let told = String::from_utf8(refused.stderr).unwrap();
+    let wanted = "graph.base is Microsoft's and graph.openid_configuration isn't (127.0.0.1)";
+    assert!(told.contains(wanted), "{told}");
+}
+
+/// What systemd gives a unit is used to end what a crash left behind.
+#[test]
+fn the_state_directory_of_a_unit_is_the_default() {
+    let folder = TempDir::new().unwrap();
+    let print = |text: &str| {
+        let config = written(&folder, "bot.toml", text);
+        let mut command = switchboard(&["config", "print", "--redacted", "--config", &config]);
+        command.env("STATE_DIRECTORY", "/var/lib/switchboard:/var/lib/other");
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let text = settings(1, 2);
+    let given = print(&text);
+    assert!(
+        given.contains("state = \"/var/lib/switchboard\""),
+        "{given}"
+    );
+    let own = print(&format!("state = \"/own\"\n{text}"));
+    assert!(own.contains("state = \"/own\""), "{own}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The `[service]` part of the settings.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -44,10 +45,16 @@ impl Default for ServiceSettings {
     }
 }
 
-/// The machine's name and the process: another one after a restart.
-fn host_and_process() -> String {
+/// The machine's name and where it listens: the same after a restart, and no two processes of
+/// a machine have it. Only where any free port is taken, it is the process's own.
+fn host_and_address(listen: SocketAddr) -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}-{}", name.trim(), std::process::id())
+    let name = name.trim();
+    match (listen.port(), listen.ip().is_unspecified()) {
+        (0, _) => format!("{name}-{}", std::process::id()),
+        (port, true) => format!("{name}:{port}"),
+        (_, false) => format!("{name}-{listen}"),
+    }
 }
 
 impl ServiceSettings {
@@ -61,11 +68,11 @@ impl ServiceSettings {
 
     /// Gives the instance a name if it has none. A file has one instance only, so its
     /// name may stay the same.
-    pub(in crate::serve) fn name_instance(&mut self) {
+    pub(in crate::serve) fn name_instance(&mut self, listen: SocketAddr) {
         if self.instance.is_none() {
             self.instance = Some(match self.sqlite() {
                 Some(_) => ALONE.to_owned(),
-                None => host_and_process(),
+                None => host_and_address(listen),
             });
         }
     }
@@ -93,5 +100,41 @@ impl ServiceSettings {
     /// The API's keys, and `more`.
     pub(super) fn keys(&self, more: &[KeyConfig]) -> Result<Keys, KeyError> {
         Keys::new(&[&self.keys, more].concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(database: &str, listen: &str) -> String {
+        let mut settings = ServiceSettings {
+            database: Secret(SecretString::from(database)),
+            ..ServiceSettings::default()
+        };
+        settings.name_instance(listen.parse().unwrap());
+        settings.instance().to_owned()
+    }
+
+    #[test]
+    fn an_instance_is_called_the_same_after_a_restart_and_like_no_other_here() {
+        let shared = "postgres://switchboard@db/switchboard";
+        let pod = named(shared, "0.0.0.0:3978");
+        assert!(pod.ends_with(":3978"), "{pod}");
+        assert_eq!(pod, named(shared, "[::]:3978"));
+        let others = ["0.0.0.0:3979", "127.0.0.1:3978", "127.0.0.2:3978"];
+        let mut names: Vec<String> = others.map(|listen| named(shared, listen)).into();
+        names.push(pod);
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 4, "{names:?}");
+        let process = std::process::id().to_string();
+        assert!(
+            names.iter().all(|name| !name.contains(&process)),
+            "{names:?}"
+        );
+        // Two may take any free port at once.
+        assert!(named(shared, "127.0.0.1:0").ends_with(&process));
+        assert_eq!(named("sqlite:switchboard.db", "127.0.0.1:3978"), ALONE);
     }
 }
