@@ -175,8 +175,9 @@ hash = "{}"
 [reminders]
 media = "service"
 prompts = {{ visit = "visit.wav", thanks = "thanks.wav", goodbye = "thanks.wav" }}
-calls_at_once = {}
+calls_at_once = 100
 calls_per_second = 100
+calls_here = {}
 "#,
             bare(self.emulator.graph_url()),
             bare(self.emulator.authority_url()),

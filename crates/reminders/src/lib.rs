@@ -18,11 +18,13 @@
 
 pub mod draft;
 pub mod import;
+mod limits;
 mod machine;
 pub mod schedule;
 mod spec;
 pub mod text;
 
+pub use limits::{Bucket, Limits};
 pub use machine::{
     Claim, Ending, MAX_INTERRUPTIONS, NotNow, Outcome, Refusal, Reminder, State, Terms, Verdict,
 };

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use switchboard_reminders::{Reminder, ReminderId, Terms};
+use switchboard_reminders::{Limits, Reminder, ReminderId, Terms};
 use switchboard_store::{Claimed, Report, Store, StoreError, Topic};
 use tokio::sync::watch;
 
@@ -15,7 +15,8 @@ pub trait Ledger: Send + Sync + 'static {
         owner: &str,
         now: Timestamp,
         terms: Terms,
-        limit: u32,
+        limits: Limits,
+        most: u32,
     ) -> Result<Vec<Claimed>, StoreError>;
 
     /// See [`Store::report`].
@@ -39,9 +40,10 @@ impl Ledger for Store {
         owner: &str,
         now: Timestamp,
         terms: Terms,
-        limit: u32,
+        limits: Limits,
+        most: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
-        Self::claim(self, owner, now, terms, limit).await
+        Self::claim(self, owner, now, terms, limits, most).await
     }
 
     async fn report(

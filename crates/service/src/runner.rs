@@ -3,14 +3,13 @@
 //! It may die at any point: everything it needs to go on is in the ledger, and what is
 //! not there has not happened. It keeps no state of its own but which calls it watches.
 
-mod rate;
 mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use switchboard_reminders::Terms;
+use switchboard_reminders::{Limits, Terms};
 use tokio::sync::watch as signal;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -18,7 +17,6 @@ use crate::clock::Clock;
 use crate::dialer::Dialer;
 use crate::ledger::Ledger;
 use crate::news::heard;
-use rate::Rate;
 
 /// How a runner works.
 #[derive(Debug, Clone)]
@@ -27,16 +25,16 @@ pub struct RunnerConfig {
     pub owner: String,
     /// How long a claim lasts, and how long a call can last by itself.
     pub terms: Terms,
+    /// What all instances that share the ledger may do together.
+    pub limits: Limits,
     /// Calls at once, of this instance.
     pub at_once: usize,
-    /// New calls a second, of this instance.
-    pub per_second: u32,
     /// How often to look for what is due, where no news says that something is.
     pub look_every: Duration,
 }
 
 impl RunnerConfig {
-    /// 50 calls at once and 5 new ones a second; leases of 30 s; calls that take 5 min
+    /// 50 calls at once, all of them here, and 5 new ones a second; leases of 30 s; calls that take 5 min
     /// at most.
     pub fn new(owner: impl Into<String>) -> Self {
         Self {
@@ -45,8 +43,11 @@ impl RunnerConfig {
                 lease: Duration::from_secs(30),
                 call: Duration::from_secs(300),
             },
+            limits: Limits {
+                at_once: 50,
+                per_second: 5,
+            },
             at_once: 50,
-            per_second: 5,
             look_every: Duration::from_secs(1),
         }
     }
@@ -117,20 +118,16 @@ impl Drop for Runner {
 
 async fn run(shared: Arc<Shared>, mut stopping: signal::Receiver<bool>) {
     let mut calls = JoinSet::new();
-    let mut rate = Rate::new(shared.config.per_second, shared.clock.now());
     let mut news = shared.ledger.news();
     while !*stopping.borrow() {
         let now = shared.clock.now();
         let room = shared.config.at_once.saturating_sub(calls.len());
-        let limit = rate
-            .available(now)
-            .min(u32::try_from(room).unwrap_or(u32::MAX));
-        let next = claim(&shared, now, limit, &mut rate, &mut calls).await;
+        let next = claim(&shared, now, room, &mut calls).await;
         tokio::select! {
             () = shared.clock.sleep_until(next) => {}
             () = heard(&mut news) => {}
             // A place is free.
-            Some(_) = calls.join_next(), if limit as usize == room => {}
+            Some(_) = calls.join_next(), if room == 0 => {}
             _ = stopping.changed() => {}
         }
         while calls.try_join_next().is_some() {}
@@ -142,20 +139,20 @@ async fn run(shared: Arc<Shared>, mut stopping: signal::Receiver<bool>) {
 async fn claim(
     shared: &Arc<Shared>,
     now: Timestamp,
-    limit: u32,
-    rate: &mut Rate,
+    room: usize,
     calls: &mut JoinSet<()>,
 ) -> Timestamp {
     let later = |wait: Duration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
     let Shared { config, ledger, .. } = &**shared;
-    if limit == 0 {
+    if room == 0 {
         return later(config.look_every);
     }
-    let claimed = ledger.claim(&config.owner, now, config.terms, limit).await;
+    let most = u32::try_from(room).unwrap_or(u32::MAX);
+    let claimed = ledger
+        .claim(&config.owner, now, config.terms, config.limits, most)
+        .await;
     match claimed {
         Ok(claimed) => {
-            let number = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
-            rate.take(number);
             for claimed in claimed {
                 calls.spawn(watch::carry_out(Arc::clone(shared), claimed));
             }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use switchboard_reminders::schedule::QuietHours;
 use switchboard_reminders::{
-    Key, Message, Outcome, Postponement, Reminder, ReminderId, Retry, Spec, Target, Terms,
+    Key, Limits, Message, Outcome, Postponement, Reminder, ReminderId, Retry, Spec, Target, Terms,
 };
 use switchboard_service::{Clock, Runner, RunnerConfig};
 use switchboard_store::{Query, Store, StoreConfig};
@@ -26,6 +26,11 @@ use world::time::{Recorded, Records, Timed, VirtualClock};
 const SPACING: Duration = Duration::from_secs(300);
 const PUT_OFF: Duration = Duration::from_secs(900);
 const ATTEMPTS: u32 = 2;
+/// Of all instances together: less than each would like.
+const LIMITS: Limits = Limits {
+    at_once: 150,
+    per_second: 20,
+};
 
 /// 09:00 in Berlin; a quarter of the people is not to be called before half past.
 fn start() -> Timestamp {
@@ -95,9 +100,9 @@ impl Instances {
                 lease: Duration::from_secs(20),
                 call: Duration::from_secs(60),
             },
+            limits: LIMITS,
             at_once: 60,
             look_every: Duration::from_secs(2),
-            per_second: 5,
             ..RunnerConfig::new(format!("instance-{which}"))
         };
         let world = Arc::new(self.world.clone());
@@ -282,12 +287,15 @@ async fn judge(name: &str, people: usize, instances: usize, run: Run) {
         println!("| {habit:?} | {outcome} | {number} | {calls} | {whole} | {most} |");
     }
     println!(
-        "two calls at once: {}; broken promises: {}",
+        "two calls at once: {}; broken promises: {}; calls at once {} of {}",
         run.world.overlaps(),
-        broken.len()
+        broken.len(),
+        run.world.most(),
+        LIMITS.at_once
     );
     assert_eq!(run.world.overlaps(), 0, "two calls at once to one person");
     assert!(broken.is_empty(), "{:#?}", &broken[..broken.len().min(10)]);
+    assert!(run.world.most() <= LIMITS.at_once as usize);
 }
 
 /// Memory instead of a disk, where there is such a place: fsync is not what is tested.

@@ -4,7 +4,8 @@
 //! Both run the same statements, and one test suite. Every change is one transaction:
 //! read, ask the state machine of `switchboard-reminders`, write. Whoever claims takes
 //! rows that nobody else is looking at (`FOR UPDATE SKIP LOCKED`; SQLite has one writer
-//! anyway), and gets a token without which nothing can be reported.
+//! anyway), no more than all instances may have together, and gets a token without which
+//! nothing can be reported.
 //!
 //! A database that is locked, full or gone is a [`StoreError`] that says so, and leaves
 //! nothing half-written.
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod claim;
 mod error;
 mod news;
 mod openings;

@@ -44,14 +44,14 @@ impl StoreConfig {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Sqlite,
     Postgres,
 }
 
 impl Kind {
     /// Keeps rows that were read from others until the end of the transaction.
-    fn lock(self) -> &'static str {
+    pub(crate) fn lock(self) -> &'static str {
         match self {
             Self::Sqlite => "",
             Self::Postgres => "FOR UPDATE",
@@ -63,7 +63,7 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) pool: AnyPool,
-    kind: Kind,
+    pub(crate) kind: Kind,
     pub(crate) news: News,
     /// Its address, where other processes may use it.
     pub(crate) shared: Option<SecretString>,
@@ -266,49 +266,6 @@ impl Store {
         self.change(id, now, |reminder| reminder.cancel(now)).await
     }
 
-    /// Takes what is due, at most `limit`, for the instance `owner`.
-    ///
-    /// # Errors
-    /// The database's; then nothing is taken.
-    pub async fn claim(
-        &self,
-        owner: &str,
-        now: Timestamp,
-        terms: Terms,
-        limit: u32,
-    ) -> Result<Vec<Claimed>, StoreError> {
-        // Nothing to do is the usual case, and needs no lock.
-        if self.next_wake().await?.is_none_or(|wake| wake > now) {
-            return Ok(Vec::new());
-        }
-        let mut work = self.begin().await?;
-        let skip = match self.kind {
-            Kind::Sqlite => "",
-            Kind::Postgres => "FOR UPDATE SKIP LOCKED",
-        };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM reminders WHERE wake >= 0 AND wake <= $1 \
-             ORDER BY wake LIMIT $2 {skip}"
-        );
-        let due = sqlx::query(AssertSqlSafe(sql))
-            .bind(now.as_microsecond())
-            .bind(i64::from(limit))
-            .fetch_all(&mut *work)
-            .await?;
-        let mut claimed = Vec::new();
-        for mut reminder in read_all(&due)? {
-            let Ok(claim) = reminder.claim(now, terms) else {
-                continue;
-            };
-            update(&mut work, &reminder, Some(owner), now).await?;
-            if claim != Claim::Nothing {
-                claimed.push(Claimed { reminder, claim });
-            }
-        }
-        work.commit().await?;
-        Ok(claimed)
-    }
-
     /// Reports what came of a claim, and gives the reminder as it stands then.
     ///
     /// # Errors
@@ -454,6 +411,7 @@ fn migrations() -> Vec<Migration> {
             include_str!("../migrations/1_reminders.sql"),
         ),
         (2, "calls", include_str!("../migrations/2_calls.sql")),
+        (3, "limits", include_str!("../migrations/3_limits.sql")),
         (4, "openings", include_str!("../migrations/4_openings.sql")),
     ];
     let migration = |(number, name, sql): (i64, &'static str, &'static str)| {
@@ -483,7 +441,7 @@ async fn insert(
     Ok(())
 }
 
-async fn update(
+pub(crate) async fn update(
     work: &mut Transaction<'static, Any>,
     reminder: &Reminder,
     owner: Option<&str>,
@@ -502,7 +460,7 @@ async fn update(
     Ok(())
 }
 
-fn read_all(found: &[AnyRow]) -> Result<Vec<Reminder>, StoreError> {
+pub(crate) fn read_all(found: &[AnyRow]) -> Result<Vec<Reminder>, StoreError> {
     found.iter().map(rows::read).collect()
 }
 

@@ -10,11 +10,11 @@ use std::time::Duration;
 use jiff::{Timestamp, ToSpan};
 use postgres::Cluster;
 use switchboard_reminders::{
-    Claim, Ending, Key, Message, Outcome, Refusal, Reminder, ReminderId, Retry, Spec, State,
-    Target, Terms, Verdict,
+    Claim, Ending, Key, Limits, Message, Outcome, Refusal, Reminder, ReminderId, Retry, Spec,
+    State, Target, Terms, Verdict,
 };
 use switchboard_store::{
-    Idempotency, Inserted, Instance, Query, Report, Store, StoreConfig, StoreError,
+    Claimed, Idempotency, Inserted, Instance, Query, Report, Store, StoreConfig, StoreError,
 };
 use uuid::Uuid;
 
@@ -104,11 +104,23 @@ async fn pages_are_complete(store: Store) {
 
 async fn only_what_is_due_is_claimed_once(store: Store) {
     fill(&store, 5).await;
-    let claimed = store.claim("a", at(3), TERMS, 10).await.unwrap();
+    let claimed = store
+        .claim("a", at(3), TERMS, Limits::NONE, 10)
+        .await
+        .unwrap();
     assert_eq!(claimed.len(), 3);
     assert!(claimed.iter().all(|taken| taken.claim == Claim::Dial));
-    assert!(store.claim("b", at(3), TERMS, 10).await.unwrap().is_empty());
-    let limited = store.claim("b", at(10), TERMS, 1).await.unwrap();
+    assert!(
+        store
+            .claim("b", at(3), TERMS, Limits::NONE, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let limited = store
+        .claim("b", at(10), TERMS, Limits::NONE, 1)
+        .await
+        .unwrap();
     assert_eq!(limited[0].reminder.id, ReminderId(Uuid::from_u128(4)));
 }
 
@@ -119,7 +131,10 @@ async fn many_claim_at_once(store: Store) {
         tokio::spawn(async move {
             let (mut taken, owner) = (Vec::new(), format!("runner {runner}"));
             for _ in 0..10 {
-                let claimed = store.claim(&owner, at(100), TERMS, 3).await.unwrap();
+                let claimed = store
+                    .claim(&owner, at(100), TERMS, Limits::NONE, 3)
+                    .await
+                    .unwrap();
                 taken.extend(claimed.iter().map(|claimed| claimed.reminder.id));
             }
             taken
@@ -134,9 +149,49 @@ async fn many_claim_at_once(store: Store) {
     assert_eq!((all, each.len()), (60, 60));
 }
 
+/// What all instances may have together, whoever has it.
+async fn limits_are_shared(store: Store) {
+    const FIVE: Limits = Limits {
+        at_once: 5,
+        per_second: 3,
+    };
+    fill(&store, 20).await;
+    let claim = async |owner, seconds| {
+        let claimed = store.claim(owner, at(seconds), TERMS, FIVE, 10).await;
+        claimed.unwrap()
+    };
+    let first = claim("a", 100).await;
+    assert_eq!(first.len(), 3, "a second's");
+    assert_eq!(claim("b", 100).await.len(), 0, "the second is used up");
+    assert_eq!(claim("b", 101).await.len(), 2, "places are");
+    assert_eq!(claim("a", 103).await.len(), 0);
+    let (id, token) = (first[0].reminder.id, first[0].reminder.token);
+    let ending = Report::Finished(Ending::NotAnswered);
+    store
+        .report(id, token, at(104), TERMS, ending)
+        .await
+        .unwrap();
+    assert_eq!(claim("b", 104).await.len(), 1, "a place is free");
+    // Whoever takes a dead instance's calls over needs no place for them.
+    for taken in &first[1..] {
+        let (id, token) = (taken.reminder.id, taken.reminder.token);
+        let placed = Report::Placed("c");
+        store
+            .report(id, token, at(105), TERMS, placed)
+            .await
+            .unwrap();
+    }
+    let taken = claim("b", 140).await;
+    let ends = |taken: &Claimed| matches!(taken.claim, Claim::End(_));
+    assert!(taken.len() == 2 && taken.iter().all(ends), "{taken:?}");
+}
+
 async fn a_life_is_reported(store: Store) {
     let id = fill(&store, 1).await[0].id;
-    let token = store.claim("a", at(1), TERMS, 1).await.unwrap()[0]
+    let token = store
+        .claim("a", at(1), TERMS, Limits::NONE, 1)
+        .await
+        .unwrap()[0]
         .reminder
         .token;
     let report = |report| store.report(id, token, at(2), TERMS, report);
@@ -157,12 +212,18 @@ async fn a_life_is_reported(store: Store) {
 
 async fn an_old_token_changes_nothing(store: Store) {
     let id = fill(&store, 1).await[0].id;
-    let old = store.claim("a", at(1), TERMS, 1).await.unwrap()[0]
+    let old = store
+        .claim("a", at(1), TERMS, Limits::NONE, 1)
+        .await
+        .unwrap()[0]
         .reminder
         .token;
     let placed = Report::Placed("call-1");
     store.report(id, old, at(2), TERMS, placed).await.unwrap();
-    let taken = store.claim("b", at(40), TERMS, 1).await.unwrap();
+    let taken = store
+        .claim("b", at(40), TERMS, Limits::NONE, 1)
+        .await
+        .unwrap();
     assert_eq!(taken[0].claim, Claim::End("call-1".to_owned()));
     let before = store.get(id).await.unwrap();
     for report in [
@@ -181,7 +242,10 @@ async fn an_old_token_changes_nothing(store: Store) {
 
 async fn what_a_restarted_instance_had_is_given_up(store: Store) {
     let reminders = fill(&store, 3).await;
-    let claimed = store.claim("a", at(2), TERMS, 9).await.unwrap();
+    let claimed = store
+        .claim("a", at(2), TERMS, Limits::NONE, 9)
+        .await
+        .unwrap();
     let first = &claimed[0].reminder;
     store
         .report(
@@ -193,10 +257,16 @@ async fn what_a_restarted_instance_had_is_given_up(store: Store) {
         )
         .await
         .unwrap();
-    store.claim("b", at(3), TERMS, 9).await.unwrap();
+    store
+        .claim("b", at(3), TERMS, Limits::NONE, 9)
+        .await
+        .unwrap();
     assert_eq!(store.abandon("a", at(4)).await.unwrap(), 2);
     // The one whose call isn't known is waited out.
-    let taken = store.claim("a", at(4), TERMS, 9).await.unwrap();
+    let taken = store
+        .claim("a", at(4), TERMS, Limits::NONE, 9)
+        .await
+        .unwrap();
     let claims: Vec<&Claim> = taken.iter().map(|taken| &taken.claim).collect();
     assert_eq!(claims, [&Claim::End("call-1".to_owned())]);
     let other = store.get(reminders[2].id).await.unwrap();
@@ -209,7 +279,10 @@ async fn cancelling_works(store: Store) {
     assert_eq!(gone.outcome(), Some(Outcome::Cancelled));
     let again = store.cancel(reminders[0].id, at(0)).await;
     assert!(matches!(again, Err(StoreError::Refused(Refusal::Over))));
-    store.claim("a", at(2), TERMS, 9).await.unwrap();
+    store
+        .claim("a", at(2), TERMS, Limits::NONE, 9)
+        .await
+        .unwrap();
     let calling = store.cancel(reminders[1].id, at(3)).await.unwrap();
     assert!(matches!(calling.state, State::Dialing { .. }));
     assert_eq!(calling.verdict, Some(Verdict::Cancelled));
@@ -413,6 +486,7 @@ suite!(
     pages_are_complete,
     only_what_is_due_is_claimed_once,
     many_claim_at_once,
+    limits_are_shared,
     a_life_is_reported,
     an_old_token_changes_nothing,
     what_a_restarted_instance_had_is_given_up,

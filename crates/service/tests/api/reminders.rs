@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
-use switchboard_reminders::Terms;
+use switchboard_reminders::{Limits, Terms};
 use switchboard_service::api;
 
 use crate::site::{Site, good};
@@ -56,7 +56,14 @@ async fn a_call_under_way_is_cancelled_later() {
         call: Duration::from_secs(60),
     };
     let due = "2026-03-29T01:30:00Z".parse().unwrap();
-    assert_eq!(site.store.claim("a", due, terms, 1).await.unwrap().len(), 1);
+    assert_eq!(
+        site.store
+            .claim("a", due, terms, Limits::NONE, 1)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     let cancelled = site
         .send(
             site.ask("DELETE", &format!("/reminders/{id}"), &site.writer),

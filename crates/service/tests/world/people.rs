@@ -64,6 +64,7 @@ struct Everybody {
     live: HashMap<String, (String, usize, Option<oneshot::Sender<()>>)>,
     calls: u64,
     overlaps: u32,
+    most: usize,
 }
 
 /// The telephone network.
@@ -92,6 +93,11 @@ impl World {
     /// Who had two calls at once.
     pub(crate) fn overlaps(&self) -> u32 {
         self.lock().overlaps
+    }
+
+    /// Calls at once, of all people, at most.
+    pub(crate) fn most(&self) -> usize {
+        self.lock().most
     }
 
     /// Calls that ring or are talked in.
@@ -148,6 +154,7 @@ impl World {
         everybody.overlaps += u32::from(overlap);
         let live = (phone.to_owned(), index, Some(hang_up));
         everybody.live.insert(call.clone(), live);
+        everybody.most = everybody.most.max(everybody.live.len());
         call
     }
 

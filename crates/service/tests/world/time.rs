@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use switchboard_reminders::{Ending, Reminder, ReminderId, Terms, Verdict};
+use switchboard_reminders::{Ending, Limits, Reminder, ReminderId, Terms, Verdict};
 use switchboard_service::{Clock, Ledger};
 use switchboard_store::{Claimed, Report, Store, StoreError};
 use tokio::sync::oneshot;
@@ -126,10 +126,11 @@ impl Ledger for Timed {
         owner: &str,
         now: Timestamp,
         terms: Terms,
-        limit: u32,
+        limits: Limits,
+        most: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
         let _working = Working::start(&self.clock);
-        self.store.claim(owner, now, terms, limit).await
+        self.store.claim(owner, now, terms, limits, most).await
     }
 
     async fn report(

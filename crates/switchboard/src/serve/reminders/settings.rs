@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use switchboard_reminders::draft::{Defaults, MAX_ATTEMPTS, MAX_MINUTES};
 use switchboard_reminders::schedule::QuietHours;
-use switchboard_reminders::{Key, Retry};
+use switchboard_reminders::{Key, Limits, Retry};
 use switchboard_service::RunnerConfig;
 
 /// Why reminders can't be called by these settings.
@@ -35,9 +35,12 @@ pub(crate) struct ReminderSettings {
     spacing_minutes: u32,
     expires_hours: u32,
     confirm_key: char,
-    /// Calls at once, and new ones a second, of this instance.
-    calls_at_once: usize,
+    /// Calls at once, and new ones a second, of all instances that share the database.
+    calls_at_once: u32,
     calls_per_second: u32,
+    /// Calls at once of this instance; all of them if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls_here: Option<u32>,
     /// How long it rings, in seconds.
     pub(super) ring_seconds: u8,
     /// Who handles the calls' media: `application` or `service`.
@@ -64,6 +67,7 @@ impl Default for ReminderSettings {
             confirm_key: '1',
             calls_at_once: 50,
             calls_per_second: 5,
+            calls_here: None,
             ring_seconds: 30,
             media: "application".to_owned(),
             language: "en-US".to_owned(),
@@ -78,8 +82,11 @@ impl Default for ReminderSettings {
 impl ReminderSettings {
     pub(in crate::serve) fn runner(&self, instance: &str) -> RunnerConfig {
         RunnerConfig {
-            at_once: self.calls_at_once,
-            per_second: self.calls_per_second,
+            limits: Limits {
+                at_once: self.calls_at_once,
+                per_second: self.calls_per_second,
+            },
+            at_once: self.calls_here.unwrap_or(self.calls_at_once) as usize,
             ..RunnerConfig::new(instance)
         }
     }
