@@ -28,5 +28,5 @@ pub use bot::{
 pub use call::{CallNews, CallReport, FeatureChoice, Member, RoomWish};
 pub use ledger::{FileLedger, Ledger, LedgerError};
 pub use observer::{Observation, Observer, PromptProgress, nobody};
-pub use prompts::RecordingError;
+pub use prompts::{RecordingError, check_recording};
 pub use script::{Script, ScriptError};

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use switchboard_media::prompt::{Prompt, PromptError};
+use switchboard_media::codec::OPUS_CLOCK;
+use switchboard_media::ogg::{self, OggError};
+use switchboard_media::prompt::{MAX_PROMPT, Prompt, PromptError};
 use switchboard_media::resample::{self, ResampleError};
 use switchboard_media::wav::{self, WavError};
 use zeroize::Zeroizing;
@@ -48,6 +50,9 @@ pub enum RecordingError {
     /// Not a WAV.
     #[error(transparent)]
     Wav(#[from] WavError),
+    /// An Ogg file that holds no Opus, or damaged.
+    #[error(transparent)]
+    Ogg(#[from] OggError),
     /// Not convertible.
     #[error("the recording can't be converted: {0}")]
     Rate(#[from] ResampleError),
@@ -56,8 +61,24 @@ pub enum RecordingError {
     Prompt(#[from] PromptError),
 }
 
+/// Whether a prompt's file can be played: WAV or Ogg Opus, ten minutes at most.
+///
+/// # Errors
+/// Why not.
+pub fn check_recording(bytes: &[u8]) -> Result<(), RecordingError> {
+    Sound::read(bytes)?.packets().map(drop)
+}
+
 impl Sound {
-    pub(crate) fn from_wav(bytes: &[u8]) -> Result<Self, RecordingError> {
+    /// A WAV or Ogg Opus file's.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, RecordingError> {
+        if ogg::is_ogg(bytes) {
+            let most = OPUS_CLOCK as usize * MAX_PROMPT.as_secs() as usize;
+            return Ok(Self {
+                rate: OPUS_CLOCK,
+                samples: ogg::read(bytes, most)?,
+            });
+        }
         let wav = wav::read(bytes)?;
         Ok(Self {
             rate: wav.rate,

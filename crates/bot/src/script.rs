@@ -83,7 +83,7 @@ impl Script {
             let PromptSource::File { path, .. } = &source else {
                 return Err(ScriptError::NoVoice(name));
             };
-            let sound = Sound::from_wav(prompts::embedded(path).unwrap_or_default());
+            let sound = Sound::read(prompts::embedded(path).unwrap_or_default());
             let sound = sound.map_err(|source| ScriptError::Recording {
                 prompt: name.clone(),
                 source,
@@ -169,7 +169,7 @@ impl Script {
                         source,
                     }
                 })?;
-                Sound::from_wav(&bytes).map_err(|source| ScriptError::Recording { prompt, source })
+                Sound::read(&bytes).map_err(|source| ScriptError::Recording { prompt, source })
             }
             PromptSource::Text(text) | PromptSource::Template(text) => {
                 let Some(synthesizer) = &self.synthesizer else {

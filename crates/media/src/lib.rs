@@ -21,6 +21,7 @@ pub mod jitter;
 mod lanes;
 pub mod level;
 pub mod mixer;
+pub mod ogg;
 pub mod pcap;
 pub mod playout;
 pub mod prompt;

@@ -89,7 +89,7 @@ impl Task {
             let bytes = bytes
                 .inspect_err(|error| tracing::warn!(%error, "a response could not be fetched"))
                 .ok()?;
-            Sound::from_wav(&bytes).ok()
+            Sound::read(&bytes).ok()
         };
         let sound = tokio::spawn(fetch.in_current_span());
         self.fetching = Some(Fetching { sound, keep });

@@ -17,9 +17,12 @@ use super::plan::{Contact, EngineRights, Flow, Hours, Node, NodeId, PromptSource
 use super::problem::{Problems, Report, did_you_mean};
 use super::text;
 
-pub(super) fn parse(text: &str, exists: &dyn Fn(&str) -> bool) -> Result<Flow, Problems> {
+/// Says why a prompt's file can't be played.
+type Usable<'a> = &'a dyn Fn(&str) -> Result<(), String>;
+
+pub(super) fn parse(text: &str, usable: Usable<'_>) -> Result<Flow, Problems> {
     match toml::from_str(text) {
-        Ok(model) => check(Report::new(text), &model, exists),
+        Ok(model) => check(Report::new(text), &model, usable),
         Err(error) => Err(Report::new(text).unreadable(&error)),
     }
 }
@@ -30,19 +33,15 @@ struct Inside {
     flow: FlowModel,
 }
 
-pub(super) fn parse_inside(text: &str, exists: &dyn Fn(&str) -> bool) -> Result<Flow, Problems> {
+pub(super) fn parse_inside(text: &str, usable: Usable<'_>) -> Result<Flow, Problems> {
     match toml::from_str::<Inside>(text) {
-        Ok(inside) => check(Report::new(text), &inside.flow, exists),
+        Ok(inside) => check(Report::new(text), &inside.flow, usable),
         Err(error) => Err(Report::new(text).unreadable(&error)),
     }
 }
 
-fn check(
-    report: Report<'_>,
-    model: &FlowModel,
-    exists: &dyn Fn(&str) -> bool,
-) -> Result<Flow, Problems> {
-    let mut check = Check::new(report, model, exists);
+fn check(report: Report<'_>, model: &FlowModel, usable: Usable<'_>) -> Result<Flow, Problems> {
+    let mut check = Check::new(report, model, usable);
     let flow = check.flow(model);
     if check.report.is_empty() {
         graph::check(&flow, model, &mut check.report);
@@ -62,11 +61,11 @@ struct Check<'a> {
     fallback: NodeId,
     hours: BTreeMap<&'a str, Hours>,
     /// Whether a prompt's file is there.
-    exists: &'a dyn Fn(&str) -> bool,
+    usable: Usable<'a>,
 }
 
 impl<'a> Check<'a> {
-    fn new(report: Report<'a>, model: &'a FlowModel, exists: &'a dyn Fn(&str) -> bool) -> Self {
+    fn new(report: Report<'a>, model: &'a FlowModel, usable: Usable<'a>) -> Self {
         let ids = model
             .nodes
             .keys()
@@ -79,7 +78,7 @@ impl<'a> Check<'a> {
             otherwise: NodeId(0),
             fallback: NodeId(0),
             hours: BTreeMap::new(),
-            exists,
+            usable,
         };
         check.otherwise = check.node(&model.otherwise);
         check.fallback = match &model.fallback {
@@ -231,10 +230,9 @@ impl<'a> Check<'a> {
     fn prompt(&mut self, prompt: &Spanned<PromptModel>) -> PromptSource {
         let PromptModel { file, text } = prompt.get_ref();
         if let Some(path) = file
-            && !(self.exists)(path)
+            && let Err(why) = (self.usable)(path)
         {
-            let message = format!("there is no file \"{path}\" beside the flow");
-            self.problem(prompt.span(), message, Some("record it, or give a text"));
+            self.problem(prompt.span(), why, Some("record it, or give a text"));
         }
         match (file, text) {
             (Some(path), text) => PromptSource::File {

@@ -125,7 +125,7 @@ pub(super) struct EngineModel {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PromptModel {
-    /// A WAV or Opus file, relative to the flow's file.
+    /// A WAV or Opus (Ogg) file, relative to the flow's file.
     pub(super) file: Option<String>,
     /// What is said; with a file, what the recording says, for simulator and page.
     pub(super) text: Option<String>,

@@ -45,16 +45,19 @@ impl Flow {
     /// # Errors
     /// All that is wrong with it.
     pub fn parse(text: &str) -> Result<Self, Problems> {
-        Self::parse_with_files(text, |_| true)
+        Self::parse_with_files(text, |_| Ok(()))
     }
 
-    /// Reads and checks a flow and whether the files of its prompts are there, by
-    /// `exists`.
+    /// Reads and checks a flow and the files of its prompts: `usable` says of a path why it
+    /// can't be played.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn parse_with_files(text: &str, exists: impl Fn(&str) -> bool) -> Result<Self, Problems> {
-        check::parse(text, &exists)
+    pub fn parse_with_files(
+        text: &str,
+        usable: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<Self, Problems> {
+        check::parse(text, &usable)
     }
 
     /// The same for a flow that is the table `flow` of a larger file; places are those
@@ -62,8 +65,11 @@ impl Flow {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn parse_inside(text: &str, exists: impl Fn(&str) -> bool) -> Result<Self, Problems> {
-        check::parse_inside(text, &exists)
+    pub fn parse_inside(
+        text: &str,
+        usable: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<Self, Problems> {
+        check::parse_inside(text, &usable)
     }
 
     /// The language callers are expected to speak.

@@ -61,10 +61,16 @@ impl FlowFile {
 
     fn parse(path: &Path, text: &str, inline: bool) -> Result<Self, FlowError> {
         let directory = directory_of(path).to_owned();
-        let exists = |file: &str| directory.join(file).is_file();
+        let usable = |file: &str| match std::fs::read(directory.join(file)) {
+            Ok(bytes) => {
+                let checked = switchboard_bot::check_recording(&bytes);
+                checked.map_err(|error| format!("\"{file}\" can't be played: {error}"))
+            }
+            Err(error) => Err(format!("the file \"{file}\" can't be read: {error}")),
+        };
         let parsed = match inline {
-            true => Flow::parse_inside(text, exists),
-            false => Flow::parse_with_files(text, exists),
+            true => Flow::parse_inside(text, usable),
+            false => Flow::parse_with_files(text, usable),
         };
         let flow = parsed.map_err(|problems| FlowError::Problems(path.to_owned(), problems))?;
         Ok(Self { flow, directory })

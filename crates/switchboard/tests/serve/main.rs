@@ -329,7 +329,7 @@ fn settings_with_a_flow_are_checked_like_a_flow() {
     written(&folder, "flow.toml", FLOW);
     let (good, told) = check(&config);
     assert!(
-        !good && told.contains("flow.toml:4:8: there is no file \"menu.wav\""),
+        !good && told.contains("flow.toml:4:8: the file \"menu.wav\" can't be read"),
         "{told}"
     );
     recording(&folder, "menu.wav");
