@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use switchboard_media::event::{Digit, DigitSource, MediaEvent, PlayId};
 use switchboard_nlp::{
     Action as Asked, CallState, Digits, Engine, Event, Features, Gate, Health, Reply, SessionStart,
-    Speaker, Transient, Utterance, Wants,
+    Speaker, Transcript, Transient, Utterance, Wants,
 };
 use switchboard_signaling::call::CommandId;
 
@@ -57,6 +57,8 @@ pub(crate) struct Conversation {
     saying: Option<(Saying, String)>,
     /// The engine's own name for what it asked to be said next.
     utterance: Option<String>,
+    /// What the engine has heard of this turn, while that may still change.
+    partial: Option<Transient<String>>,
     /// Whether the key that is down may be shown.
     key: Option<bool>,
     node: Option<String>,
@@ -149,6 +151,7 @@ impl Conversation {
             observer,
             saying: None,
             utterance: None,
+            partial: None,
             key: None,
             node: None,
             clock: MediaClock::default(),
@@ -421,14 +424,28 @@ impl Conversation {
     /// Tells the flow what the hook says.
     pub(crate) fn reply(&mut self, now: Instant, reply: &Reply) -> Vec<Action> {
         match reply {
-            Reply::Text(transcript) if transcript.is_final => {
-                let text = &transcript.text;
-                text.with(|text| self.input(now, Input::Text(text)))
+            Reply::Text(Transcript { text, is_final, .. }) => match is_final {
+                true => {
+                    self.partial = None;
+                    text.with(|text| self.input(now, Input::Text(text)))
+                }
+                false => {
+                    self.partial = Some(text.with(|text| Transient::new(text.clone())));
+                    Vec::new()
+                }
+            },
+            Reply::Intent(intent) => {
+                self.partial = None;
+                intent.with(|intent| {
+                    let (name, confidence) = (intent.name.as_str(), intent.confidence);
+                    self.input(now, Input::Intent { name, confidence })
+                })
             }
-            Reply::Intent(intent) => intent.with(|intent| {
-                let (name, confidence) = (intent.name.as_str(), intent.confidence);
-                self.input(now, Input::Intent { name, confidence })
-            }),
+            // What was heard so far is all there will be.
+            Reply::EndOfTurn => match self.partial.take() {
+                Some(text) => text.with(|text| self.input(now, Input::Text(text))),
+                None => self.input(now, Input::EndOfTurn),
+            },
             Reply::Sentiment(mood) => {
                 mood.with(|mood| self.input(now, Input::Sentiment(mood.score)))
             }
@@ -437,7 +454,6 @@ impl Conversation {
                 self.input(now, Input::Engine(*health == Health::Up))
             }
             Reply::Action(action) => self.asked(now, action),
-            Reply::Text(_) | Reply::EndOfTurn => Vec::new(),
         }
     }
 
@@ -491,18 +507,4 @@ impl Conversation {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn media_time_is_placed_by_the_least_delayed_event() {
-        let (start, ms) = (Instant::now(), Duration::from_millis);
-        let mut clock = MediaClock::default();
-        assert_eq!(clock.at(start, 500), start, "nothing is known yet");
-        clock.heard(start + ms(190), 100);
-        clock.heard(start + ms(240), 200);
-        clock.heard(start + ms(400), 300);
-        assert_eq!(clock.at(start + ms(900), 300), start + ms(340));
-        assert_eq!(clock.at(start + ms(320), 300), start + ms(320));
-    }
-}
+mod tests;

@@ -163,7 +163,7 @@ impl Collect {
         }
     }
 
-    /// The same for a PIN.
+    /// The same for a PIN, which [`Call::ask`] asks for.
     #[must_use]
     pub fn secret(mut self) -> Self {
         self.secret = true;
@@ -219,7 +219,7 @@ pub enum Heard {
 
 enum Ask {
     Say(Utterance, Answer<Said>),
-    Digits(Collect, Answer<Keys>),
+    Digits(Collect, Option<Utterance>, Answer<Keys>),
     Listen(Duration, Answer<Heard>),
     Transfer(Contact, Answer<()>),
     /// Something whose outcome is told.
@@ -242,16 +242,32 @@ impl Call {
     /// [`CallError::HungUp`].
     pub async fn say(&mut self, what: impl Into<Utterance>) -> Result<Said, CallError> {
         let what = what.into();
-        self.ask(|answer| Ask::Say(what, answer)).await
+        self.send(|answer| Ask::Say(what, answer)).await
     }
 
-    /// Waits for keys; those pressed before count.
+    /// Waits for keys; those pressed before count, unless a [secret](Collect::secret) is
+    /// waited for: nobody knew then that they were one.
     ///
     /// # Errors
     /// [`CallError::NoInput`] when the first key doesn't come in time,
     /// [`CallError::HungUp`].
     pub async fn digits(&mut self, how: Collect) -> Result<Keys, CallError> {
-        self.ask(|answer| Ask::Digits(how, answer)).await
+        self.send(|answer| Ask::Digits(how, None, answer)).await
+    }
+
+    /// Asks for keys: says something, which the first key cuts short, and waits for them.
+    /// A [secret](Collect::secret) is one from the first word on.
+    ///
+    /// # Errors
+    /// As [`digits`](Self::digits).
+    pub async fn ask(
+        &mut self,
+        what: impl Into<Utterance>,
+        how: Collect,
+    ) -> Result<Keys, CallError> {
+        let what = what.into();
+        self.send(|answer| Ask::Digits(how, Some(what), answer))
+            .await
     }
 
     /// Waits for words or a key.
@@ -259,7 +275,7 @@ impl Call {
     /// # Errors
     /// [`CallError::NoInput`] when nothing comes in time, [`CallError::HungUp`].
     pub async fn listen(&mut self, within: Duration) -> Result<Heard, CallError> {
-        self.ask(|answer| Ask::Listen(within, answer)).await
+        self.send(|answer| Ask::Listen(within, answer)).await
     }
 
     /// Passes the call on; it ends here when somebody takes it.
@@ -267,7 +283,7 @@ impl Call {
     /// # Errors
     /// [`CallError::TransferFailed`] when nobody takes it: the conversation goes on.
     pub async fn transfer(&mut self, to: Contact) -> Result<(), CallError> {
-        match self.ask(|answer| Ask::Transfer(to, answer)).await {
+        match self.send(|answer| Ask::Transfer(to, answer)).await {
             // The end of the call here is what was wanted.
             Err(CallError::HungUp) => Ok(()),
             outcome => outcome,
@@ -326,7 +342,7 @@ impl Call {
     /// # Errors
     /// [`CallError::NotDone`] when nobody comes, [`CallError::HungUp`].
     pub async fn invite(&mut self, who: Vec<Contact>) -> Result<(), CallError> {
-        self.ask(|answer| Ask::Do(Action::Invite(who), answer))
+        self.send(|answer| Ask::Do(Action::Invite(who), answer))
             .await
     }
 
@@ -335,7 +351,8 @@ impl Call {
     /// # Errors
     /// [`CallError::NotDone`] when they aren't there, [`CallError::HungUp`].
     pub async fn mute(&mut self, whom: Whom) -> Result<(), CallError> {
-        self.ask(|answer| Ask::Do(Action::Mute(whom), answer)).await
+        self.send(|answer| Ask::Do(Action::Mute(whom), answer))
+            .await
     }
 
     /// Puts one of the others on hold, with Graph's music.
@@ -343,7 +360,7 @@ impl Call {
     /// # Errors
     /// [`CallError::NotDone`] when they aren't there, [`CallError::HungUp`].
     pub async fn hold(&mut self, who: Contact) -> Result<(), CallError> {
-        self.ask(|answer| Ask::Do(Action::Hold(who, None), answer))
+        self.send(|answer| Ask::Do(Action::Hold(who, None), answer))
             .await
     }
 
@@ -352,7 +369,7 @@ impl Call {
     /// # Errors
     /// [`CallError::NotDone`] when they aren't there, [`CallError::HungUp`].
     pub async fn resume(&mut self, who: Contact) -> Result<(), CallError> {
-        self.ask(|answer| Ask::Do(Action::Resume(who), answer))
+        self.send(|answer| Ask::Do(Action::Resume(who), answer))
             .await
     }
 
@@ -370,7 +387,7 @@ impl Call {
     /// Hangs up.
     pub fn hang_up(self) {}
 
-    async fn ask<T>(&mut self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, CallError> {
+    async fn send<T>(&mut self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, CallError> {
         let (answer, answered) = oneshot::channel();
         let sent = self.asks.send(ask(answer)).await;
         sent.map_err(|_| CallError::HungUp)?;

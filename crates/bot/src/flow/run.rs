@@ -285,12 +285,25 @@ impl Run {
         if let Some(outcome) = &flow.node(node).outcome {
             self.outcome = Some(outcome.clone());
         }
-        let secret = matches!(&flow.node(node).step, Step::Collect(collect) if collect.secret);
+        let secret = self.is_for_a_secret(node);
         if self.secret != secret {
             self.secret = secret;
             self.actions.push(Action::Secret(secret));
         }
         self.speak(now);
+    }
+
+    /// Whether keys that are pressed at a node may be a secret's, pressed ahead or not.
+    fn is_for_a_secret(&self, node: NodeId) -> bool {
+        match &self.flow.node(node).step {
+            Step::Collect(collect) => collect.secret,
+            Step::Next(next) => {
+                let ahead = &self.flow.node(*next).step;
+                self.is_silent_choice(*next)
+                    && matches!(ahead, Step::Collect(collect) if collect.secret)
+            }
+            _ => false,
+        }
     }
 
     /// Says what the node says, or goes on at once.

@@ -6,9 +6,11 @@ use std::time::Instant;
 
 use switchboard_nlp::Speaker;
 use tokio::sync::{mpsc, watch};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
-use super::{Answer, Ask, Call, CallError, Caller, Collect, Heard, Keys, MOST_KEYS, Said, What};
+use super::{
+    Answer, Ask, Call, CallError, Caller, Collect, Heard, Keys, MOST_KEYS, Said, Utterance, What,
+};
 use crate::flow::{Action, Input, Words};
 
 /// Where a call stands.
@@ -44,6 +46,8 @@ pub(crate) struct Program {
     /// Pressed and not collected yet.
     keys: Zeroizing<String>,
     secret: bool,
+    /// What asks for the keys that are collected is being said.
+    asking: bool,
     people: watch::Sender<Vec<String>>,
     speaking: watch::Sender<Vec<Arc<Speaker>>>,
 }
@@ -59,6 +63,7 @@ impl Program {
             deadline: None,
             keys: Zeroizing::new(String::with_capacity(MOST_KEYS)),
             secret: false,
+            asking: false,
             people: watch::Sender::default(),
             speaking: watch::Sender::default(),
         };
@@ -115,7 +120,7 @@ impl Program {
             Doing::Saying(answer) | Doing::Waiting(Ask::Say(_, answer)) => {
                 answer.poll_closed(context).is_ready()
             }
-            Doing::Collecting(_, answer) | Doing::Waiting(Ask::Digits(_, answer)) => {
+            Doing::Collecting(_, answer) | Doing::Waiting(Ask::Digits(_, _, answer)) => {
                 answer.poll_closed(context).is_ready()
             }
             Doing::Listening(answer) | Doing::Waiting(Ask::Listen(_, answer)) => {
@@ -142,7 +147,7 @@ impl Program {
         self.deadline = None;
         let mut actions = match was {
             Doing::Saying(_) => vec![Action::StopPlaying],
-            _ => Vec::new(),
+            _ => self.stop_asking(),
         };
         actions.extend(self.secrecy(false));
         actions
@@ -175,23 +180,11 @@ impl Program {
                     return Vec::new();
                 }
                 self.doing = Doing::Saying(answer);
-                vec![match what.0 {
-                    What::Prompt(name) => Action::Play(name),
-                    What::Text(words) => Action::Say(words),
-                }]
+                vec![spoken(what)]
             }
-            Ask::Digits(how, answer) => {
-                self.deadline = Some(
-                    now + if self.keys.is_empty() {
-                        how.first
-                    } else {
-                        how.between
-                    },
-                );
+            Ask::Digits(how, what, answer) => {
                 self.doing = Doing::Collecting(how, answer);
-                let mut actions = self.secrecy(how.secret);
-                actions.extend(self.collected());
-                actions
+                self.collect(now, how, what)
             }
             Ask::Listen(within, answer) => {
                 self.deadline = Some(now + within);
@@ -208,6 +201,33 @@ impl Program {
                 vec![action]
             }
             Ask::Refuse(_) | Ask::Redirect(_) => self.last(Action::HangUp),
+        }
+    }
+
+    fn collect(&mut self, now: Instant, how: Collect, what: Option<Utterance>) -> Vec<Action> {
+        if how.secret {
+            // They were told to everybody, as nobody knew what they were.
+            self.keys.zeroize();
+        }
+        let mut actions = self.secrecy(how.secret);
+        self.deadline = Some(match self.keys.is_empty() {
+            true => now + how.first,
+            false => now + how.between,
+        });
+        // Whoever pressed keys ahead knows the question.
+        if let Some(what) = what.filter(|_| self.keys.is_empty()) {
+            self.asking = true;
+            self.deadline = None;
+            actions.push(spoken(what));
+        }
+        actions.extend(self.collected());
+        actions
+    }
+
+    fn stop_asking(&mut self) -> Vec<Action> {
+        match std::mem::take(&mut self.asking) {
+            true => vec![Action::StopPlaying],
+            false => Vec::new(),
         }
     }
 
@@ -243,6 +263,10 @@ impl Program {
             Input::PromptFinished => {
                 if let Some(answer) = self.take_saying() {
                     let _ = answer.send(Ok(Said::Whole));
+                }
+                if let (true, Doing::Collecting(how, _)) = (self.asking, &self.doing) {
+                    self.asking = false;
+                    self.deadline = Some(now + how.first);
                 }
                 Vec::new()
             }
@@ -312,7 +336,9 @@ impl Program {
             self.deadline = Some(now + how.between);
         }
         self.key_for_listener();
-        self.collected()
+        let mut actions = self.stop_asking();
+        actions.extend(self.collected());
+        actions
     }
 
     fn key_for_listener(&mut self) {
@@ -381,6 +407,13 @@ impl Program {
         self.deadline = None;
         self.keys = Zeroizing::new(String::new());
         self.asks.close();
+    }
+}
+
+fn spoken(what: Utterance) -> Action {
+    match what.0 {
+        What::Prompt(name) => Action::Play(name),
+        What::Text(words) => Action::Say(words),
     }
 }
 

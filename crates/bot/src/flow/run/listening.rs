@@ -75,7 +75,10 @@ impl Run {
             (Step::Invite { failed, .. }, Input::Invited(false)) if !speaking => {
                 self.enter(now, *failed);
             }
-            (Step::Record { next, .. }, Input::Text(_) | Input::Intent { .. }) if !speaking => {
+            (
+                Step::Record { next, .. },
+                Input::Text(_) | Input::Intent { .. } | Input::EndOfTurn,
+            ) if !speaking => {
                 self.actions.push(Action::Record(false));
                 self.enter(now, *next);
             }
@@ -98,7 +101,7 @@ impl Run {
 
     /// Whether keys may be pressed ahead of a node: it waits for some, and says nothing
     /// that the caller would miss.
-    fn is_silent_choice(&self, node: NodeId) -> bool {
+    pub(super) fn is_silent_choice(&self, node: NodeId) -> bool {
         let node = self.flow.node(node);
         node.say.is_none() && matches!(node.step, Step::Listen(_) | Step::Collect(_))
     }

@@ -29,6 +29,8 @@ pub enum Input<'a> {
     },
     /// The engine heard words, for good.
     Text(&'a str),
+    /// The engine says that the caller has finished, and has no words to add.
+    EndOfTurn,
     /// The engine judged the caller's mood, −1…1.
     Sentiment(f32),
     /// The engine asks for something by itself.

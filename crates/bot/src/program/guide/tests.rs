@@ -159,6 +159,58 @@ fn a_pin_closes_the_gate_while_it_is_entered() {
 }
 
 #[test]
+fn a_pin_is_one_from_the_first_word_of_the_question_on() {
+    let (mut bench, mut call) = bench();
+    let pin = talk!(
+        call.ask("Your PIN?", Collect::up_to(4).secret()),
+        ready(&mut bench),
+        bench.keys("4711")
+    );
+    assert!(matches!(pin, Poll::Ready(Ok(ref keys)) if keys.as_str() == "4711"));
+    let question = Action::Say(Words::new("Your PIN?"));
+    let done = [
+        Action::Answer,
+        Action::Secret(true),
+        question,
+        Action::StopPlaying,
+        Action::Secret(false),
+    ];
+    assert_eq!(bench.done, done);
+}
+
+#[test]
+fn keys_that_everybody_was_told_are_no_pin() {
+    let (mut bench, mut call) = bench();
+    let pin = talk!(
+        async {
+            call.say("Hello.").await?;
+            call.ask("Your PIN?", Collect::up_to(4).secret()).await
+        },
+        ready(&mut bench),
+        bench.keys("9"),
+        bench.poll(),
+        bench.input(Input::PromptFinished),
+        bench.keys("47"),
+        bench.wait(),
+    );
+    assert!(matches!(pin, Poll::Ready(Ok(ref keys)) if keys.as_str() == "47"));
+}
+
+#[test]
+fn a_question_that_nobody_answers_is_waited_for_after_its_end() {
+    let (mut bench, mut call) = bench();
+    let nothing = talk!(
+        call.ask("More?", Collect::one()),
+        ready(&mut bench),
+        assert_eq!(bench.program.poll_timeout(), None),
+        bench.input(Input::PromptFinished),
+        bench.wait(),
+    );
+    assert_eq!(nothing, Poll::Ready(Err(CallError::NoInput)));
+    assert!(!bench.done.contains(&Action::StopPlaying));
+}
+
+#[test]
 fn others_come_and_are_silenced() {
     let (program, call) = Program::placed(Caller::default());
     let (mut bench, mut call) = (
