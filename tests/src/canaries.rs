@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use switchboard_media::codec::{Decoder, MAX_FRAME, OPUS_SILENCE};
 use switchboard_media::prompt::Prompt;
 
 use crate::memory::Needles;
-use crate::{Failure, fixture};
+use crate::{Failure, engine, fixture};
 
 /// What callers enter: no such number is anywhere by chance.
 pub const KEYS: &str = "4711908256304719";
@@ -28,6 +29,35 @@ collect = { into = "end", max = 1, timeout = 60, next = "bye", on_timeout = "bye
 say = "bye"
 hang_up = true
 "##;
+
+/// What an engine hears the caller say.
+pub const WORDS: &str = "my wyvern has the hiccups";
+
+/// A flow's beginning, in which a caller is understood and comes to `ask`.
+pub const SPEAKING: &str = r##"
+start = "hello"
+otherwise = "bye"
+[prompts.hello]
+file = "bye.wav"
+text = "What can we do for you?"
+[nodes.hello]
+say = "hello"
+listen = { intents = { wish = "ask" }, timeout = 60, on_timeout = "bye" }
+"##;
+
+/// An engine to whom Carla says [`WORDS`]: its address.
+///
+/// # Errors
+/// It can't listen.
+pub async fn understanding() -> Result<String, Failure> {
+    let words = json!({"type": "final", "text": WORDS, "confidence": 0.9});
+    let wish = json!({"type": "intent", "name": "wish", "confidence": 0.9});
+    let script = engine::Script {
+        utterances: vec![("Carla", "hello", vec![words, wish])],
+        refused: Vec::new(),
+    };
+    Ok(format!("ws://{}/", engine::start(script).await?))
+}
 
 /// Known texts and known audio.
 pub struct Canaries {

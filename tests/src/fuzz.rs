@@ -17,7 +17,7 @@ use switchboard_media::jitter::{JitterBuffer, Pulled};
 use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig};
 use switchboard_media::rtp::{self, RtpHeader};
 use switchboard_media::telephone_event::TelephoneEvents;
-use switchboard_media::{pcap, wav};
+use switchboard_media::{ogg, pcap, wav};
 use switchboard_nlp::adapter::{acs, twilio};
 use switchboard_nlp::wire;
 use switchboard_signaling::auth::{KeySet, TokenPolicy, TokenValidator};
@@ -49,6 +49,8 @@ pub const TARGETS: &[Target] = &[
     ("call", calls::machine),
     ("reminders", calls::reminders),
     ("rtcp", rtcp),
+    ("ogg", ogg_file),
+    ("conversation", calls::conversation),
 ];
 
 fn rtp_packet(bytes: &[u8]) {
@@ -105,6 +107,14 @@ fn telephone_event(bytes: &[u8]) {
 fn flow_file(bytes: &[u8]) {
     if let Ok(flow) = Flow::parse(&String::from_utf8_lossy(bytes)) {
         assert!(!flow::mermaid(&flow).is_empty());
+    }
+}
+
+/// However much a file promises, no more is made of it than was asked for.
+fn ogg_file(bytes: &[u8]) {
+    const MOST: usize = 48_000;
+    if let Ok(samples) = ogg::read(bytes, MOST) {
+        assert!(samples.len() <= MOST);
     }
 }
 

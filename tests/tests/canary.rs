@@ -6,32 +6,20 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use switchboard_tests::canaries::{Canaries, ENTERING, KEYS, add_speech, files};
+use switchboard_tests::Failure;
+use switchboard_tests::canaries::{
+    Canaries, ENTERING, KEYS, SPEAKING, WORDS, add_speech, files, understanding,
+};
 use switchboard_tests::cloud::Cloud;
 use switchboard_tests::demo::program;
 use switchboard_tests::desk::{CLIENT, Desk};
 use switchboard_tests::memory::Needles;
 use switchboard_tests::patience::eventually;
 use switchboard_tests::service::{Around, Service};
-use switchboard_tests::{Failure, engine};
 use url::Url;
 
-/// What an engine hears the caller say.
-const WORDS: &str = "my wyvern has the hiccups";
 /// Whom the bot calls.
 const PATIENT: &str = "6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8ab1";
-
-/// How the flow begins.
-const FLOW: &str = r##"
-start = "hello"
-otherwise = "bye"
-[prompts.hello]
-file = "bye.wav"
-text = "What can we do for you?"
-[nodes.hello]
-say = "hello"
-listen = { intents = { wish = "ask" }, timeout = 60, on_timeout = "bye" }
-"##;
 
 /// Carla is understood and enters her number; Paula is called meanwhile and confirms.
 fn script() -> String {
@@ -70,7 +58,7 @@ fn settings(hash: &str, engine: &str) -> String {
     format!(
         r#"
 [engine]
-url = "ws://{engine}/"
+url = "{engine}"
 [service]
 instance = "one"
 [[service.keys]]
@@ -82,17 +70,6 @@ media = "service"
 prompts = {{ visit = "bye.wav", thanks = "bye.wav" }}
 "#
     )
-}
-
-/// An engine to whom everybody says [`WORDS`].
-async fn understood() -> Result<String, Failure> {
-    let words = json!({"type": "final", "text": WORDS, "confidence": 0.9});
-    let wish = json!({"type": "intent", "name": "wish", "confidence": 0.9});
-    let script = engine::Script {
-        utterances: vec![("Carla", "hello", vec![words, wish])],
-        refused: Vec::new(),
-    };
-    Ok(engine::start(script).await?.to_string())
 }
 
 struct Site {
@@ -111,11 +88,11 @@ impl Site {
         let text = |name: &str| made[name].as_str().map(str::to_owned).ok_or("no api key");
         let state = tempfile::tempdir()?;
         let around = Around {
-            settings: settings(&text("hash")?, &understood().await?),
+            settings: settings(&text("hash")?, &understanding().await?),
             state: Some(state.path().into()),
             ..Around::default()
         };
-        let service = Service::start(&cloud.emulator, &format!("{FLOW}{ENTERING}"), &around)?;
+        let service = Service::start(&cloud.emulator, &format!("{SPEAKING}{ENTERING}"), &around)?;
         Ok(Self {
             cloud,
             service,

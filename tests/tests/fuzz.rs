@@ -59,6 +59,9 @@ steps=[{call="bot"},{press="12"},{hang_up=true}]
         "call" => vec![told("established"), told("terminated")],
         "reminders" => vec![b"phone,at,text,var.name,attempts\n+4915112345678,2026-03-28T09:00,Hello {name},Ada,2\n".to_vec()],
         "rtcp" => vec![packets(200, &[0; 16])],
+        "ogg" => vec![head("speech/command-en.opus")],
+        // Answered, told, a menu's keys, a PIN's.
+        "conversation" => vec![vec![0, 1, 3, 0x2e, 3, 0x4e, 0x7e, 0x1e, 0x1e, 12, 3, 0x9e]],
         _ => vec![Vec::new()],
     }
 }

@@ -2,11 +2,12 @@
 //! after calls with known speech and keys.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use switchboard_tests::Failure;
-use switchboard_tests::canaries::{ENTERING, KEYS, add_speech};
+use switchboard_tests::canaries::{ENTERING, KEYS, SPEAKING, WORDS, add_speech, understanding};
 use switchboard_tests::cloud::Cloud;
 use switchboard_tests::desk::Desk;
 use switchboard_tests::memory::Needles;
@@ -49,18 +50,31 @@ fn needles() -> Result<Needles, Failure> {
     Ok(needles)
 }
 
+/// A bot whose engine gets the caller's speech, and hears words in it.
+async fn with_an_engine(site: &Cloud) -> Result<Service, Failure> {
+    let around = Around {
+        // Its memory couldn't be read otherwise.
+        arguments: vec!["--no-sandbox".to_owned()],
+        settings: format!("[engine]\nurl = \"{}\"\n", understanding().await?),
+        ..Around::default()
+    };
+    Service::start(&site.emulator, &format!("{SPEAKING}{ENTERING}"), &around)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_call_stays_in_memory() -> Result<(), Failure> {
     let site = Cloud::start().await?;
-    // Its memory couldn't be read otherwise.
-    let around = Around {
-        arguments: vec!["--no-sandbox".to_owned()],
-        ..Around::default()
-    };
-    let mut service = Service::start(&site.emulator, &flow(), &around)?;
-    let (needles, pid) = (Arc::new(needles()?), service.pid());
+    let mut service = with_an_engine(&site).await?;
+    let mut needles = needles()?;
+    // What the engine understood: the flow goes on by it, and keeps none of it.
+    needles.add("words", WORDS.as_bytes());
+    let (needles, pid) = (Arc::new(needles), service.pid());
     assert!(needles.count() > 1000, "{}", needles.count());
-    let text = script("12s");
+    let (said, spoken) = (
+        r#"{ say = "read-en.wav", background = true }"#,
+        r#"{ hear = "speech" }, { say = "read-en.wav" }"#,
+    );
+    let text = script("12s").replace(said, spoken);
     let (report, during) = tokio::join!(
         site.play(&text, "speech"),
         // The positive control: while the call lasts, it is there.
@@ -242,8 +256,9 @@ fn begun<'a>(trace: &'a str, calls: &[&str], are: bool) -> impl Iterator<Item = 
     trace.lines().filter(move |line| is_one(line) == are)
 }
 
-/// A whole call, traced: what could last, and all that is written or sent.
-async fn traced() -> Result<String, Failure> {
+/// A whole call of a bot with a state folder and a database in it, traced: what could last,
+/// and all that is written or sent.
+async fn traced(state: &Path) -> Result<String, Failure> {
     let site = Cloud::start().await?;
     let kept = tempfile::NamedTempFile::new()?;
     let path = kept.path().to_str().ok_or("a path that is no text")?;
@@ -253,6 +268,8 @@ async fn traced() -> Result<String, Failure> {
     let under = under.into_iter().chain(whole).chain(["--"]);
     let around = Around {
         under: under.map(str::to_owned).collect(),
+        state: Some(state.into()),
+        settings: "[service]\ninstance = \"one\"\n".to_owned(),
         ..Around::default()
     };
     let mut service = Service::start(&site.emulator, &flow(), &around)?;
@@ -264,22 +281,27 @@ async fn traced() -> Result<String, Failure> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_file_is_opened_for_writing_and_nothing_heard_is_sent() -> Result<(), Failure> {
+async fn no_file_elsewhere_is_opened_for_writing_and_nothing_heard_is_sent() -> Result<(), Failure>
+{
     if Command::new("strace").arg("-V").output().is_err() {
         println!("skipped: strace is not installed");
         return Ok(());
     }
-    let trace = traced().await?;
-    nothing_lasts(&trace);
+    let state = tempfile::tempdir()?;
+    let trace = traced(state.path()).await?;
+    nothing_lasts(&trace, state.path());
     nothing_heard_leaves(&trace)
 }
 
-fn nothing_lasts(trace: &str) {
-    // The control: its settings are read.
+fn nothing_lasts(trace: &str, state: &Path) {
+    let state = format!("\"{}/", state.display());
+    // The control: its settings are read, its state is written.
     assert!(trace.contains("bot.toml"), "{trace}");
+    let written = |line: &str| line.contains(&state) && line.contains("O_RDWR");
+    assert!(trace.lines().any(written), "{trace}");
     let reads = |line: &&str| line.contains("O_RDONLY") || line.contains("resumed>");
     let harmless = |line: &&str| {
-        ["\"/dev/null\"", "+++ ", "--- SIG"]
+        ["\"/dev/null\"", "+++ ", "--- SIG", &state]
             .iter()
             .any(|sign| line.contains(sign))
     };

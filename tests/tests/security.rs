@@ -5,7 +5,7 @@ use std::path::Path;
 use switchboard_tests::Failure;
 
 /// What the tables must speak of: a row that is lost is missed.
-const MATRIX: [(&str, &[&str]); 3] = [
+const MATRIX: [(&str, &[&str]); 7] = [
     (
         "## No media leaves memory",
         &[
@@ -17,6 +17,52 @@ const MATRIX: [(&str, &[&str]); 3] = [
             "A crash leaves no core",
             "The kernel forbids",
             "less than the whole sandbox",
+            "seeded leak",
+        ],
+    ),
+    (
+        "## Strangers at the webhook",
+        &[
+            "without signature",
+            "Key brought along",
+            "Wrong audience",
+            "Tokens over 8 KiB",
+            "unknown key ids",
+            "Flood of strangers",
+            "Too large, too deep",
+            "Calls that nobody knows",
+            "Replayed message",
+            "Endless headers or bodies",
+            "Address in a page link",
+            "endless, too long",
+            "A secret in arguments",
+        ],
+    ),
+    (
+        "## The API and its page",
+        &[
+            "No key",
+            "An access token",
+            "unsigned",
+            "DNS rebinding",
+            "CSRF",
+            "may only look",
+        ],
+    ),
+    (
+        "## The emulator",
+        &[
+            "posts to `/admin`",
+            "callback or prompt elsewhere",
+            "lies in SDP",
+        ],
+    ),
+    (
+        "## Long forms",
+        &[
+            "half an hour",
+            "guided by coverage",
+            "virtual time",
             "seeded leak",
         ],
     ),

@@ -20,8 +20,9 @@ use seccompiler::{
 };
 use serde::Serialize;
 
-/// The rights known to Landlock that we ask for; older kernels keep what they know.
-const RIGHTS: ABI = ABI::V5;
+/// The rights known to Landlock that we ask for. Kernels before Linux 6.2 keep what they
+/// know, and let files be truncated anywhere: that isn't counted as a layer.
+const RIGHTS: ABI = ABI::V3;
 
 /// What a bot needs all the same.
 #[derive(Debug, Default)]
@@ -92,7 +93,7 @@ fn keep_files(needs: &Needs) -> Result<bool, landlock::RulesetError> {
         rules = rules.add_rule(PathBeneath::new(null, AccessFs::WriteFile))?;
     }
     let status = rules.restrict_self()?;
-    Ok(status.ruleset != RulesetStatus::NotEnforced)
+    Ok(status.ruleset == RulesetStatus::FullyEnforced)
 }
 
 type Failed = Box<dyn std::error::Error>;

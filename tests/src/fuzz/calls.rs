@@ -1,8 +1,11 @@
 //! What is told of calls, and files of reminders.
 
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use switchboard_bot::flow::{Action, Facts, Flow, Input, Run};
+use switchboard_media::event::Digit;
 use switchboard_reminders::draft::Defaults;
 use switchboard_reminders::{Key, Retry, import};
 use switchboard_signaling::call::{CallConfig, CallEvent, CallMachine};
@@ -34,6 +37,60 @@ pub(super) fn machine(bytes: &[u8]) {
         assert!(ends <= 1, "a call ended twice");
         if call.is_terminated() {
             assert!(call.poll_timeout().is_none(), "a dead call waits");
+        }
+    }
+}
+
+/// What happens in a call, by a number.
+fn input(number: u8) -> Input<'static> {
+    let key = (number >> 4).min(11);
+    match number & 15 {
+        0 => Input::Incoming,
+        1 => Input::Connected,
+        2 => Input::SpeechStart,
+        3 => Input::PromptFinished,
+        4 => Input::Text("the opening hours, please"),
+        5 => Input::EndOfTurn,
+        6 => Input::Intent {
+            name: "hours",
+            confidence: f32::from(number >> 4) / 15.0,
+        },
+        7 => Input::Sentiment(f32::from(number >> 4) / 8.0 - 1.0),
+        8 => Input::Engine(number & 16 == 0),
+        9 => Input::TransferFailed,
+        10 => Input::Invited(number & 16 == 0),
+        11 => Input::Done(number & 16 == 0),
+        12 => Input::Webhook((number & 16 == 0).then_some("right")),
+        13 if number > 0xf0 => Input::CallerLeft,
+        13 => Input::Timeout,
+        _ => Input::Digit(
+            Digit::from_char(char::from(b"0123456789*#"[usize::from(key)])).expect("a key"),
+        ),
+    }
+}
+
+/// A caller's way through the front desk's flow, in which anything happens at any time. What
+/// is over stays so and waits for nothing; secrets begin and end in turn.
+pub(super) fn conversation(bytes: &[u8]) {
+    static FLOW: LazyLock<Arc<Flow>> = LazyLock::new(|| {
+        let text = include_str!("../../../crates/bot/flows/frontdesk.toml");
+        Arc::new(Flow::parse(text).expect("our own flow is one"))
+    });
+    let mut run = Run::new(Arc::clone(&FLOW), Facts::default());
+    let (mut now, mut secret) = (Instant::now(), false);
+    for number in bytes {
+        now += Duration::from_millis(700);
+        let was_done = run.is_done();
+        let actions = run.handle(now, input(*number));
+        assert!(actions.len() <= MOST, "{} actions at once", actions.len());
+        assert!(!was_done || actions.is_empty(), "the dead act");
+        for action in actions {
+            if let Action::Secret(is) = action {
+                assert_ne!(std::mem::replace(&mut secret, is), is);
+            }
+        }
+        if run.is_done() {
+            assert!(run.poll_timeout().is_none(), "a call that is over waits");
         }
     }
 }

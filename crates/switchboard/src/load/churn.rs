@@ -23,6 +23,9 @@ use crate::Failure;
 const LOOK: Duration = Duration::from_secs(5);
 /// Allocators and pools fill up first.
 const WARM_UP: f64 = 0.25;
+/// Seconds after which growth is a leak's, and the most there may be in an hour.
+const LONG: u64 = 1_200;
+const MOST_GROWTH: f64 = 0.01;
 /// Closed legs are freed by another thread.
 const LET_GO: Duration = Duration::from_secs(10);
 
@@ -80,9 +83,15 @@ pub(super) async fn run(lines: usize, seconds: u64, workers: usize) -> Result<()
     };
     let tally = tally.lock().await;
     print(lines, seconds, &tally, &punctuality, growth, &left)?;
-    match tally.failed + tally.inexact == 0 && left == Left::default() {
-        true => Ok(()),
-        false => Err("calls failed, keys were missed, or something stayed behind".into()),
+    if tally.failed + tally.inexact > 0 || left != Left::default() {
+        return Err("calls failed, keys were missed, or something stayed behind".into());
+    }
+    // A short run's slope is the allocator's.
+    match growth {
+        Some(growth) if seconds >= LONG && growth > MOST_GROWTH => {
+            Err("memory grew by more than 1 % an hour".into())
+        }
+        _ => Ok(()),
     }
 }
 
