@@ -279,6 +279,19 @@ names_only!(PhoneCommand: Dial, Accept, Decline, Hangup, Admit, Offer);
 names_only!(PhoneEvent: Registered, Phones, Dialing, Incoming, Answer, Renegotiate, State, Ended,
     RemoteMuted, ServerMuted, Lobby, Timeline, Error);
 
+/// What a telephone has for an id that hides its number.
+const ANONYMOUS: &str = "anonymous";
+
+/// Whether an id is a telephone's, not a user's.
+pub(crate) fn is_telephone(id: &str) -> bool {
+    id == ANONYMOUS || is_e164(id)
+}
+
+fn is_e164(number: &str) -> bool {
+    let digits = number.strip_prefix('+').unwrap_or_default();
+    (2..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -29,6 +29,8 @@ pub(crate) struct Conversation {
     pub(crate) bot: Option<BotLeg>,
     /// The phone at the user's side; none while an outgoing call rings.
     pub(crate) caller: Option<String>,
+    /// The application instance that was called, by its id.
+    pub(crate) instance: Option<String>,
     /// The phone a caller was handed over to.
     pub(crate) agent: Option<String>,
     pub(crate) phase: Phase,
@@ -159,6 +161,7 @@ impl Conversation {
             direction: CallDirection::Incoming,
             bot: Some(bot),
             caller: None,
+            instance: None,
             agent: None,
             phase,
             offer: None,

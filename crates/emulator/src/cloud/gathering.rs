@@ -48,7 +48,7 @@ impl Cloud {
 
     fn seat_phone(&mut self, room: &str, phone: &str, standing: Standing) -> Option<u32> {
         let entry = self.phones.get(phone)?;
-        let identity = notice::user(phone, &entry.name, &self.home_tenant());
+        let identity = notice::person(phone, &entry.name, &self.home_tenant());
         let participant = self.ids.guid();
         let who = Who::Phone(phone.to_owned());
         let seat = self.rooms.get_mut(room)?;

@@ -329,7 +329,11 @@ impl Cloud {
         let ring = self.ring(call, phones, limit, IncomingReason::Call, now);
         call.phase = Phase::Ringing(ring);
         if nobody {
-            self.ring_failed(call, 404, "the target is not here or not free", now);
+            let (code, why) = match self.has_phone(targets) {
+                true => (486, "the target is in another call"),
+                false => (404, "the target is not here"),
+            };
+            self.ring_failed(call, code, why, now);
         }
     }
 

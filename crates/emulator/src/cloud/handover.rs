@@ -31,23 +31,10 @@ impl Cloud {
             let entry = self.phones.get(id);
             Some(id) != caller && entry.is_some_and(|entry| entry.call.is_none())
         };
-        let identities = || {
-            let sets = targets.iter().filter_map(|target| target.identity.as_ref());
-            sets.filter_map(|set| set.any())
-        };
-        let meant = |(id, name): (&str, &str)| {
-            identities().any(|identity| {
-                identity
-                    .id
-                    .as_deref()
-                    .is_some_and(|own| own.eq_ignore_ascii_case(id))
-                    || identity.display_name.as_deref() == Some(name)
-            })
-        };
         let phones = self.phones.iter().filter(|(id, _)| free(id));
         let named: BTreeSet<String> = phones
             .clone()
-            .filter(|(id, entry)| meant((id, &entry.name)))
+            .filter(|(id, entry)| meant(targets, id, &entry.name))
             .map(|(id, _)| id.clone())
             .collect();
         if !named.is_empty() {
@@ -57,6 +44,12 @@ impl Cloud {
             .filter(|(_, entry)| entry.role == PhoneRole::Agent)
             .map(|(id, _)| id.clone())
             .collect()
+    }
+
+    /// Whether one of the targets has a phone, be it in a call.
+    pub(super) fn has_phone(&self, targets: &[InvitationParticipantInfo]) -> bool {
+        let mut phones = self.phones.iter();
+        phones.any(|(id, entry)| meant(targets, id, &entry.name))
     }
 
     /// Lets phones ring for a call.
@@ -215,4 +208,14 @@ impl Cloud {
             group.transferee = None;
         }
     }
+}
+
+/// Whether one of the targets is the phone of that id or name.
+fn meant(targets: &[InvitationParticipantInfo], id: &str, name: &str) -> bool {
+    let sets = targets.iter().filter_map(|target| target.identity.as_ref());
+    sets.filter_map(|set| set.any()).any(|identity| {
+        let own = identity.id.as_deref();
+        own.is_some_and(|own| own.eq_ignore_ascii_case(id))
+            || identity.display_name.as_deref() == Some(name)
+    })
 }

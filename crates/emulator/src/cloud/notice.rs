@@ -10,6 +10,7 @@ use switchboard_signaling::types::{
 
 use super::conversation::{BotLeg, Conversation};
 use super::effect::{Correlation, Notice};
+use crate::phone::is_telephone;
 
 /// The resource path of a call.
 pub(crate) fn call_path(call: &str) -> String {
@@ -26,8 +27,11 @@ pub(crate) fn result(code: i32, subcode: i32, message: &str) -> ResultInfo {
     }
 }
 
-/// A user, as source or target.
-pub(crate) fn user(id: &str, name: &str, tenant: &str) -> IdentitySet {
+/// A user or a telephone, as source or target.
+pub(crate) fn person(id: &str, name: &str, tenant: &str) -> IdentitySet {
+    if is_telephone(id) {
+        return IdentitySet::phone(Identity::new(id));
+    }
     let mut identity = Identity::new(id).named(name);
     identity.tenant_id = Some(tenant.to_owned());
     IdentitySet::user(identity)
@@ -37,9 +41,16 @@ pub(crate) fn user(id: &str, name: &str, tenant: &str) -> IdentitySet {
 pub(crate) fn whole(call: &Conversation, bot: &BotLeg, caller: Option<(&str, &str)>) -> Call {
     let people = match &call.group {
         Some(group) => group.inviter.clone(),
-        None => caller.map(|(id, name)| user(id, name, &bot.tenant)),
+        None => caller.map(|(id, name)| person(id, name, &bot.tenant)),
     };
-    let application = bot.identity();
+    let application = match &call.instance {
+        Some(instance) => {
+            let mut identity = Identity::new(instance);
+            identity.tenant_id = Some(bot.tenant.clone());
+            IdentitySet::application_instance(identity)
+        }
+        None => bot.identity(),
+    };
     let incoming = call.direction == switchboard_signaling::types::CallDirection::Incoming;
     let (source, target) = if incoming {
         (people, Some(application))

@@ -242,7 +242,7 @@ impl Cloud {
             .as_ref()
             .and_then(|id| self.phones.get_key_value(id))
         {
-            let user = notice::user(id, &phone.name, &bot.tenant);
+            let user = notice::person(id, &phone.name, &bot.tenant);
             roster.push(notice::participant(id, user, false));
         }
         roster

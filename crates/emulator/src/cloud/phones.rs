@@ -17,6 +17,8 @@ use crate::timeline::{CallProgress, TimelineEvent};
 const NAME_LIMIT: usize = 40;
 /// What the page dials.
 const BOT: &str = "bot";
+/// The same by one of the application's instances, with its id.
+const INSTANCE: &str = "instance:";
 
 impl Cloud {
     /// Adds a phone and welcomes it; its id is also its user's object id.
@@ -177,8 +179,9 @@ impl Cloud {
             self.dial_room(&room, phone, sdp, dialled.by_number, now);
             return Ok(());
         }
+        let instance = target.strip_prefix(INSTANCE);
         let bot = self
-            .bot_leg(target, now)
+            .bot_leg(instance.map_or(target, |_| BOT), now)
             .ok_or("No bot is registered under that name.")?;
         if self.is_full(&bot.app) {
             return Err("The bot has as many calls as it may have.".to_owned());
@@ -187,6 +190,7 @@ impl Cloud {
         let id = self.ids.guid();
         let call = Conversation {
             caller: Some(phone.to_owned()),
+            instance: instance.map(str::to_owned),
             offer: Some(sdp),
             ..Conversation::new(id, bot, Phase::Incoming { until }, now)
         };

@@ -18,7 +18,7 @@ use super::plan::{Act, Audio, Keys, MeetingPlan, Person, Scenario, Stage, Step};
 use super::problem::{Findings, Problems, did_you_mean};
 use crate::judge::Offence;
 use crate::network::{Conditions, NetworkRule};
-use crate::phone::PhoneRole;
+use crate::phone::{PhoneRole, is_telephone};
 
 /// How long a scenario may take unless it says so.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -151,9 +151,10 @@ impl Check<'_> {
     }
 
     fn user_id(&mut self, id: &Text) -> String {
-        if id.get_ref().parse::<UserId>().is_err() {
-            let suggestion = Some("write a GUID".to_owned());
-            let message = "this can't be a user's id";
+        if id.get_ref().parse::<UserId>().is_err() && !is_telephone(id.get_ref()) {
+            let suggestion = "write a GUID, a number as +31201234567, or anonymous";
+            let suggestion = Some(suggestion.to_owned());
+            let message = "this can't be a user's id or a telephone";
             self.findings.add(&id.span(), message, suggestion);
         }
         id.get_ref().clone()

@@ -255,6 +255,26 @@ fn an_outgoing_call_rings_as_long_as_was_asked() {
 }
 
 #[test]
+fn an_outgoing_call_to_nobody_is_not_found_and_to_somebody_in_a_call_busy() {
+    let mut scene = Scene::new();
+    let (caller, agent) = (scene.caller.clone(), scene.agent.clone());
+    let mut call = |id: &str| {
+        scene
+            .create(json!({"callbackUri": "http://127.0.0.1:3978/api/calls",
+                "mediaConfig": own_media(), "requestedModalities": ["audio"],
+                "targets": [{"identity": {"user": {"id": id}}}]}))
+            .unwrap();
+        let last = &scene.notified.last().unwrap()["resourceData"];
+        last["resultInfo"]["code"].clone()
+    };
+    for phone in [&caller, &agent] {
+        assert_eq!(call(phone), json!(null), "it rings");
+    }
+    assert_eq!(call(&caller), 486);
+    assert_eq!(call("nobody"), 404);
+}
+
+#[test]
 fn a_redirect_hides_who_is_to_be_hidden() {
     let mut scene = Scene::new();
     let call = scene.dial();
