@@ -2,13 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use serde_json::Value;
 use switchboard_emulator::scenario::{self, Report, Scenario};
 use switchboard_emulator::{Emulator, EmulatorConfig};
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_media::prompt::Prompt;
 use switchboard_transport::{Transport, TransportConfig};
 
-use crate::desk::Desk;
+use crate::desk::{CLIENT, Desk};
 use crate::{Failure, fixture};
 
 /// Graph, which knows the application of [`Desk::app`], and the phones' media.
@@ -34,6 +35,28 @@ impl Cloud {
             transport,
             emulator,
         })
+    }
+
+    /// Asks Graph for something, as the application does.
+    ///
+    /// # Errors
+    /// It can't be asked, or refuses.
+    pub async fn ask(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let form = [
+            ("client_id", CLIENT),
+            ("client_secret", Desk::secret()),
+            ("scope", "https://graph.microsoft.com/.default"),
+            ("grant_type", "client_credentials"),
+        ];
+        let request = http.post(self.emulator.token_url()).form(&form);
+        let token: Value = request.send().await?.json().await?;
+        let token = token["access_token"].as_str().ok_or("no token")?;
+        let graph = self.emulator.graph_url();
+        let url = format!("{}/{path}", graph.as_str().trim_end_matches('/'));
+        let answer = http.post(url).bearer_auth(token).json(body).send().await?;
+        let text = answer.error_for_status()?.text().await?;
+        Ok(serde_json::from_str(&text).unwrap_or_default())
     }
 
     /// Plays a scenario whose audio is in a folder of the fixtures.

@@ -44,7 +44,8 @@ pub struct Around {
 }
 
 impl Service {
-    /// Starts a bot with a flow and registers its webhook. Everything it says, at trace
+    /// Starts a bot with a flow, or with that of the further settings if it is empty, and
+    /// registers its webhook. Everything it says, at trace
     /// level, is kept ([`said`](Self::said)); its home, working and temporary folders are
     /// empty ones.
     ///
@@ -58,9 +59,13 @@ impl Service {
         }
         let prompts = workspace().join("crates/bot/prompts");
         fs::copy(prompts.join("goodbye.wav"), path("settings/bye.wav"))?;
+        let named = match flow.is_empty() {
+            true => "",
+            false => "flow = \"flow.toml\"",
+        };
         fs::write(path("settings/flow.toml"), flow)?;
         fs::write(path("settings/secret"), Desk::secret())?;
-        fs::write(path("settings/bot.toml"), settings(emulator, around))?;
+        fs::write(path("settings/bot.toml"), settings(emulator, around, named))?;
         let mut child = command(around, folder.path())?.spawn()?;
         let ready = first_line(&mut child, fs::File::create(path("answered"))?);
         let mut service = Self {
@@ -229,7 +234,7 @@ fn command(around: &Around, folder: &Path) -> Result<Command, Failure> {
     Ok(command)
 }
 
-fn settings(emulator: &Emulator, around: &Around) -> String {
+fn settings(emulator: &Emulator, around: &Around, flow: &str) -> String {
     let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
     let speech = match &around.voice {
         Some(url) => format!("url = \"{url}\"\nmodel = \"test\"\nvoice = \"test\""),
@@ -241,7 +246,7 @@ fn settings(emulator: &Emulator, around: &Around) -> String {
     };
     format!(
         r#"
-flow = "flow.toml"
+{flow}
 {state}
 [graph]
 tenant = "{TENANT}"

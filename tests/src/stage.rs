@@ -34,11 +34,29 @@ impl Stage {
     /// # Errors
     /// One of them does not start.
     pub async fn start(flow: &str, settings: &str) -> Result<Self, Failure> {
-        let cloud = Cloud::start().await?;
         let around = Around {
             settings: settings.to_owned(),
-            voice: Some(voice().await?),
             ..Around::default()
+        };
+        Self::with(flow, around).await
+    }
+
+    /// The same in other surroundings.
+    ///
+    /// # Errors
+    /// One of them does not start.
+    pub async fn with(flow: &str, around: Around) -> Result<Self, Failure> {
+        Self::on(Cloud::start().await?, flow, around).await
+    }
+
+    /// The same with an emulator that is there already.
+    ///
+    /// # Errors
+    /// The bot does not start.
+    pub async fn on(cloud: Cloud, flow: &str, around: Around) -> Result<Self, Failure> {
+        let around = Around {
+            voice: Some(voice().await?),
+            ..around
         };
         let service = Service::start(&cloud.emulator, flow, &around)?;
         Ok(Self { cloud, service })
@@ -92,10 +110,27 @@ impl Stage {
 /// # Errors
 /// There is none.
 pub fn guide(name: &str) -> Result<String, Failure> {
-    let path = workspace().join("docs/bots").join(format!("{name}.md"));
-    let text = std::fs::read_to_string(&path)?;
+    block(&format!("bots/{name}.md"))
+}
+
+/// The first block of TOML in a file of `docs`.
+///
+/// # Errors
+/// There is none.
+pub fn block(name: &str) -> Result<String, Failure> {
+    let text = doc(name)?;
     let flow = blocks(&text).next().ok_or("the guide has no flow")?;
     Ok(flow.to_owned())
+}
+
+/// A file of `docs`.
+///
+/// # Errors
+/// It can't be read.
+pub fn doc(name: &str) -> Result<String, Failure> {
+    Ok(std::fs::read_to_string(
+        workspace().join("docs").join(name),
+    )?)
 }
 
 /// The blocks of TOML in a guide.

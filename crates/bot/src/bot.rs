@@ -37,7 +37,7 @@ use url::Url;
 
 use crate::call::{Control, FeatureChoice, Task, facts_of, peer_of};
 use crate::conversation::{Conversation, Guide};
-use crate::flow::{Facts, Hosting, Run};
+use crate::flow::{Facts, Farewell, Hosting, Run};
 use crate::hook::Hooks;
 use crate::ledger::Ledger;
 use crate::observer::{Observer, nobody};
@@ -45,7 +45,7 @@ use crate::program::{Caller, Handler, Program};
 use crate::script::Script;
 
 pub use azure::{AzureMedia, AzureMediaError};
-pub use config::{BotConfig, BotError, Cloud};
+pub use config::{ApplicationInstance, BotConfig, BotError, Cloud};
 pub(crate) use dial::Dial;
 pub use dial::{Destination, DialError, Dialer, EndError, OutgoingCall, PlacedCall};
 use ended::Ended;
@@ -68,6 +68,8 @@ const WAITING_NOTIFICATIONS: usize = 256;
 const MAX_CALLS: usize = 100;
 /// How long calls may take to hang up when the bot stops.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long those may take to whom callers are passed on when the bot stops.
+const PASSING_ON: Duration = Duration::from_secs(30);
 
 /// Makes the engine of each call, on the call's own task.
 pub type Engines = Arc<dyn Fn() -> Box<dyn Engine> + Send + Sync>;
@@ -130,6 +132,8 @@ pub(crate) enum Stop {
     No,
     /// It takes no new calls.
     Draining,
+    /// Callers are passed on, all other calls are to end.
+    PassingOn,
     /// All calls are to end.
     Now,
 }
@@ -152,7 +156,8 @@ pub(crate) struct Shared {
     pub(crate) callback: Url,
     pub(crate) stopping: watch::Receiver<Stop>,
     public: Url,
-    instance: Option<String>,
+    instances: Vec<ApplicationInstance>,
+    pub(crate) farewell: Option<Farewell>,
     tenant: String,
     app: String,
     observer: Observer,
@@ -247,7 +252,8 @@ impl Bot {
             callback: with_path(&public, WEBHOOK_PATH),
             stopping: stop_requests,
             public,
-            instance: config.instance,
+            instances: config.instances,
+            farewell: config.farewell,
             tenant: config.tenant_id,
             app: config.client_id,
             observer: parts.observer,
@@ -316,11 +322,16 @@ impl Bot {
     }
 
     /// Takes no new calls, lets those that run finish, and hangs up what is left after
-    /// `within`. Then stops listening.
+    /// `within`, or passes callers on, if [`BotConfig::farewell`] says to whom. Then stops
+    /// listening.
     pub async fn drain(self, within: Duration) {
         self.stopping.send_replace(Stop::Draining);
-        if tokio::time::timeout(within, self.all_gone()).await.is_err() {
+        if !self.gone_within(within).await {
             tracing::info!(calls = self.calls(), "calls are ended at the deadline");
+            if self.shared.farewell.is_some() {
+                self.stopping.send_replace(Stop::PassingOn);
+                self.gone_within(PASSING_ON).await;
+            }
         }
         self.stop().await;
     }
@@ -328,18 +339,17 @@ impl Bot {
     /// Hangs up all calls, for at most some seconds, then stops listening.
     pub async fn stop(self) {
         self.stopping.send_replace(Stop::Now);
-        if tokio::time::timeout(FAREWELL, self.all_gone())
-            .await
-            .is_err()
-        {
+        if !self.gone_within(FAREWELL).await {
             tracing::warn!(calls = self.calls(), "calls were left without a goodbye");
         }
     }
 
-    async fn all_gone(&self) {
+    /// Whether all calls were over in time.
+    async fn gone_within(&self, within: Duration) -> bool {
         let mut count = self.shared.count.subscribe();
         // The sender lives as long as this bot.
-        let _ = count.wait_for(|count| *count == 0).await;
+        let gone = count.wait_for(|count| *count == 0);
+        tokio::time::timeout(within, gone).await.is_ok()
     }
 }
 
@@ -417,7 +427,7 @@ impl Shared {
             return sender;
         }
         let script = self.script();
-        let (mut facts, mut start) = facts_of(call, script.flow.language());
+        let (mut facts, mut start) = facts_of(call, script.flow.language(), &self.instances);
         if let Some(caller) = facts.caller.as_ref().or(facts.number.as_ref()) {
             facts.earlier = self.recent.call(clock::now(), caller);
         }

@@ -15,6 +15,7 @@ mod rooms;
 mod service;
 mod span;
 mod speakers;
+mod stopping;
 mod streaming;
 mod teams;
 mod waiting;
@@ -88,8 +89,10 @@ pub(crate) struct Task {
     preparing: Option<Preparing>,
     answered: bool,
     origin: Origin,
-    /// It was told that all calls are to end.
-    ending: bool,
+    /// How much of the bot's stopping it has done its part for.
+    stopped: Stop,
+    /// Whoever looks after the bot wants it to end.
+    by_hand: bool,
     inbox: Inbox,
     pub(crate) links: Links,
     /// Whoever placed the call is told.
@@ -164,7 +167,8 @@ enum Woken {
     Further,
     Due,
     WithoutMedia,
-    Stopping,
+    Stopping(Stop),
+    ByHand,
 }
 
 impl Task {
@@ -197,7 +201,8 @@ impl Task {
             preparing: None,
             answered: false,
             origin,
-            ending: false,
+            stopped: Stop::No,
+            by_hand: false,
             inbox: Inbox::default(),
             links: Links::default(),
             news: None,
@@ -242,6 +247,7 @@ impl Task {
         let report = CallReport {
             id,
             answered: self.answered,
+            by_hand: self.by_hand,
             outcome: self.talk.guide().outcome().map(str::to_owned),
             end,
         };
@@ -279,11 +285,8 @@ impl Task {
                 Woken::Further => self.summon_further(now),
                 Woken::Due => self.talk.input(now, Input::Timeout),
                 Woken::WithoutMedia => self.miss_media(),
-                Woken::Stopping => {
-                    // Once: the wish stands for good.
-                    self.ending = true;
-                    self.order(Command::HangUp)
-                }
+                Woken::Stopping(stop) => self.stop(now, stop),
+                Woken::ByHand => self.end_by_hand(),
             };
             self.carry_out(actions);
             self.attend(now);
@@ -324,15 +327,18 @@ impl Task {
             ..
         } = match &mut self.media {
             Media::Application(ours) => ours,
-            Media::Service(_) => &mut nothing,
+            Media::Service(service) => {
+                nothing.listen_at = service.hear_at;
+                &mut nothing
+            }
         };
         // In one order, so that a simulation runs the same way twice: what is rare first.
         // Digits must not wait behind a flood of notifications; what media tells is bounded
         // by the packets a call may send.
         tokio::select! {
             biased;
-            Ok(_) = stopping.wait_for(|stop| *stop == Stop::Now), if !self.ending => Woken::Stopping,
-            () = self.origin.hang_up.notified() => Woken::Stopping,
+            Ok(stop) = stopping.wait_for(|stop| *stop > self.stopped.max(Stop::Draining)) => Woken::Stopping(*stop),
+            () = self.origin.hang_up.notified() => Woken::ByHand,
             // It holds an address of its own, so that it never closes.
             Some(order) = self.inbox.orders.recv() => Woken::Order(order),
             who = picked(self.picking.as_mut()) => Woken::Picked(who),
@@ -419,11 +425,15 @@ impl Task {
         if let Some(said) = self.said_by_graph(command) {
             return self.talk.finished(now, said, false);
         }
+        let awaited = self.settle(command);
+        if awaited == Some(Awaited::Recording) {
+            return self.not_recorded(now, failure);
+        }
         tracing::warn!(call = ?self.control.id(), ?failure, "a command failed");
         if let Some(actions) = self.brought(now, command, false) {
             return actions;
         }
-        match self.settle(command) {
+        match awaited {
             Some(Awaited::Keeping) => self.keep(now, None),
             Some(Awaited::Invite) => self.talk.input(now, Input::Invited(false)),
             Some(Awaited::Farewell) => self.order(Command::HangUp),
@@ -445,10 +455,7 @@ impl Task {
         }
         match self.settle(command) {
             Some(Awaited::Invite) => self.talk.input(now, Input::Invited(true)),
-            Some(Awaited::Recording) => {
-                self.fetch(operation, false);
-                Vec::new()
-            }
+            Some(Awaited::Recording) => self.responded(now, operation),
             Some(Awaited::Keeping) => match self.fetch(operation, true) {
                 true => Vec::new(),
                 false => self.keep(now, None),
@@ -462,10 +469,7 @@ impl Task {
         let fetching = self.fetching.take();
         match fetching.is_some_and(|fetching| fetching.keep) {
             true => self.keep(now, sound),
-            false => self.tell(
-                now,
-                sound.as_ref().map(recording::events).unwrap_or_default(),
-            ),
+            false => self.response_is_there(now, sound.as_ref()),
         }
     }
 

@@ -21,9 +21,9 @@ mod script;
 pub mod speech;
 
 pub use bot::{
-    AzureMedia, AzureMediaError, Bot, BotConfig, BotError, Cloud, Destination, DialError, Dialer,
-    EndError, Engines, LiveCall, OpeningError, Openings, OutgoingCall, Parts, PlacedCall,
-    RoomError, RoomState, RoomStatus, Rooms,
+    ApplicationInstance, AzureMedia, AzureMediaError, Bot, BotConfig, BotError, Cloud, Destination,
+    DialError, Dialer, EndError, Engines, LiveCall, OpeningError, Openings, OutgoingCall, Parts,
+    PlacedCall, RoomError, RoomState, RoomStatus, Rooms,
 };
 pub use call::{CallNews, CallReport, FeatureChoice, Member, RoomWish};
 pub use ledger::{FileLedger, Ledger, LedgerError};

@@ -211,6 +211,11 @@ impl Script {
         format!("{PROMPTS_PATH}/{}/{index}/{file}.wav", self.id.simple())
     }
 
+    /// What the flow calls what can be said as it is, without words of the call.
+    pub(crate) fn said(&self) -> impl Iterator<Item = &str> {
+        self.prompts.keys().map(String::as_str)
+    }
+
     /// What the flow calls `name`.
     pub(crate) fn prompt(&self, name: &str) -> Option<&Arc<Recording>> {
         self.prompts.get(name)

@@ -121,7 +121,7 @@ pub enum Verdict {
 pub enum Ending {
     /// It was answered, and went its way.
     Answered,
-    /// Nobody took it: no answer, busy, declined.
+    /// Nobody took it: no answer, busy, declined, or hung up by hand while it rang.
     NotAnswered,
     /// We broke it off: a fault of ours, of the network or of Graph.
     Interrupted,
@@ -130,7 +130,7 @@ pub enum Ending {
         /// What Graph asks to wait.
         retry_after: Option<Duration>,
     },
-    /// It was never placed, and never will be: no such user, number or permission.
+    /// It reaches nobody, now or later: no such user, number or permission.
     Uncallable,
 }
 

@@ -50,6 +50,9 @@ pub(crate) struct SimulateArgs {
     /// The caller's phone number.
     #[arg(long)]
     number: Option<String>,
+    /// The number that was called.
+    #[arg(long)]
+    called: Option<String>,
     /// The caller's user id.
     #[arg(long)]
     caller: Option<String>,
@@ -103,6 +106,7 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), FlowError> {
     let facts = Facts {
         caller: args.caller.clone(),
         number: args.number.clone(),
+        called: args.called.clone(),
         language: args.language.clone(),
         time: args.time.unwrap_or_else(jiff::Timestamp::now),
         earlier: Vec::new(),

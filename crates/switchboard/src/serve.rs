@@ -3,6 +3,7 @@
 mod agents;
 mod clouds;
 mod config;
+mod drain;
 mod flow_file;
 mod reminders;
 mod rooms;
@@ -316,6 +317,8 @@ async fn reload(args: &SettingsArgs, bot: &Bot) {
 
 async fn script(args: &SettingsArgs, settings: &Settings) -> Result<Script, Failure> {
     let file = FlowFile::of_settings(&args.config, args.directory(), &settings.flow)?;
+    settings.drain.check_with(&file.flow)?;
+    settings.graph.check_instance(file.flow.from())?;
     let synthesizer = synthesizer(settings)?;
     let script = Script::load(Arc::new(file.flow), &file.directory, synthesizer).await?;
     let script = script.with_agents(agents::connectable(&settings.agents)?)?;

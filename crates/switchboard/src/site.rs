@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use secrecy::SecretString;
+use switchboard_bot::flow::Farewell;
 use switchboard_bot::{Bot, BotConfig, Cloud, Parts, Script};
 use switchboard_emulator::{App, Emulator, EmulatorConfig};
 use switchboard_media::engine::{Engine, EngineConfig};
@@ -42,6 +43,16 @@ impl Site {
         parts: Parts,
         transport: TransportConfig,
     ) -> Result<Self, Failure> {
+        Self::leaving(listen, parts, transport, None).await
+    }
+
+    /// The same with a bot that passes callers on when it has to end.
+    pub(crate) async fn leaving(
+        listen: SocketAddr,
+        parts: Parts,
+        transport: TransportConfig,
+        farewell: Option<Farewell>,
+    ) -> Result<Self, Failure> {
         let engine = Engine::start(EngineConfig::default())?;
         let transport = Transport::new(engine, transport);
         let secret = SecretString::from(Uuid::new_v4().simple().to_string());
@@ -53,7 +64,7 @@ impl Site {
         };
         let config = EmulatorConfig::new(listen, transport.clone()).with_app(app);
         let emulator = Emulator::start(config).await?;
-        let bot = start_bot(&emulator, secret, transport.clone(), parts).await?;
+        let bot = start_bot(&emulator, secret, farewell, transport.clone(), parts).await?;
         emulator.set_webhook(CLIENT_ID, bot.webhook_url())?;
         Ok(Self {
             emulator,
@@ -72,12 +83,14 @@ impl Site {
 async fn start_bot(
     emulator: &Emulator,
     secret: SecretString,
+    farewell: Option<Farewell>,
     transport: Transport,
     parts: Parts,
 ) -> Result<Bot, Failure> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let config = BotConfig {
         cloud: cloud_of(emulator),
+        farewell,
         ..BotConfig::new(listen, TENANT_ID, CLIENT_ID, secret)
     };
     let parts = Parts {

@@ -12,6 +12,7 @@ use switchboard_signaling::client::{ConfigError, GraphClient, GraphConfig};
 use switchboard_signaling::token::{TokenConfig, TokenProvider};
 use url::Url;
 
+use crate::flow::Farewell;
 use crate::hook::Hooks;
 
 /// Where Graph is: Microsoft's cloud, or an emulator in its place.
@@ -36,6 +37,17 @@ impl Default for Cloud {
     }
 }
 
+/// An instance of the application: a resource account that has a phone number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationInstance {
+    /// What flows call it.
+    pub name: String,
+    /// Its object id.
+    pub id: String,
+    /// Its number (E.164).
+    pub number: Option<String>,
+}
+
 /// What a bot needs to know.
 #[derive(Debug, Clone)]
 pub struct BotConfig {
@@ -54,8 +66,12 @@ pub struct BotConfig {
     pub cloud: Cloud,
     /// Tenants whose calls are taken; all if empty.
     pub tenants: Vec<String>,
-    /// The application instance in whose name phone numbers are called.
-    pub instance: Option<String>,
+    /// The application's instances, by whose numbers it is called, and in whose name it calls
+    /// numbers: in that of the first, unless the flow names another.
+    pub instances: Vec<ApplicationInstance>,
+    /// Where [`Bot::drain`](super::Bot::drain) passes callers on to at its deadline; it hangs
+    /// up if not given.
+    pub farewell: Option<Farewell>,
     /// How requests travel, if not over the network.
     pub http: Option<Http>,
 }
@@ -113,7 +129,8 @@ impl BotConfig {
             client_secret,
             cloud: Cloud::default(),
             tenants: Vec::new(),
-            instance: None,
+            instances: Vec::new(),
+            farewell: None,
             http: None,
         }
     }

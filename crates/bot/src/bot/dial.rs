@@ -15,7 +15,7 @@ use switchboard_signaling::types::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument as _;
 
-use super::{Listed, LiveCall, MAX_CALLS, Origin, Shared, WAITING_NOTIFICATIONS};
+use super::{Listed, LiveCall, MAX_CALLS, Origin, Shared, Stop, WAITING_NOTIFICATIONS};
 use crate::call::{
     CallNews, CallReport, Control, Host, Links, Order, RoomWish, Task, instance, invitation,
 };
@@ -70,6 +70,9 @@ pub(crate) struct Dial {
     pub(crate) variables: BTreeMap<String, String>,
     /// Who summons them.
     pub(crate) host: Option<Host>,
+    /// Somebody in a call that goes on waits for it, so that it is placed while the bot
+    /// drains, too.
+    pub(crate) awaited: bool,
 }
 
 impl Dial {
@@ -83,6 +86,7 @@ impl Dial {
             entry: None,
             variables: BTreeMap::new(),
             host: None,
+            awaited: false,
         }
     }
 }
@@ -104,8 +108,11 @@ pub enum DialError {
     #[error("there are {MAX_CALLS} calls already: place it later")]
     Full,
     /// Phone numbers are called in the name of an application instance.
-    #[error("a phone number is called in the name of an application instance: configure its id")]
+    #[error("a phone number is called in the name of an application instance: configure one")]
     NoInstance,
+    /// None of that name.
+    #[error("there is no application instance \"{0}\", in whose name a number is to be called")]
+    UnknownInstance(String),
     /// The request breaks a documented rule.
     #[error(transparent)]
     Invalid(#[from] InvalidRequest),
@@ -162,9 +169,6 @@ impl Dialer {
     /// [`DialError`]; then nothing was sent.
     pub fn place(&self, call: &OutgoingCall) -> Result<PlacedCall, DialError> {
         let shared = self.0.upgrade().ok_or(DialError::Stopping)?;
-        if shared.is_stopping() {
-            return Err(DialError::Stopping);
-        }
         let script = call.script.clone().unwrap_or_else(|| shared.script());
         shared.dial(Dial {
             ring_seconds: call.ring_seconds,
@@ -217,7 +221,11 @@ impl Dialer {
 impl Shared {
     /// Places a call.
     pub(crate) fn dial(self: &Arc<Self>, dial: Dial) -> Result<PlacedCall, DialError> {
-        if self.is_stopping() {
+        let most = match dial.awaited {
+            true => Stop::Draining,
+            false => Stop::No,
+        };
+        if *self.stopping.borrow() > most {
             return Err(DialError::Stopping);
         }
         let script = Arc::clone(&dial.script);
@@ -269,10 +277,23 @@ impl Shared {
         })
     }
 
+    /// The id of the application instance of that name; of the first, if none is named.
+    fn instance(&self, name: Option<&str>) -> Result<&str, DialError> {
+        let mut instances = self.instances.iter();
+        let (found, missing) = match name {
+            None => (instances.next(), DialError::NoInstance),
+            Some(name) => {
+                let missing = DialError::UnknownInstance(name.to_owned());
+                (instances.find(|one| one.name == name), missing)
+            }
+        };
+        found.map(|found| found.id.as_str()).ok_or(missing)
+    }
+
     fn request(&self, dial: &Dial) -> Result<Call, DialError> {
         let source = match &dial.to {
             Destination::One(Contact::Phone(_)) => {
-                instance(self.instance.as_deref().ok_or(DialError::NoInstance)?)
+                instance(self.instance(dial.script.flow.from())?)
             }
             _ => ParticipantInfo::new(IdentitySet::application(Identity::new(&self.app))),
         };

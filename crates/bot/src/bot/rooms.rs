@@ -227,6 +227,14 @@ impl Rooms {
         orders.send(order).await.map_err(|_| RoomError::NotOpen)
     }
 
+    /// The prompts that can be announced, by name.
+    pub fn prompts(&self) -> Vec<String> {
+        let shared = self.0.upgrade();
+        let script = shared.map(|shared| shared.script());
+        let names = script.map(|script| script.said().map(str::to_owned).collect());
+        names.unwrap_or_default()
+    }
+
     /// A contact of the flow.
     pub fn contact(&self, name: &str) -> Option<Contact> {
         let shared = self.0.upgrade()?;
@@ -282,7 +290,7 @@ impl Shared {
         mut opening: Opening,
     ) {
         let id = opening.id;
-        match self.begin_room(script, name, variables, id).await {
+        match self.begin_room(script, name, variables, &opening).await {
             Ok(placed) => {
                 if let Some(guest) = opening.guest.take() {
                     // A call that is over already leaves the guest's answer to the drop.
@@ -302,8 +310,9 @@ impl Shared {
         script: Arc<Script>,
         name: &str,
         variables: BTreeMap<String, String>,
-        id: Uuid,
+        opening: &Opening,
     ) -> Result<PlacedCall, RoomError> {
+        let id = opening.id;
         let unknown = || RoomError::Unknown(name.to_owned());
         let flow = Arc::clone(&script.flow);
         let room = flow.room(name).ok_or_else(unknown)?;
@@ -315,6 +324,7 @@ impl Shared {
             entry: Some(flow.entry_of(room)),
             variables,
             subject,
+            awaited: opening.guest.is_some(),
             ..Dial::new(to, script)
         })?;
         let orders = placed.orders();

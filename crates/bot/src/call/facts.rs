@@ -7,17 +7,24 @@ use switchboard_signaling::types::{
     Call, Identity, IdentitySet, InvitationParticipantInfo, ParticipantInfo, Tone,
 };
 
+use crate::bot::ApplicationInstance;
 use crate::flow::{Contact, Facts};
 
 /// Who calls, in what language, for flow and hook.
-pub(crate) fn facts_of(call: &Call, language: &str) -> (Facts, SessionStart) {
+pub(crate) fn facts_of(
+    call: &Call,
+    language: &str,
+    instances: &[ApplicationInstance],
+) -> (Facts, SessionStart) {
     let source = call.source.clone().unwrap_or_default();
     let spoken = source.language_id.clone().unwrap_or_default();
     let caller = party(source.identity.as_ref());
     let target = call.targets.as_ref().and_then(|targets| targets.first());
+    let called = target.and_then(|target| target.identity.as_ref());
     let facts = Facts {
         caller: source.identity.as_ref().and_then(user_of),
         number: caller.number.clone(),
+        called: called.and_then(|called| number_of(called, instances)),
         language: spoken,
         time: Timestamp::now(),
         ..Facts::default()
@@ -26,11 +33,22 @@ pub(crate) fn facts_of(call: &Call, language: &str) -> (Facts, SessionStart) {
         call: call.id.clone().unwrap_or_default(),
         direction: Direction::Incoming,
         caller,
-        called: party(target.and_then(|target| target.identity.as_ref())),
+        called: party(called),
         language: language.to_owned(),
         ..SessionStart::default()
     };
     (facts, start)
+}
+
+/// The number of who was called: its own, or that of one of our instances.
+fn number_of(called: &IdentitySet, instances: &[ApplicationInstance]) -> Option<String> {
+    let instance = || {
+        let id = called.application_instance.as_ref()?.id.as_deref()?;
+        let mut instances = instances.iter();
+        let found = instances.find(|one| one.id.eq_ignore_ascii_case(id))?;
+        found.number.clone()
+    };
+    party(Some(called)).number.or_else(instance)
 }
 
 fn user_of(identity: &IdentitySet) -> Option<String> {
@@ -43,7 +61,9 @@ pub(super) fn party(identity: Option<&IdentitySet>) -> Party {
         return Party::default();
     };
     let any = identity.any();
-    let number = identity.phone.as_ref().and_then(|phone| phone.id.clone());
+    let phone = identity.phone.as_ref().and_then(|phone| phone.id.clone());
+    // Who hides theirs comes with a word in its place.
+    let number = phone.filter(|phone| phone.contains(|c: char| c.is_ascii_digit()));
     Party {
         id: any.and_then(|any| any.id.clone()),
         name: any.and_then(|any| any.display_name.clone()),
@@ -109,7 +129,7 @@ mod tests {
             ..Call::default()
         };
         let user = call(IdentitySet::user(Identity::new("u1").named("Ada")));
-        let (facts, start) = facts_of(&user, "en-US");
+        let (facts, start) = facts_of(&user, "en-US", &[]);
         assert_eq!((facts.caller.as_deref(), facts.number), (Some("u1"), None));
         assert_eq!(
             (facts.language.as_str(), start.language.as_str()),
@@ -117,14 +137,39 @@ mod tests {
         );
         assert_eq!(start.caller.name.as_deref(), Some("Ada"));
         let phone = call(IdentitySet::phone(Identity::new("+31201234567")));
-        let (facts, start) = facts_of(&phone, "en-US");
+        let (facts, start) = facts_of(&phone, "en-US", &[]);
         assert_eq!(
             (facts.caller, facts.number.as_deref()),
             (None, Some("+31201234567"))
         );
         assert_eq!(start.caller.number.as_deref(), Some("+31201234567"));
-        let (facts, _) = facts_of(&Call::default(), "en-US");
+        let hidden = call(IdentitySet::phone(Identity::new("anonymous")));
+        let (facts, _) = facts_of(&hidden, "en-US", &[]);
         assert_eq!((facts.caller, facts.number), (None, None));
+        let (facts, _) = facts_of(&Call::default(), "en-US", &[]);
+        assert_eq!((facts.caller, facts.number), (None, None));
+    }
+
+    #[test]
+    fn the_number_that_was_called_is_its_own_or_the_instances() {
+        let instances = [ApplicationInstance {
+            name: "sales".to_owned(),
+            id: "7629bdce-046c-4903-86b4-a8f718277e1a".to_owned(),
+            number: Some("+31201111111".to_owned()),
+        }];
+        let called = |identity| {
+            let call = Call {
+                targets: Some(vec![InvitationParticipantInfo::new(identity)]),
+                ..Call::default()
+            };
+            facts_of(&call, "en-US", &instances).0.called
+        };
+        let instance = |id: &str| IdentitySet::application_instance(Identity::new(id));
+        let own = instance("7629BDCE-046C-4903-86B4-A8F718277E1A");
+        assert_eq!(called(own).as_deref(), Some("+31201111111"));
+        let phone = IdentitySet::phone(Identity::new("+31202222222"));
+        assert_eq!(called(phone).as_deref(), Some("+31202222222"));
+        assert_eq!(called(instance("another")), None);
     }
 
     #[test]

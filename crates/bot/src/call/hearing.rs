@@ -9,7 +9,7 @@ impl Task {
     /// Listens for the engine while it wants to and may.
     pub(super) fn attend(&mut self, now: Instant) {
         let Media::Application(ours) = &mut self.media else {
-            return;
+            return self.begin_response(now);
         };
         let Some(listener) = &mut ours.listener else {
             ours.listen_at = None;
@@ -27,7 +27,7 @@ impl Task {
 
     pub(super) fn listen(&mut self, now: Instant) -> Vec<Action> {
         let Media::Application(ours) = &mut self.media else {
-            return Vec::new();
+            return self.hear_response(now);
         };
         ours.listen_at = Some(now + LISTEN_EVERY);
         let (probability, wants) = (self.talk.speech_probability(), self.talk.wants());

@@ -6,17 +6,14 @@ use std::time::{Duration, Instant};
 
 use switchboard_media::engine::LIVE_FRAME;
 use switchboard_media::prompt::Prompt;
-use switchboard_signaling::call::Command;
 use switchboard_signaling::clock;
-use switchboard_signaling::request;
-use switchboard_signaling::types::RecordResponseRequest;
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::{Awaited, Hook, Media, Task};
 use crate::conversation::Saying;
-use crate::flow::{Action, Input, Keep};
+use crate::flow::{Action, Input, Keep, Response};
 use crate::prompts::{Recording, Sound};
 
 const RATE: u32 = 16_000;
@@ -115,17 +112,15 @@ impl Task {
     }
 
     fn have_recorded(&mut self, keep: &Keep) -> Option<()> {
-        let seconds = |time: Duration| Some((time.as_secs_f64().ceil() as i32).clamp(1, 120));
-        let body = RecordResponseRequest {
-            initial_silence_timeout_in_seconds: seconds(BEFORE_THE_FIRST_WORD),
-            max_silence_timeout_in_seconds: seconds(keep.pause),
-            max_record_duration_in_seconds: seconds(keep.most),
-            play_beep: Some(true),
-            stop_tones: keep.stop.map(|key| vec![key.to_string()]),
-            ..RecordResponseRequest::default()
+        let response = Response {
+            initial: BEFORE_THE_FIRST_WORD,
+            pause: keep.pause,
+            most: keep.most,
+            beep: true,
+            keys: keep.stop.into_iter().collect(),
+            keys_choose: false,
         };
-        let request = request::record_response(self.control.id()?, &body).ok()?;
-        self.order_awaited(Command::Operation(request), Awaited::Keeping)
+        self.have_response(&response, Awaited::Keeping)
             .then_some(())
     }
 

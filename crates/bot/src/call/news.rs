@@ -14,6 +14,8 @@ pub struct CallReport {
     pub id: Option<CallId>,
     /// Whether somebody answered.
     pub answered: bool,
+    /// Whether whoever looks after the bot wanted it to end.
+    pub by_hand: bool,
     /// The flow's `outcome`.
     pub outcome: Option<String>,
     /// How it ended; `None` when the task was let go of.

@@ -36,10 +36,11 @@ impl Task {
             }
             // The conversation keeps the gate itself.
             Action::Secret(_) => Vec::new(),
-            Action::Record(begin) => {
-                self.record(begin);
+            Action::Record(response) => {
+                self.record(response);
                 Vec::new()
             }
+            Action::EndRecording => self.end_recording(),
             Action::Transfer(to) => self.transfer(&to),
             Action::Invite(who) => self.invite(&who),
             Action::Open(room) => self.open(room),

@@ -362,6 +362,7 @@ impl Task {
             }),
             variables: self.links.variables.clone(),
             ring_seconds: Some(calling.ring_seconds),
+            awaited: true,
             ..Dial::new(calling.people[who].clone(), Arc::clone(&self.script))
         };
         match self.shared.dial(dial) {

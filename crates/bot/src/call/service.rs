@@ -1,14 +1,16 @@
 //! Media in Graph's hands: prompts are files it fetches from us, keys are
 //! notifications.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
+use switchboard_nlp::Event;
 use switchboard_signaling::call::{Command, CommandId};
 use switchboard_signaling::types::{MediaPrompt, PlayPromptRequest, Prompt};
 
 use super::{Media, Task};
 use crate::conversation::Saying;
-use crate::flow::{Action, Words};
+use crate::flow::{Action, Response, Words};
 
 /// A call whose media Graph handles.
 #[derive(Default)]
@@ -17,6 +19,13 @@ pub(super) struct Service {
     pub(super) subscribed: bool,
     /// What Graph plays, or is to play next.
     playing: Option<Playing>,
+    /// What Graph is to record, once there is an engine to hear it.
+    pub(super) to_record: Option<Response>,
+    /// A key is the caller's choice while Graph records.
+    pub(super) keys_choose: bool,
+    /// A response that the engine hears, and when the next part.
+    pub(super) response: VecDeque<Event>,
+    pub(super) hear_at: Option<Instant>,
 }
 
 /// So often Graph is asked to play something again that it failed to take.

@@ -100,6 +100,7 @@ impl<'a> Check<'a> {
             fallback: self.fallback,
             language: model.language.clone(),
             media: model.media,
+            from: model.from.clone(),
             prompts: model
                 .prompts
                 .iter()

@@ -44,6 +44,9 @@ pub(super) struct FlowModel {
     /// Who handles a call's media.
     #[serde(default)]
     pub(super) media: Hosting,
+    /// The application instance of the settings in whose name phone numbers are called;
+    /// the first if not given.
+    pub(super) from: Option<String>,
     /// What can be said.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, PromptModel>")]
@@ -303,6 +306,13 @@ pub(super) struct ListenModel {
     /// Whether speech stops the prompt. If not, it doesn't count while one plays.
     #[serde(default = "yes")]
     pub(super) barge_in: bool,
+    /// Where Graph handles the media: how long a pause ends what is said, in seconds.
+    #[serde(default = "two_seconds")]
+    #[schemars(with = "f64")]
+    pub(super) pause: Spanned<f64>,
+    /// There, too: whether a beep tells the caller to speak.
+    #[serde(default)]
+    pub(super) beep: bool,
     /// After the last time-out.
     #[schemars(with = "Option<String>")]
     pub(super) on_timeout: Option<Name>,
@@ -324,6 +334,10 @@ fn ten() -> Spanned<f64> {
 
 fn two() -> u8 {
     2
+}
+
+fn two_seconds() -> Spanned<f64> {
+    Spanned::new(0..0, 2.0)
 }
 
 /// A threshold of the caller's mood.
@@ -397,6 +411,8 @@ pub(super) struct CaseModel {
     pub(super) caller: Option<OneOrMany>,
     /// The caller's phone number, likewise (`+31*`).
     pub(super) number: Option<OneOrMany>,
+    /// The number that was called, likewise.
+    pub(super) called: Option<OneOrMany>,
     /// Whether the caller has neither.
     pub(super) anonymous: Option<bool>,
     /// The caller has called often lately.

@@ -25,6 +25,7 @@ pub struct Flow {
     pub(super) fallback: NodeId,
     pub(super) language: String,
     pub(super) media: Hosting,
+    pub(super) from: Option<String>,
     pub(super) prompts: BTreeMap<String, PromptSource>,
     pub(super) contacts: BTreeMap<String, Contact>,
     pub(super) teams: BTreeMap<String, Team>,
@@ -96,12 +97,24 @@ impl Flow {
         watched
     }
 
+    /// The application instance in whose name phone numbers are called, by its name in the
+    /// settings.
+    pub fn from(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+
     /// The voice agents that calls are connected to: the settings must have them.
     pub fn agents(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().filter_map(|node| match &node.step {
             Step::Stream(stream) => Some(stream.to.as_str()),
             _ => None,
         })
+    }
+
+    /// Whether a contact or a team of that name can take a call.
+    pub fn has_taker(&self, name: &str) -> bool {
+        let takes = |contact: &Contact| !matches!(contact, Contact::Bot(_));
+        self.teams.contains_key(name) || self.contacts.get(name).is_some_and(takes)
     }
 
     /// The contacts of a team; a contact is a team of one.
@@ -296,7 +309,7 @@ pub(super) enum Step {
         failed: NodeId,
     },
     Record {
-        most: Duration,
+        response: Response,
         next: NodeId,
     },
     Stream(Stream),
@@ -328,6 +341,8 @@ pub(super) struct Listen {
     pub(super) on_invalid: NodeId,
     /// `None` when keys do without the engine.
     pub(super) on_engine_down: Option<NodeId>,
+    /// What Graph is to record for the engine, where it handles the media.
+    pub(super) response: Option<Response>,
 }
 
 impl Listen {
@@ -368,6 +383,23 @@ pub(super) struct Attend {
     pub(super) on_timeout: NodeId,
 }
 
+/// How Graph records what the caller says (call: recordResponse).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// How long the caller may think before the first word.
+    pub initial: Duration,
+    /// A pause that ends it.
+    pub pause: Duration,
+    /// How long it may be.
+    pub most: Duration,
+    /// Whether a beep tells the caller to speak.
+    pub beep: bool,
+    /// Keys that end it.
+    pub keys: String,
+    /// Whether such a key is the caller's choice, and what was said before it counts no more.
+    pub keys_choose: bool,
+}
+
 /// How a caller's words are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
@@ -391,6 +423,7 @@ pub(super) struct Webhook {
 pub(super) struct Condition {
     pub(super) caller: Option<Vec<String>>,
     pub(super) number: Option<Vec<String>>,
+    pub(super) called: Option<Vec<String>>,
     pub(super) anonymous: Option<bool>,
     pub(super) often: Option<(usize, Duration)>,
     pub(super) language: Option<String>,
@@ -417,6 +450,7 @@ impl Condition {
         };
         given(&self.caller, facts.caller.as_deref())
             && given(&self.number, facts.number.as_deref())
+            && given(&self.called, facts.called.as_deref())
             && self.anonymous.is_none_or(|wanted| wanted == anonymous)
             && self
                 .often
@@ -437,6 +471,7 @@ impl Condition {
     pub(super) fn always(&self) -> bool {
         self.caller.is_none()
             && self.number.is_none()
+            && self.called.is_none()
             && self.anonymous.is_none()
             && self.often.is_none()
             && self.language.is_none()

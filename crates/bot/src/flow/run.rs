@@ -1,7 +1,9 @@
 //! One call's way through a flow, without IO: inputs in, actions out, time as an
 //! argument.
 
+mod leaving;
 mod listening;
+mod responding;
 mod rooms;
 mod terms;
 mod wishes;
@@ -16,7 +18,7 @@ use zeroize::Zeroizing;
 
 pub(super) use listening::words;
 use rooms::Company;
-pub use terms::{Action, Input, People, Wish, Words};
+pub use terms::{Action, Farewell, Input, People, Told, Wish, Words};
 
 use super::model::Refusal;
 use super::plan::{Contact, Entry, Flow, NodeId, PromptSource, Step};
@@ -29,6 +31,8 @@ pub struct Facts {
     pub caller: Option<String>,
     /// The caller's phone number.
     pub number: Option<String>,
+    /// The number that was called, where it is known.
+    pub called: Option<String>,
     /// The caller's language (BCP 47); empty if unknown.
     pub language: String,
     /// When it is.
@@ -60,6 +64,8 @@ enum Stage {
     PlayingBack,
     /// Passed on at the engine's wish.
     Transferring,
+    /// Passed on because the bot stops.
+    Leaving,
     /// Over.
     Done,
 }
@@ -77,10 +83,14 @@ pub struct Run {
     engine_down: bool,
     secret: bool,
     streaming: bool,
+    /// The caller's words go to the engine by a recording.
+    recording: bool,
     /// Keys that the engine has asked for.
     wanted: Option<Wanted>,
     deadline: Option<Instant>,
     company: Company,
+    /// Who takes the call once its caller was told.
+    successor: Option<Contact>,
     /// Nodes entered since the caller last did something.
     unheard: u32,
     actions: Vec<Action>,
@@ -112,9 +122,11 @@ impl Run {
             engine_down: false,
             secret: false,
             streaming: false,
+            recording: false,
             wanted: None,
             deadline: None,
             company: Company::default(),
+            successor: None,
             unheard: 0,
             actions: Vec::new(),
         }
@@ -182,6 +194,8 @@ impl Run {
         match (self.stage, input) {
             (Stage::Done, _) => {}
             (_, Input::CallerLeft) => self.done(),
+            (Stage::Leaving, input) => self.leaving(input),
+            (_, Input::Leave(farewell)) => self.take_leave(farewell),
             (Stage::Offered, Input::Incoming) => self.offered(now),
             (Stage::Deciding, input) => self.told(now, input),
             (Stage::Offered | Stage::Answered, Input::Connected) => self.enter(now, self.at),
@@ -271,6 +285,7 @@ impl Run {
         if std::mem::take(&mut self.streaming) {
             self.actions.push(Action::StopStream);
         }
+        self.end_recording();
         self.wanted = None;
         self.attempts = 0;
         self.keys.clear();
@@ -316,6 +331,7 @@ impl Run {
     }
 
     fn play(&mut self, prompt: &str, stage: Stage) {
+        self.end_recording();
         self.stage = stage;
         self.deadline = None;
         let flow = Arc::clone(&self.flow);
@@ -340,7 +356,7 @@ impl Run {
             Step::Branch(cases, otherwise) => self.enter(now, self.decide(cases, *otherwise)),
             Step::Listen(listen) => match listen.on_engine_down {
                 Some(to) if self.engine_down => self.enter(now, to),
-                _ => self.deadline = Some(now + listen.timeout),
+                _ => self.wait_for_words(now),
             },
             Step::Collect(collect) => self.deadline = Some(now + collect.timeout),
             Step::Transfer { to, .. } => self.actions.push(Action::Transfer(self.contact(to))),
@@ -361,10 +377,7 @@ impl Run {
                 self.actions.push(Action::Deliver(webhook.url.clone()));
                 self.deadline = Some(now + webhook.timeout);
             }
-            Step::Record { most, .. } => {
-                self.actions.push(Action::Record(true));
-                self.deadline = Some(now + *most);
-            }
+            Step::Record { .. } => self.wait_for_words(now),
             Step::Stream(stream) => {
                 self.streaming = true;
                 self.actions.push(Action::Stream(stream.to.clone()));
@@ -391,7 +404,10 @@ impl Run {
             (self.stage, &flow.node(self.at).step, up)
             && let Some(to) = listen.on_engine_down
         {
-            self.leave(now, to);
+            return self.leave(now, to);
+        }
+        if up && self.stage == Stage::Waiting && self.wanted.is_none() {
+            self.begin_recording();
         }
     }
 
@@ -417,10 +433,7 @@ impl Run {
                 self.again(now, collect.retries, None, collect.on_timeout);
             }
             Step::Collect(collect) => self.collected(now, collect),
-            Step::Record { next, .. } => {
-                self.actions.push(Action::Record(false));
-                self.enter(now, *next);
-            }
+            Step::Record { next, .. } => self.enter(now, *next),
             Step::Webhook(webhook) | Step::Deliver(webhook) => self.enter(now, webhook.failed),
             Step::Keep { empty, .. } => {
                 self.actions.push(Action::EndKeeping);
@@ -440,6 +453,7 @@ impl Run {
         give_up: NodeId,
     ) {
         self.keys.clear();
+        self.end_recording();
         if self.attempts >= retries {
             return self.leave(now, give_up);
         }

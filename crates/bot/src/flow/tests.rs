@@ -8,6 +8,8 @@ use switchboard_media::event::Digit;
 use super::*;
 
 mod engine;
+mod leaving;
+mod responding;
 mod rooms;
 mod screening;
 

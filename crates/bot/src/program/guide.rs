@@ -242,6 +242,8 @@ impl Program {
                 self.end();
                 Vec::new()
             }
+            // Whom a program would pass its caller on to, it alone knows.
+            (_, Input::Leave(_)) => self.last(Action::HangUp),
             (Stage::Offered | Stage::Answered, Input::Connected) => {
                 self.stage = Stage::Ready;
                 match std::mem::replace(&mut self.doing, Doing::Nothing) {

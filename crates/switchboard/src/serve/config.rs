@@ -8,12 +8,13 @@ use clap::Args;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 use switchboard_bot::speech::{HttpVoice, SpeechError, Synthesizer};
-use switchboard_bot::{BotConfig, Cloud, FeatureChoice};
+use switchboard_bot::{ApplicationInstance, BotConfig, Cloud, FeatureChoice};
 use switchboard_transport::sdp::MAX_SPEAKERS;
 use url::Url;
 
 use super::agents::{AgentSetting, AzureSetting};
 use super::clouds::{self, MixedClouds};
+use super::drain::{Drain, DrainError};
 use super::reminders::ReminderSettings;
 use super::rooms::RoomSettings;
 use super::service::ServiceSettings;
@@ -158,9 +159,44 @@ pub(super) struct Graph {
     /// Tenants whose calls are taken; all if empty.
     #[serde(default)]
     allowed_tenants: Vec<String>,
-    /// The application instance in whose name phone numbers are called.
+    /// The application's instances; phone numbers are called in the name of the first,
+    /// unless a flow names another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    instances: Vec<InstanceSetting>,
+}
+
+/// A resource account of the application.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct InstanceSetting {
+    /// What flows call it.
+    name: String,
+    /// Its object id.
+    id: String,
+    /// Its number (E.164).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    instance: Option<String>,
+    number: Option<String>,
+}
+
+impl InstanceSetting {
+    fn for_bot(&self) -> ApplicationInstance {
+        ApplicationInstance {
+            name: self.name.clone(),
+            id: self.id.clone(),
+            number: self.number.clone(),
+        }
+    }
+}
+
+impl Graph {
+    /// Whether there is an instance of that name.
+    pub(super) fn check_instance(&self, name: Option<&str>) -> Result<(), SettingsError> {
+        let known = |name: &str| self.instances.iter().any(|one| one.name == name);
+        match name.filter(|name| !known(name)) {
+            Some(name) => Err(SettingsError::NoInstance(name.to_owned())),
+            None => Ok(()),
+        }
+    }
 }
 
 fn graph_base() -> String {
@@ -272,20 +308,6 @@ pub(super) struct Speech {
     token_file: Option<PathBuf>,
 }
 
-/// How the service ends.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Drain {
-    /// How long calls may go on, in seconds.
-    pub(super) within: f64,
-}
-
-impl Default for Drain {
-    fn default() -> Self {
-        Self { within: 60.0 }
-    }
-}
-
 /// Why settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
@@ -300,8 +322,12 @@ pub(crate) enum SettingsError {
     },
     #[error("{0} is missing: give it in the file, by {1}, or by {2}")]
     Missing(&'static str, &'static str, &'static str),
-    #[error("drain.within is {0}; it must be from 0 to 3600 seconds")]
-    Drain(f64),
+    #[error(transparent)]
+    Drain(#[from] DrainError),
+    #[error(
+        "numbers are to be called from \"{0}\", and no [[graph.instances]] has that name; add it"
+    )]
+    NoInstance(String),
     #[error("media.speakers is {0}; it must be from 0 to {MAX_SPEAKERS}")]
     Speakers(usize),
     #[error("[reminders] needs [service]: a database, and keys of the API")]
@@ -336,9 +362,10 @@ impl Settings {
         if settings.reminders.is_some() && settings.service.is_none() {
             return Err(SettingsError::NoService);
         }
-        if !(0.0..=3600.0).contains(&settings.drain.within) {
-            return Err(SettingsError::Drain(settings.drain.within));
-        }
+        settings.drain.check()?;
+        let reminders = settings.reminders.as_ref();
+        let from = reminders.and_then(|reminders| reminders.from.as_deref());
+        settings.graph.check_instance(from)?;
         if settings.media.speakers > MAX_SPEAKERS {
             return Err(SettingsError::Speakers(settings.media.speakers));
         }
@@ -478,7 +505,12 @@ impl Settings {
                 openid_configuration: graph.openid_configuration.clone(),
             },
             tenants: graph.allowed_tenants.clone(),
-            instance: graph.instance.clone(),
+            instances: graph
+                .instances
+                .iter()
+                .map(InstanceSetting::for_bot)
+                .collect(),
+            farewell: self.drain.farewell(),
             ..BotConfig::new(
                 self.webhook.listen,
                 needed(

@@ -103,6 +103,11 @@ fn what_is_wrong_is_told_with_its_place_and_without_its_value() {
         &Overrides::default(),
     );
     assert!(matches!(long, Err(SettingsError::Drain(_))));
+    let nobody = read(
+        &format!("{WHOLE}\n[service]\n[reminders]\nfrom = \"nobody\"\n"),
+        &Overrides::default(),
+    );
+    assert!(matches!(nobody, Err(SettingsError::NoInstance(_))));
     let many = WHOLE.replace("speakers = 2", "speakers = 5");
     let many = read(&many, &Overrides::default());
     assert!(matches!(many, Err(SettingsError::Speakers(5))));

@@ -108,7 +108,15 @@ fn understood(rooms: &Rooms, wish: service::RoomWish) -> Result<RoomWish, RoomRe
         service::RoomWish::Mute(Some(who)) => RoomWish::Mute(Whom::One(contact(&who)?)),
         service::RoomWish::Hold(who) => RoomWish::Hold(contact(&who)?),
         service::RoomWish::Resume(who) => RoomWish::Resume(contact(&who)?),
-        service::RoomWish::Announce(prompt) => RoomWish::Announce(prompt),
+        service::RoomWish::Announce(prompt) => {
+            let prompts = rooms.prompts();
+            if !prompts.contains(&prompt) {
+                let known = prompts.join(", ");
+                let why = format!("prompt must name one that can be announced: {known}");
+                return Err(RoomRefusal::Wrong(why));
+            }
+            RoomWish::Announce(prompt)
+        }
     })
 }
 

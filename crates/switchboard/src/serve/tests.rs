@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_bot::flow::Flow;
+use switchboard_bot::flow::{Farewell, Flow};
 use switchboard_bot::{Parts, Script};
 use switchboard_emulator::{IncomingReason, PhoneRole};
 use switchboard_media::wav;
@@ -287,6 +287,41 @@ async fn a_transfer_is_announced_and_a_failed_one_comes_back() {
     agent.hang_up().await;
     caller.is_hung_up_on().await;
     site.stop().await;
+}
+
+async fn passes_on(accepts: bool) {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let parts = Parts::new(script(&AGENT.replace("FIRST", "hello")).await);
+    let farewell = Farewell {
+        transfer_to: "agent".to_owned(),
+        say: Some("bye".to_owned()),
+    };
+    let site = Site::leaving(any, parts, TransportConfig::default(), Some(farewell)).await;
+    let site = site.expect("the site starts");
+    let mut agent = Person::at(&site, "agent", PhoneRole::Agent).await;
+    let mut caller = Person::calling(&site).await;
+    caller.begins_to_hear("hello").await;
+    let drained = tokio::spawn(site.bot.drain(Duration::from_millis(10)));
+    caller.hears("bye").await;
+    let transfer = Noticed::Rings(IncomingReason::Transfer);
+    agent.until(|noticed| *noticed == transfer).await;
+    if accepts {
+        agent.accept().await;
+        let connected = |noticed: &Noticed| *noticed == Noticed::Connected;
+        tokio::join!(agent.until(connected), caller.until(connected));
+        drained.await.expect("the bot ends before they do");
+        agent.hang_up().await;
+    } else {
+        agent.decline().await;
+    }
+    caller.is_hung_up_on().await;
+    assert_eq!(caller.heard(), ["hello", "bye"]);
+    site.emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_are_told_and_passed_on_at_the_deadline_or_hung_up_on() {
+    tokio::join!(passes_on(true), passes_on(false));
 }
 
 /// A front desk that decides before it answers.

@@ -10,12 +10,20 @@ use crate::flow::model::{
     CaseModel, CollectModel, Hosting, ListenModel, Name, NodeModel, OneOrMany, RecordModel,
     Refusal, RejectModel, StreamModel, TransferModel, WebhookModel,
 };
-use crate::flow::plan::{Collect, Condition, Keep, Listen, NodeId, Step, Stream, Webhook};
+use crate::flow::plan::{
+    Collect, Condition, Keep, Listen, NodeId, Response, Step, Stream, Webhook,
+};
 
 /// The keys of a telephone (ITU-T Q.23).
 const KEYS: &str = "0123456789*#ABCD";
 /// What Graph records at once (call: recordResponse).
 const LONGEST_KEPT: Duration = Duration::from_secs(120);
+/// The longest choice in words.
+const LONGEST_CHOICE: Duration = Duration::from_secs(30);
+/// How long a caller may think before a recorded response.
+const BEFORE_A_RESPONSE: Duration = Duration::from_secs(10);
+/// A pause that ends one.
+const PAUSE: Duration = Duration::from_secs(2);
 
 impl Check<'_> {
     pub(super) fn step(&mut self, name: &str, node: &Spanned<NodeModel>) -> Step {
@@ -164,6 +172,7 @@ impl Check<'_> {
             on_timeout: self.node_or_otherwise(model.on_timeout.as_ref()),
             on_invalid: self.node_or_otherwise(model.on_invalid.as_ref()),
             on_engine_down: model.on_engine_down.as_ref().map(|name| self.node(name)),
+            response: None,
         };
         if let Some(sentiment) = &model.sentiment {
             let below = sentiment.get_ref().below;
@@ -178,6 +187,19 @@ impl Check<'_> {
         }
         if listen.needs_engine() && listen.keys.is_empty() {
             listen.on_engine_down = listen.on_engine_down.or(Some(self.fallback));
+        }
+        let pause = self.seconds(&model.pause);
+        if self.model.media == Hosting::Service
+            && (listen.needs_engine() || listen.sentiment.is_some())
+        {
+            listen.response = Some(Response {
+                initial: listen.timeout,
+                pause,
+                most: LONGEST_CHOICE,
+                beep: model.beep,
+                keys: listen.keys.keys().collect(),
+                keys_choose: true,
+            });
         }
         Step::Listen(listen)
     }
@@ -266,6 +288,7 @@ impl Check<'_> {
         Condition {
             caller: case.caller.as_ref().map(OneOrMany::patterns),
             number: case.number.as_ref().map(OneOrMany::patterns),
+            called: case.called.as_ref().map(OneOrMany::patterns),
             anonymous: case.anonymous,
             often,
             language: case.language.clone(),
@@ -290,7 +313,15 @@ impl Check<'_> {
                 let message = "stop and on_empty are for what is kept";
                 self.problem(spanned.span(), message, Some("add keep = true"));
             }
-            return Step::Record { most, next };
+            let response = Response {
+                initial: BEFORE_A_RESPONSE,
+                pause: PAUSE,
+                most,
+                beep: true,
+                keys: "#".to_owned(),
+                keys_choose: false,
+            };
+            return Step::Record { response, next };
         }
         if most > LONGEST_KEPT {
             let message = "at most 120 seconds are kept";

@@ -38,6 +38,7 @@ impl Run {
             (Step::Listen(_) | Step::Record { .. }, Input::Wish(wish)) => {
                 self.wish(now, wish, speaking);
             }
+            (_, Input::Response(told)) => self.response(now, told),
             (Step::Listen(listen), input) => self.listen(now, listen, input, speaking),
             (Step::Collect(collect), Input::Digit(digit)) => {
                 self.key(now, collect, digit, speaking);
@@ -79,7 +80,6 @@ impl Run {
                 Step::Record { next, .. },
                 Input::Text(_) | Input::Intent { .. } | Input::EndOfTurn,
             ) if !speaking => {
-                self.actions.push(Action::Record(false));
                 self.enter(now, *next);
             }
             (Step::Webhook(webhook) | Step::Deliver(webhook), Input::Webhook(Some(result)))

@@ -7,7 +7,7 @@ use switchboard_nlp::Collect as Wanted;
 use zeroize::Zeroizing;
 
 use crate::flow::model::Refusal;
-use crate::flow::plan::{Contact, Entry, Keep, Whom};
+use crate::flow::plan::{Contact, Entry, Keep, Response, Whom};
 
 /// Something that happened in the call.
 #[derive(Clone, Copy)]
@@ -51,12 +51,16 @@ pub enum Input<'a> {
     Done(bool),
     /// What the caller said is kept (`true`), or nothing was said.
     Kept(bool),
+    /// How far Graph is with what the caller says.
+    Response(Told),
     /// The voice agent has finished (`true`), or can't be reached.
     Streamed(bool),
     /// A web hook's `result`; `None` when it failed.
     Webhook(Option<&'a str>),
     /// [`Run::poll_timeout`](super::Run::poll_timeout) has passed.
     Timeout,
+    /// The bot stops: the caller is to be passed on.
+    Leave(&'a Farewell),
     /// The caller is gone.
     CallerLeft,
 }
@@ -66,6 +70,28 @@ impl fmt::Debug for Input<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Input(_)")
     }
+}
+
+/// Who takes callers whose bot stops, by names of the flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Farewell {
+    /// A contact or a team.
+    pub transfer_to: String,
+    /// A prompt that is said before.
+    pub say: Option<String>,
+}
+
+/// How far Graph is with an [`Action::Record`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It records.
+    Begun,
+    /// It is over, and the engine has heard what was said; or a key ended it.
+    Said,
+    /// Nobody has spoken.
+    Nothing,
+    /// It could not be had.
+    Lost,
 }
 
 /// Who else is in a call.
@@ -139,8 +165,10 @@ pub enum Action {
     /// A secret follows (`true`) or is over: close or open the engine's gate, and
     /// show no keys.
     Secret(bool),
-    /// Hand the caller's words to the engine (`true`), or no more.
-    Record(bool),
+    /// Hand the caller's words to the engine: as a recording, where Graph handles the media.
+    Record(Response),
+    /// No more.
+    EndRecording,
     /// Pass the call on.
     Transfer(Contact),
     /// Bring them in.

@@ -8,7 +8,6 @@ use switchboard_nlp::Collect as Wanted;
 use zeroize::Zeroizing;
 
 use super::{Action, MOST_UNHEARD, Run, Stage, Wish, Words};
-use crate::flow::plan::Step;
 
 /// What keys that an engine collected in secret are called in web hooks.
 const SECRET_VALUE: &str = "keys";
@@ -33,6 +32,7 @@ impl Run {
                 self.act(now);
             }
             Wish::Transfer(to) if listed(&rights.transfer, to) => {
+                self.end_recording();
                 self.actions.push(Action::Transfer(self.contact(to)));
                 self.stage = Stage::Transferring;
                 self.deadline = None;
@@ -49,6 +49,7 @@ impl Run {
 
     /// The node waits for keys in place of what it waits for otherwise.
     fn want_keys(&mut self, now: Instant, wanted: Wanted, speaking: bool) {
+        self.end_recording();
         self.keys.clear();
         self.wanted = Some(wanted);
         self.keep_secret(wanted.secret);
@@ -99,14 +100,8 @@ impl Run {
         };
         self.actions.push(Action::Keys(told));
         self.keep_secret(false);
-        let flow = Arc::clone(&self.flow);
-        let wait = match &flow.node(self.at).step {
-            Step::Listen(listen) => listen.timeout,
-            Step::Record { most, .. } => *most,
-            _ => return,
-        };
         self.stage = Stage::Waiting;
-        self.deadline = Some(now + wait);
+        self.wait_for_words(now);
     }
 
     fn say_for_engine(&mut self, action: Action) {
@@ -115,6 +110,7 @@ impl Run {
         if self.unheard > MOST_UNHEARD {
             return self.finish(Action::HangUp);
         }
+        self.end_recording();
         self.stage = Stage::Speaking;
         self.deadline = None;
         self.actions.push(action);

@@ -25,6 +25,34 @@ const SCREEN: &str = r#"
 "#;
 
 #[test]
+fn the_number_that_was_called_decides() {
+    let lines = flow(
+        r#"
+        start = "line"
+        otherwise = "end"
+        [nodes]
+        line = { branch = [{ called = ["+3120*", "+49301"], goto = "taken" }] }
+        taken = { reject = "busy" }
+        end = { reject = "forbidden" }
+        "#,
+    );
+    let refused = |called: Option<&str>| {
+        let facts = Facts {
+            called: called.map(str::to_owned),
+            ..Facts::default()
+        };
+        let mut run = Run::new(Arc::clone(&lines), facts);
+        run.handle(Instant::now(), Input::Incoming)
+    };
+    for called in ["+31201234567", "+49301"] {
+        assert_eq!(refused(Some(called)), [Action::Reject(Refusal::Busy)]);
+    }
+    for other in [Some("+493012"), None] {
+        assert_eq!(refused(other), [Action::Reject(Refusal::Forbidden)]);
+    }
+}
+
+#[test]
 fn callers_are_screened_by_lists_and_how_often_they_call() {
     let flow = flow(SCREEN);
     assert_eq!(flow.watched(), [("ada", "ada-id")]);

@@ -24,6 +24,8 @@ const WAITING_NEWS: usize = 8;
 /// Outcomes of the flow.
 const CONFIRMED: &str = "confirmed";
 const POSTPONED: &str = "postponed";
+/// Graph's code of a call to a user or number that isn't there.
+const NOT_FOUND: i32 = 404;
 /// What the list of live calls says.
 const NAME: &str = "reminder";
 
@@ -64,6 +66,9 @@ impl Making {
         let mut flow = format!(
             "start = \"message\"\notherwise = \"end\"\nlanguage = {language}\nmedia = {media}\n"
         );
+        if let Some(from) = &settings.from {
+            let _ = writeln!(flow, "from = {}", quoted(from));
+        }
         let recording = |name: &str| settings.prompts.get(name);
         let message = order.prompt.as_deref().and_then(recording);
         prompt(&mut flow, "message", message, order.text.as_deref());
@@ -248,12 +253,18 @@ fn verdict(outcome: &str) -> Option<Verdict> {
 }
 
 fn ending(report: &CallReport) -> Ending {
-    match report.end.as_deref().map(|end| &end.cause) {
-        None => Ending::Interrupted,
+    let Some(end) = report.end.as_deref() else {
+        return Ending::Interrupted;
+    };
+    match &end.cause {
         _ if report.answered => Ending::Answered,
+        // It has rung for somebody, and a person has decided that this was enough.
+        _ if report.by_hand => Ending::NotAnswered,
         // Nobody but we: while it rang, the bot stopped.
-        Some(Cause::HungUp | Cause::Unconfirmed) => Ending::Interrupted,
-        Some(_) => Ending::NotAnswered,
+        Cause::HungUp | Cause::Unconfirmed => Ending::Interrupted,
+        // Graph takes calls to anybody, and finds out later that there is nobody.
+        Cause::Graph if end.code == Some(NOT_FOUND) => Ending::Uncallable,
+        _ => Ending::NotAnswered,
     }
 }
 
@@ -269,7 +280,8 @@ fn not_placed(report: Option<&CallReport>) -> DialError {
         |status| format!("Graph answered {status}"),
     );
     match error.status().map(|status| status.as_u16()) {
-        Some(400 | 404) => DialError::Never(reason),
+        // By our request, or for want of a permission: neither changes by asking again.
+        Some(400 | 403 | 404) => DialError::Never(reason),
         _ if error.outcome() == Outcome::MayBeDone => DialError::Unknown(reason),
         _ => DialError::Later {
             reason,

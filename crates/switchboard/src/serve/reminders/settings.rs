@@ -54,6 +54,9 @@ pub(crate) struct ReminderSettings {
     /// Recordings that reminders may play. `thanks`, `later` and `goodbye` take the
     /// place of the texts.
     pub(super) prompts: BTreeMap<String, PathBuf>,
+    /// The application instance in whose name numbers are called; the first if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::serve) from: Option<String>,
 }
 
 impl Default for ReminderSettings {
@@ -75,6 +78,7 @@ impl Default for ReminderSettings {
             later: "All right, I will call again later. Goodbye.".to_owned(),
             goodbye: "Goodbye.".to_owned(),
             prompts: BTreeMap::new(),
+            from: None,
         }
     }
 }

@@ -60,6 +60,39 @@ async fn a_call_declined_is_tried_again_later() {
     office.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_there_or_may_not_be_called_is_called_once() {
+    let office = Office::open("application").await;
+    let over = async |id: &str| office.until(id, |now| now["state"] == "done").await;
+    // The patient has no telephone yet: Graph takes the call, and ends it at once.
+    let id = office.remind(&json!({})).await;
+    assert_eq!(over(&id).await["outcome"], "uncallable");
+    let forbidden =
+        json!({"operation": "create", "times": 1, "fault": {"kind": "status", "status": 403}});
+    let faults = office.site.emulator.admin_url().join("faults");
+    let request = reqwest::Client::new().post(faults.expect("an address"));
+    let added = request.json(&forbidden).send().await.expect("an answer");
+    assert_eq!(added.status(), 201);
+    let _patient = patient(&office).await;
+    let id = office.remind(&json!({})).await;
+    assert_eq!(over(&id).await["outcome"], "uncallable");
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_hung_up_by_hand_while_it_rings_is_an_attempt() {
+    let office = Office::open("application").await;
+    let mut patient = patient(&office).await;
+    let id = office.remind(&json!({"spacingMinutes": 5})).await;
+    rings(&mut patient).await;
+    let dialer = office.site.bot.dialer();
+    let live = dialer.live();
+    assert!(live.len() == 1 && dialer.hang_up(&live[0].id));
+    let waiting = office.until(&id, |now| now["state"] == "waiting").await;
+    assert_eq!(waiting["attempts"], 1);
+    office.close().await;
+}
+
 #[test]
 fn a_text_stays_a_text_whatever_is_in_it() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -193,8 +193,8 @@ async fn a_response_that_graph_recorded_reaches_the_engine() {
     caller.speak(spoken());
     caller.hears("thanks").await;
     caller.is_hung_up_on().await;
-    // The sentence, whatever Graph left of the silence around it.
-    assert!(heard.speech.load(Ordering::Relaxed) > 16_000);
+    // All of it, faster than it was said: 4 s of the sentence, 2 s of silence after it.
+    assert!(heard.speech.load(Ordering::Relaxed) > 90_000);
     site.stop().await;
 }
 

@@ -11,8 +11,11 @@ use switchboard_bot::flow::Flow;
 use switchboard_media::wav;
 use switchboard_tests::engine;
 use switchboard_tests::patience::eventually;
-use switchboard_tests::stage::{Stage, blocks, guide, serve};
+use switchboard_tests::stage::{Stage, block, blocks, doc, guide, serve};
 use switchboard_tests::{Failure, fixture};
+
+mod desk;
+mod rooms;
 
 /// A key for the API, and its hash.
 const KEY: &str = "swb_for-tests-alone";
@@ -108,70 +111,6 @@ async fn an_incident_is_reported_by_phone() -> Result<(), Failure> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_alert_opens_the_incident_bridge() -> Result<(), Failure> {
-    let mut stage = Stage::start(&guide("incident-bridge")?, KEYS).await?;
-    let rooms = Rest::rooms(&stage)?;
-    let reason = json!({"variables": {"reason": "The disk is full."}});
-    let alert = async {
-        phones(&stage, 3).await?;
-        let (status, room) = rooms.post("incident", &reason).await?;
-        assert_eq!(status, 202, "{room}");
-        let (_, again) = rooms.post("incident", &reason).await?;
-        assert_eq!(again["id"], room["id"], "the same alert opens nothing new");
-        let id = room["id"].as_str().unwrap_or_default();
-        let there = |room: &Value| room["people"][0]["name"] == "Cleo";
-        let open = rooms.until(id, "Cleo is on the bridge", there).await?;
-        assert_eq!(
-            (&open["state"], &open["count"]),
-            (&json!("open"), &json!(1))
-        );
-        assert!(
-            open["joinUrl"]
-                .as_str()
-                .is_some_and(|url| url.starts_with("https://"))
-        );
-        let over = |room: &Value| room["state"] == "closed";
-        let closed = rooms.until(id, "the bridge is closed", over).await?;
-        assert_eq!(closed["outcome"], "taken");
-        Ok::<_, Failure>(())
-    };
-    let (report, alerted) = tokio::join!(stage.play("incident-alert"), alert);
-    stage.expect(&report?)?;
-    alerted?;
-    let said = stage.service.said()?;
-    assert!(!said.contains("disk is full"), "reasons are in no log");
-    stage.end().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_api_of_rooms_refuses_what_is_wrong() -> Result<(), Failure> {
-    let mut stage = Stage::start(&guide("incident-bridge")?, KEYS).await?;
-    let rooms = Rest::rooms(&stage)?;
-    let post = async |path: &str, body: Value| -> Result<u16, Failure> {
-        Ok(rooms.post(path, &body).await?.0)
-    };
-    assert_eq!(post("nowhere", json!({})).await?, 404);
-    assert_eq!(
-        post("incident", json!({})).await?,
-        422,
-        "a reason is missing"
-    );
-    let more = json!({"variables": {"reason": "x", "more": "y"}});
-    assert_eq!(post("incident", more).await?, 422);
-    assert_eq!(post("incident", json!({"variable": {}})).await?, 400);
-    let id = "00000000-0000-4000-8000-000000000000";
-    assert_eq!(post(&format!("{id}/mute"), json!({"who": []})).await?, 409);
-    assert_eq!(
-        post(&format!("{id}/mute"), json!({"who": ["eve"]})).await?,
-        422
-    );
-    assert_eq!(post(&format!("{id}/applaud"), json!({})).await?, 404);
-    let nobody = rooms.http.get(&rooms.base).send().await?;
-    assert_eq!(nobody.status().as_u16(), 401);
-    stage.end().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_group_call_is_led_by_the_bot() -> Result<(), Failure> {
     let stage = Stage::start(&guide("group-call")?, "").await?;
     stage.passes("group-call").await
@@ -188,26 +127,6 @@ async fn a_group_call_is_led_by_media_of_graph() -> Result<(), Failure> {
 async fn a_meeting_is_booked_and_the_guest_called_in() -> Result<(), Failure> {
     let stage = Stage::start(&guide("meeting")?, "").await?;
     stage.passes("meeting-booked").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_meeting_is_greeted() -> Result<(), Failure> {
-    let mut stage = Stage::start(&guide("meeting")?, KEYS).await?;
-    let rooms = Rest::rooms(&stage)?;
-    let open = async {
-        phones(&stage, 2).await?;
-        let (status, room) = rooms.post("standup", &json!({})).await?;
-        assert_eq!(status, 202, "{room}");
-        let id = room["id"].as_str().unwrap_or_default();
-        let over = |room: &Value| room["state"] == "closed";
-        let closed = rooms.until(id, "the bot has left", over).await?;
-        assert_eq!(closed["outcome"], "greeted");
-        Ok::<_, Failure>(())
-    };
-    let (report, opened) = tokio::join!(stage.play("meeting-greeted"), open);
-    stage.expect(&report?)?;
-    opened?;
-    stage.end().await
 }
 
 /// What a service for messages got.
@@ -266,26 +185,7 @@ async fn a_message_is_left_with_media_of_graph() -> Result<(), Failure> {
     a_message_is_left("media = \"service\"").await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn callers_are_judged_and_passed_to_whoever_is_idle() -> Result<(), Failure> {
-    let judge = async |Json(question): Json<Value>| {
-        let caller = question["caller"].as_str().unwrap_or_default();
-        let result = match caller.get(..3) {
-            Some("666") => "spam",
-            Some("777") => "known",
-            _ => "unknown",
-        };
-        Json(json!({ "result": result }))
-    };
-    let address = serve(Router::new().route("/verdict", post(judge))).await?;
-    let flow = guide("front-desk")?;
-    let flow = flow.replace("https://crm.example", &format!("http://{address}"));
-    let stage = Stage::start(&flow, "").await?;
-    stage.passes("front-desk-team").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn callers_say_what_they_want() -> Result<(), Failure> {
+async fn callers_say_what_they_want(media: &str) -> Result<(), Failure> {
     let wants = |name: &str, confidence: f32| json!({"type": "intent", "name": name, "confidence": confidence});
     let no = json!({"type": "final", "text": "No, thank you."});
     let angry = json!({"type": "sentiment", "score": -0.8});
@@ -301,30 +201,57 @@ async fn callers_say_what_they_want() -> Result<(), Failure> {
     };
     let address = engine::start(script).await?;
     let settings = format!("[engine]\nurl = \"ws://{address}/\"");
-    let stage = Stage::start(&guide("speech-ivr")?, &settings).await?;
+    let flow = format!("{media}{}", guide("speech-ivr")?);
+    let stage = Stage::start(&flow, &settings).await?;
     stage.passes("speech-ivr").await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_say_what_they_want_to_media_of_our_own() -> Result<(), Failure> {
+    callers_say_what_they_want("").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_say_what_they_want_to_media_of_graph() -> Result<(), Failure> {
+    callers_say_what_they_want("media = \"service\"\n").await
+}
+
 /// Whom the scenario has reminded, and what comes of it.
-const REMINDED: [(&str, &str); 3] = [
+const REMINDED: [(&str, &str); 4] = [
     ("6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8a11", "confirmed"),
     ("6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8a12", "unconfirmed"),
     ("6d1fcf1c-9e1a-4bf5-8a7e-0f3ec10e8a13", "unreached"),
+    ("+4915112345678", "confirmed"),
 ];
+
+/// The account whose number calls.
+const INSTANCE: &str = "\n[[graph.instances]]\nname = \"office\"\n\
+    id = \"7629bdce-046c-4903-86b4-a8f718277e1a\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_reminded() -> Result<(), Failure> {
-    let keys = KEYS.replace("rooms", "service");
-    let settings = format!("{keys}[reminders]\nattempts = 1\n");
-    let mut stage = Stage::start(&guide("voice-message")?, &settings).await?;
+    let hash = KEYS.split('"').find(|text| text.starts_with("sha256:"));
+    let settings = block("reminders.md")?.replace("sha256:…", hash.ok_or("a hash")?);
+    let mut stage = Stage::start("", &format!("{settings}{INSTANCE}")).await?;
     let reminders = Rest::reminders(&stage)?;
+    // Whatever time it is: quiet hours that begin in half a day.
+    let hour = |ahead: i64| {
+        let then = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(ahead);
+        then.strftime("%H:%M").to_string()
+    };
     let remind = async {
         phones(&stage, REMINDED.len()).await?;
         let mut made = Vec::new();
         for (user, _) in REMINDED {
             let at = jiff::Timestamp::now();
             let text = "Your visit is today. Please press 1.";
-            let body = json!({"user": user, "at": at.to_string(), "text": text, "reference": user});
+            let whom = if user.starts_with('+') {
+                "phone"
+            } else {
+                "user"
+            };
+            let body = json!({whom: user, "at": at.to_string(), "text": text, "reference": user,
+                "attempts": 1, "zone": "UTC", "quietFrom": hour(12), "quietTo": hour(13)});
             let (status, reminder) = reminders.post("", &body).await?;
             assert_eq!(status, 201, "{reminder}");
             made.push(reminder["id"].as_str().unwrap_or_default().to_owned());
@@ -341,5 +268,29 @@ async fn people_are_reminded() -> Result<(), Failure> {
     reminded?;
     let said = stage.service.said()?;
     assert!(!said.contains("visit is today"), "texts are in no log");
+    stage.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_that_was_called_decides_and_each_flow_calls_from_its_own() -> Result<(), Failure>
+{
+    let text = doc("bots/phone-numbers.md")?;
+    let mut shown = blocks(&text);
+    let (flow, settings) = (shown.next(), shown.next());
+    let (Some(flow), Some(settings)) = (flow, settings) else {
+        return Err("the guide has a flow and its settings".into());
+    };
+    let mut stage = Stage::start(flow, settings).await?;
+    let report = stage.play("phone-numbers").await?;
+    stage.expect(&report)?;
+    let journal = stage.cloud.emulator.admin_url().join("journal")?;
+    let journal: Value = reqwest::get(journal).await?.json().await?;
+    let mut calls = journal["entries"].as_array().into_iter().flatten();
+    let support = "9b2f0c4d-3a61-4e0e-8f57-1c2d3e4f5a6b";
+    let from_support = calls.any(|entry| {
+        let source = "/request/source/identity/applicationInstance/id";
+        entry.pointer(source).is_some_and(|id| id == support)
+    });
+    assert!(from_support, "it calls from support's number");
     stage.end().await
 }
