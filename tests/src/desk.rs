@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use reqwest::Method;
 use serde_json::{Value, json};
 use switchboard_emulator::{App, Emulator};
 use tokio::net::TcpListener;
@@ -27,9 +28,9 @@ const SECRET: &str = "not-a-secret";
 const SLOW: Duration = Duration::from_millis(1200);
 
 /// A running bot.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Desk {
-    base: Url,
+    inner: Arc<Inner>,
 }
 
 struct Inner {
@@ -76,15 +77,78 @@ impl Desk {
         let router = Router::new()
             .route("/api/calls", post(notified))
             .route("/prompt.wav", get(|| async { prompt }))
-            .with_state(inner);
+            .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, router).await });
         emulator.set_webhook(CLIENT, base.join("api/calls")?)?;
-        Ok(Self { base })
+        Ok(Self { inner })
     }
 
     /// Where its files are.
     pub fn base(&self) -> &Url {
-        &self.base
+        &self.inner.base
+    }
+
+    /// Asks Graph for something, as the bot; gives the answer's body.
+    ///
+    /// # Errors
+    /// Graph refuses.
+    pub async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Value, Failure> {
+        let url = format!("{}{path}", self.inner.graph);
+        let token = self.inner.token().await?;
+        let request = self.inner.http.request(method, url).bearer_auth(token);
+        let answer = request.json(body).send().await?.error_for_status()?;
+        let text = answer.text().await?;
+        Ok(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// Plans a meeting; `more` is what it has beside its subject.
+    ///
+    /// # Errors
+    /// Graph refuses.
+    pub async fn plan(&self, subject: &str, more: &Value) -> Result<Value, Failure> {
+        let mut meeting = more.clone();
+        meeting["subject"] = json!(subject);
+        let path = "/users/organizer-1/onlineMeetings";
+        self.ask(Method::POST, path, &meeting).await
+    }
+
+    /// Joins a meeting, where it plays a prompt and waits for keys; gives its call's id.
+    ///
+    /// # Errors
+    /// Graph refuses.
+    pub async fn join(&self, meeting: &Value) -> Result<String, Failure> {
+        let id = &meeting["joinMeetingIdSettings"]["joinMeetingId"];
+        let body = json!({
+            "callbackUri": self.inner.base.join("api/calls")?, "tenantId": TENANT,
+            "requestedModalities": ["audio"],
+            "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
+            "meetingInfo": {"@odata.type": "#microsoft.graph.joinMeetingIdMeetingInfo",
+                "joinMeetingId": id},
+        });
+        let call = self
+            .ask(Method::POST, "/communications/calls", &body)
+            .await?;
+        Ok(call["id"]
+            .as_str()
+            .ok_or("a call without an id")?
+            .to_owned())
+    }
+
+    /// Mutes the participant of that name in one of its calls.
+    ///
+    /// # Errors
+    /// Graph refuses, or nobody is called so.
+    pub async fn mute(&self, call: &str, name: &str) -> Result<(), Failure> {
+        let path = format!("/communications/calls/{call}/participants");
+        let roster = self.ask(Method::GET, &path, &Value::Null).await?;
+        let people = roster["value"].as_array().ok_or("no roster")?;
+        let named =
+            |one: &&Value| one.pointer("/info/identity/user/displayName") == Some(&json!(name));
+        let one = people.iter().find(named).ok_or("nobody is called so")?;
+        let id = one["id"].as_str().unwrap_or_default();
+        self.ask(Method::POST, &format!("{path}/{id}/mute"), &json!({}))
+            .await?;
+        Ok(())
     }
 }
 

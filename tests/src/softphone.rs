@@ -1,7 +1,9 @@
 //! The softphone page in one tab, as a person uses it and sees it.
 
+use std::time::Duration;
+
 use serde_json::Value;
-use thirtyfour::{By, WebDriver, WindowHandle};
+use thirtyfour::{By, Key, WebDriver, WindowHandle};
 
 use crate::Failure;
 use crate::patience::eventually;
@@ -16,10 +18,17 @@ const ENERGY: &str = "
         .filter((s) => s.type === 'inbound-rtp')
         .reduce((sum, s) => sum + (s.totalAudioEnergy ?? 0), 0)));
 ";
-/// What is alive in the emulator.
-const COUNTS: &str = "
-    const done = arguments[0];
-    fetch('/admin/counts').then((answer) => answer.json()).then(done, () => done({}));
+/// Marks what a person can use, then what gets the focus and shows it; how many there are.
+const REACH: &str = "
+    const all = [...document.querySelectorAll('button, input, select, a[href], summary, pre')]
+        .filter((item) => item.checkVisibility() && !item.disabled);
+    for (const item of all) item.dataset.reach = '';
+    document.addEventListener('focusin', ({ target }) => {
+        const seen = getComputedStyle(target).outlineStyle !== 'none';
+        if (seen) target.dataset.reach = 'seen';
+    });
+    document.activeElement.blur();
+    return all.length;
 ";
 /// Runs axe-core, which stands before it.
 const BARRIERS: &str = "
@@ -31,6 +40,10 @@ const BARRIERS: &str = "
                 `${id} (${impact}): ${nodes.map(({ html }) => html).join(' ')}`)),
         (error) => done([String(error)]));
 ";
+/// Louder than this in dBov is more than noise.
+const FAINT: f64 = -60.0;
+/// How long nothing must be heard.
+const SILENCE: Duration = Duration::from_millis(700);
 /// More energy than silence and rounding bring, far less than a spoken word.
 const AUDIBLE: f64 = 1e-4;
 
@@ -186,6 +199,86 @@ impl Softphone {
         .await
     }
 
+    /// Waits until no audio arrives any more but silence.
+    ///
+    /// # Errors
+    /// Something is still to be heard.
+    pub async fn hears_nothing(&self) -> Result<(), Failure> {
+        eventually("it is silent", async || {
+            let before = self.energy().await?;
+            tokio::time::sleep(SILENCE).await;
+            Ok((self.energy().await? < before + AUDIBLE / 10.0).then_some(()))
+        })
+        .await
+    }
+
+    /// Writes whom to call and presses Enter.
+    ///
+    /// # Errors
+    /// There is no such field.
+    pub async fn dial(&self, target: &str) -> Result<(), Failure> {
+        self.front().await?;
+        let field = self.driver.find(By::Id("to")).await?;
+        field.clear().await?;
+        field.send_keys(target).await?;
+        Ok(field.send_keys(Key::Enter + "").await?)
+    }
+
+    /// Copies the opened row as `curl` and gives what a field holds after a paste.
+    ///
+    /// # Errors
+    /// No row is open, or the page does not say that it has copied.
+    pub async fn copied(&self) -> Result<String, Failure> {
+        self.front().await?;
+        let copy = By::Css("#axis li > div:not([hidden]) [data-testid=copy]");
+        self.driver.find(copy).await?.click().await?;
+        self.shows_text("announce", "Copied").await?;
+        let field = self.driver.find(By::Id("to")).await?;
+        field.clear().await?;
+        field.send_keys(Key::Control + "v").await?;
+        let value = field.prop("value").await?.unwrap_or_default();
+        field.clear().await?;
+        Ok(value)
+    }
+
+    /// Whether the far end is played.
+    ///
+    /// # Errors
+    /// The tab is gone.
+    pub async fn plays(&self) -> Result<bool, Failure> {
+        Ok(self.ask("!document.getElementById('remote').muted").await? == true)
+    }
+
+    /// Waits until the far end says that it hears this side, or that it doesn't.
+    ///
+    /// # Errors
+    /// It says otherwise.
+    pub async fn is_heard(&self, heard: bool) -> Result<(), Failure> {
+        let level = "window.switchboard.lanes()[0].levels.at(-1)?.dbov ?? -127";
+        eventually(&format!("this side is heard: {heard}"), async || {
+            let level = self.ask(level).await?.as_f64().unwrap_or(-127.0);
+            Ok((heard == (level > FAINT)).then_some(()))
+        })
+        .await
+    }
+
+    /// What a person can use but Tab does not reach, or where the focus can't be seen.
+    ///
+    /// # Errors
+    /// The tab is gone.
+    pub async fn out_of_reach(&self) -> Result<Vec<String>, Failure> {
+        self.front().await?;
+        let count = self.driver.execute(REACH, Vec::new()).await?;
+        let tabs = count.json().as_u64().unwrap_or_default() + 1;
+        for _ in 0..tabs {
+            let tab = Key::Tab + "";
+            self.driver.action_chain().send_keys(tab).perform().await?;
+        }
+        let missed = "[...document.querySelectorAll('[data-reach]:not([data-reach=seen])')]
+            .map((item) => item.outerHTML)";
+        Ok(serde_json::from_value(self.ask(missed).await?)?)
+    }
+
     /// Waits until as many digits as `expected` has are shown, and compares.
     ///
     /// # Errors
@@ -206,18 +299,35 @@ impl Softphone {
         Ok(digits)
     }
 
-    /// Waits until the timeline has a span of `kind` (`speech` or `prompts`).
+    /// Waits until somebody's lane has something of `kind` (`levels`, `speech`, `digits` or
+    /// `prompts`).
     ///
     /// # Errors
-    /// There is none.
-    pub async fn shows_span(&self, kind: &str) -> Result<(), Failure> {
-        eventually(&format!("the timeline has {kind}"), async || {
-            let count = self
-                .ask(&format!("window.switchboard.timeline().{kind}.length"))
-                .await?;
+    /// It has none.
+    pub async fn shows_of(&self, name: &str, kind: &str) -> Result<(), Failure> {
+        eventually(&format!("the lane of {name} has {kind}"), async || {
+            let lane = format!("window.switchboard.lanes().find((lane) => lane.name === '{name}')");
+            let count = self.ask(&format!("{lane}?.{kind}.length ?? 0")).await?;
             Ok(count.as_u64().is_some_and(|count| count > 0).then_some(()))
         })
         .await
+    }
+
+    /// Waits until there are lanes for these, in their order.
+    ///
+    /// # Errors
+    /// There are others; which.
+    pub async fn shows_lanes(&self, names: &[&str]) -> Result<(), Failure> {
+        let lanes = "window.switchboard.lanes().map((lane) => lane.name)";
+        let wanted = format!("there are lanes for {names:?}");
+        let found = eventually(&wanted, async || {
+            let shown: Vec<String> = serde_json::from_value(self.ask(lanes).await?)?;
+            Ok((shown == names).then_some(()))
+        });
+        match found.await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(format!("{error}; there are {}", self.ask(lanes).await?).into()),
+        }
     }
 
     /// Opens or closes the inspector.
@@ -235,9 +345,23 @@ impl Softphone {
     /// # Errors
     /// It has none; what it has instead.
     pub async fn inspects(&self, kind: &str, title: &str, status: &str) -> Result<(), Failure> {
-        let row = format!("{kind} {title} {status}");
+        self.inspects_of("", kind, title, status).await
+    }
+
+    /// The same of somebody in a group call or meeting.
+    ///
+    /// # Errors
+    /// It has none; what it has instead.
+    pub async fn inspects_of(
+        &self,
+        who: &str,
+        kind: &str,
+        title: &str,
+        status: &str,
+    ) -> Result<(), Failure> {
+        let row = format!("{who} {kind} {title} {status}");
         let rows = "window.switchboard.inspector()
-            .map((row) => `${row.kind} ${row.title} ${row.status ?? ''}`)";
+            .map((row) => `${row.who} ${row.kind} ${row.title} ${row.status ?? ''}`)";
         let wanted = format!("the inspector has {row:?}");
         let found = eventually(&wanted, async || {
             let rows: Vec<String> = serde_json::from_value(self.ask(rows).await?)?;
@@ -303,13 +427,23 @@ impl Softphone {
     ///
     /// # Errors
     /// The emulator does not answer.
-    pub async fn faults(&self) -> Result<u64, Failure> {
+    pub async fn faults(&self) -> Result<usize, Failure> {
+        let rules = self.admin("faults").await?;
+        Ok(rules.as_array().ok_or("the emulator told no rules")?.len())
+    }
+
+    /// What the emulator's own API says, asked by the page.
+    ///
+    /// # Errors
+    /// The emulator does not answer.
+    pub async fn admin(&self, path: &str) -> Result<Value, Failure> {
         self.front().await?;
-        let script = "const done = arguments[0];
-            fetch('/admin/faults').then((answer) => answer.json())
-                .then((rules) => done(rules.length), () => done(null));";
-        let count = self.driver.execute_async(script, Vec::new()).await?;
-        Ok(count.json().as_u64().ok_or("the emulator told no rules")?)
+        let script = format!(
+            "const done = arguments[0];
+            fetch('/admin/{path}').then((answer) => answer.json()).then(done, () => done(null));"
+        );
+        let answer = self.driver.execute_async(script, Vec::new()).await?;
+        Ok(answer.json().clone())
     }
 
     /// Elements that a person can use but that have no name for a screen reader.
@@ -366,9 +500,8 @@ impl Softphone {
     /// # Errors
     /// The tab is gone, or the emulator does not answer.
     pub async fn calls_alive(&self) -> Result<u64, Failure> {
-        self.front().await?;
-        let counts = self.driver.execute_async(COUNTS, Vec::new()).await?;
-        let count = |name: &str| counts.json()[name].as_u64();
+        let counts = self.admin("counts").await?;
+        let count = |name: &str| counts[name].as_u64();
         let alive = count("calls").zip(count("media"));
         let (calls, media) = alive.ok_or("the emulator told no counts")?;
         Ok(calls.max(media))

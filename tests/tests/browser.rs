@@ -3,25 +3,30 @@
 //! Chromium's microphone is a recording of someone reading; the digits are the
 //! browser's own (`RTCDTMFSender`).
 
+use serde_json::json;
 use switchboard_tests::browser::{Browser, skipped};
+use switchboard_tests::cloud::Cloud;
 use switchboard_tests::demo::Demo;
+use switchboard_tests::desk::Desk;
 use switchboard_tests::patience::eventually;
 use switchboard_tests::softphone::Softphone;
 use switchboard_tests::{Failure, fixture};
 use tokio::sync::{Mutex, MutexGuard};
+use url::Url;
 
 /// Browsers are heavy; on a small machine several at once only slow each other.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// A demo, a browser, and the page in its first tab.
-struct Stage {
+/// A demo or an emulator with a bot, a browser, and the page in its first tab.
+struct Stage<S> {
     caller: Softphone,
     browser: Browser,
-    demo: Demo,
+    page: Url,
+    site: S,
     _turn: MutexGuard<'static, ()>,
 }
 
-impl Stage {
+impl Stage<Demo> {
     /// `None` if browser tests are to be left out.
     async fn set() -> Result<Option<Self>, Failure> {
         if skipped() {
@@ -29,14 +34,42 @@ impl Stage {
         }
         let turn = ONE_AT_A_TIME.lock().await;
         let demo = tokio::task::spawn_blocking(Demo::start).await??;
+        Ok(Some(Self::open(demo.url.clone(), demo, turn).await?))
+    }
+}
+
+/// An emulator in this process with a bot whose media is the emulator's.
+struct Site {
+    _cloud: Cloud,
+    desk: Desk,
+}
+
+impl Stage<Site> {
+    /// `None` if browser tests are to be left out.
+    async fn meet() -> Result<Option<Self>, Failure> {
+        if skipped() {
+            return Ok(None);
+        }
+        let turn = ONE_AT_A_TIME.lock().await;
+        let cloud = Cloud::start().await?;
+        let desk = Desk::start(&cloud.emulator).await?;
+        let page = cloud.emulator.page_url();
+        let _cloud = cloud;
+        Ok(Some(Self::open(page, Site { _cloud, desk }, turn).await?))
+    }
+}
+
+impl<S> Stage<S> {
+    async fn open(page: Url, site: S, turn: MutexGuard<'static, ()>) -> Result<Self, Failure> {
         let browser = Browser::start(&fixture("speech/read-en.wav")).await?;
-        let caller = Softphone::open(&browser.driver, demo.url.as_str()).await?;
-        Ok(Some(Self {
+        let caller = Softphone::open(&browser.driver, page.as_str()).await?;
+        Ok(Self {
             caller,
             browser,
-            demo,
+            page,
+            site,
             _turn: turn,
-        }))
+        })
     }
 
     /// Calls the bot and waits for its voice.
@@ -47,10 +80,10 @@ impl Stage {
     }
 
     /// The page broke no rule on the way: no error on the console, no request to
-    /// anyone but the demo.
+    /// anyone but the emulator.
     async fn end(self) -> Result<(), Failure> {
         assert_eq!(self.browser.console_errors().await?, [""; 0]);
-        let page = self.demo.url.as_str();
+        let page = self.page.as_str();
         let socket = page.replacen("http", "ws", 1);
         let requested = self.browser.requested().await?;
         assert!(requested.iter().any(|url| url == page), "{requested:?}");
@@ -73,8 +106,8 @@ async fn browser_calls_the_bot_and_hangs_up() -> Result<(), Failure> {
     };
     stage.call().await?;
     let caller = &stage.caller;
-    caller.shows_span("prompts").await?;
-    caller.shows_span("speech").await?;
+    caller.shows_of("Bot", "prompts").await?;
+    caller.shows_of("You", "speech").await?;
 
     // One key by mouse, one by keyboard.
     caller.click("key-1").await?;
@@ -228,6 +261,146 @@ async fn browser_sends_a_request_again_and_estimates_quality() -> Result<(), Fai
     for lane in ["stat-heard", "stat-sent"] {
         caller.shows_number(lane).await?;
     }
+    stage.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_meets_others_in_a_meeting() -> Result<(), Failure> {
+    let Some(stage) = Stage::meet().await? else {
+        return Ok(());
+    };
+    let (caller, desk) = (&stage.caller, &stage.site.desk);
+    let agent = caller.open_second().await?;
+    agent.choose_voice("none").await?;
+    let meeting = desk.plan("Board", &json!({})).await?;
+    let call = desk.join(&meeting).await?;
+
+    // One dials the meeting by name, the other by address.
+    caller.toggle_inspector().await?;
+    caller.dial("Board").await?;
+    caller.reaches("established").await?;
+    let address = meeting["joinWebUrl"].as_str().ok_or("no address")?;
+    agent.dial(address).await?;
+    agent.reaches("established").await?;
+    caller.shows_lanes(&["You", "Bot", "Agent"]).await?;
+    agent.shows_lanes(&["You", "Bot", "Caller"]).await?;
+
+    // What is heard is shown as whose it is.
+    for kind in ["levels", "speech"] {
+        agent.shows_of("Caller", kind).await?;
+    }
+    agent.hears_something().await?;
+    // The bot says more when it is asked.
+    agent.click("key-1").await?;
+    caller.shows_of("Bot", "prompts").await?;
+    let digits = caller.shows_digits("1").await?;
+    assert!(digits[0].text.starts_with("Agent"), "{digits:?}");
+    let own = agent.shows_digits("1").await?;
+    assert!(own[0].text.starts_with("RTP event"), "{own:?}");
+    caller.inspects_of("Agent", "digit", "Key 1", "rtp").await?;
+
+    // Every bot's requests and notifications are there, and its prompts.
+    desk.join(&meeting).await?;
+    caller
+        .shows_lanes(&["You", "Bot", "Agent", "Bot 2"])
+        .await?;
+    for bot in ["Bot", "Bot 2"] {
+        caller.inspects_of(bot, "request", "create", "201").await?;
+        caller
+            .inspects_of(bot, "notification", "established", "202")
+            .await?;
+        caller.inspects_of(bot, "state", "established", "").await?;
+        caller.inspects_of(bot, "prompt", "prompt.wav", "").await?;
+    }
+    has_no_barrier(caller).await?;
+
+    caller.click("hold").await?;
+    agent.hears_nothing().await?;
+    assert!(!caller.plays().await?);
+    caller.type_keys("o").await?;
+    agent.hears_something().await?;
+    assert!(caller.plays().await?);
+    desk.mute(&call, "Caller").await?;
+    caller.shows_text("subline", "The bot muted you").await?;
+    agent.hears_nothing().await?;
+    caller.click("hangup").await?;
+    agent.shows_text("announce", "Caller has left").await?;
+    agent.click("hangup").await?;
+    agent.reaches("terminated").await?;
+    waits_in_the_lobby(&agent, caller, desk).await?;
+    stage.end().await
+}
+
+/// One waits in a lobby, twice: the other lets in, and sends away.
+async fn waits_in_the_lobby(
+    one: &Softphone,
+    other: &Softphone,
+    desk: &Desk,
+) -> Result<(), Failure> {
+    let closed = json!({"lobbyBypassSettings": {"scope": "organizer"}});
+    desk.plan("Closed", &closed).await?;
+    one.dial("Closed").await?;
+    one.reaches("lobby").await?;
+    other.shows_text("lobby", "Agent, Closed").await?;
+    has_no_barrier(other).await?;
+    other.click("admit").await?;
+    one.reaches("established").await?;
+    other.shows_text("lobby", "Nobody waits.").await?;
+    one.click("hangup").await?;
+    one.reaches("terminated").await?;
+
+    one.dial("Closed").await?;
+    one.reaches("lobby").await?;
+    other.shows_text("lobby", "Agent, Closed").await?;
+    other.click("turn-away").await?;
+    one.reaches("terminated").await?;
+    one.shows_text("subline", "You were not let in").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_mutes_copies_changes_its_network_and_works_by_keyboard() -> Result<(), Failure> {
+    let Some(stage) = Stage::meet().await? else {
+        return Ok(());
+    };
+    let caller = &stage.caller;
+    caller.type_keys("i").await?;
+    caller.click("fault-loss").await?;
+    let suffers = async |condition: &str| {
+        eventually(&format!("the network has {condition}"), async || {
+            let rules = caller.admin("network").await?.to_string();
+            Ok(rules.contains(condition).then_some(()))
+        })
+        .await
+    };
+    suffers("\"loss\":0.1").await?;
+    caller.dial("").await?;
+    caller.reaches("established").await?;
+
+    // What the bot hears of this side is gone, and comes again.
+    caller.is_heard(true).await?;
+    caller.click("mute").await?;
+    caller.is_heard(false).await?;
+    caller.click("mute").await?;
+    caller.is_heard(true).await?;
+
+    caller.click("address-change").await?;
+    suffers("\"addressChange\":true").await?;
+    caller.click("fault-loss").await?;
+    // From another port it is heard as before, and hears.
+    caller.type_keys("1").await?;
+    caller.hears_something().await?;
+    caller.shows_digits("1").await?;
+
+    let shown = caller.opened_row("answer").await?;
+    let copied = caller.copied().await?;
+    assert!(copied.starts_with("curl -X POST '"), "{copied}");
+    assert!(
+        shown.contains("/answer'") && copied.contains("/answer'"),
+        "{copied}"
+    );
+    assert_eq!(caller.out_of_reach().await?, [""; 0]);
+    caller.click("hangup").await?;
+    caller.reaches("terminated").await?;
     stage.end().await
 }
 

@@ -1,13 +1,14 @@
 // The softphone: a phone at the emulator (role caller or agent), one call at a time.
 //
 // For tests and curious people `window.switchboard` shows, read-only, where it stands:
-// state(), callId(), pc(), timeline(), inspector() and phone(); see the end of this file.
+// state(), callId(), pc(), lanes(), inspector() and phone(); see the end of this file.
 
 import { CallMedia } from './media.js';
 import { Lanes } from './lanes.js';
 import { Meter, Ring, audioContext, microphones, voice } from './audio.js';
 import { Inspector } from './inspector.js';
 import { Signal } from './signal.js';
+import { Targets } from './targets.js';
 import { Timeline } from './timeline.js';
 import { Tools } from './tools.js';
 import { buildKeypad, listenToKeyboard } from './keys.js';
@@ -21,6 +22,7 @@ const myName = (query.get('name') || (role === 'agent' ? 'Agent' : 'Caller')).sl
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const STATS_MS = 1000;
 const CALM_FRAME_MS = 500;
+const TALKING = new Set(['established', 'transferring']);
 
 let online = false;
 let me = null;
@@ -34,14 +36,16 @@ class Call {
   id = null;
   state = 'idle';
   muted = false;
+  held = false;
+  farMuted = false;
   over = false;
   leaving = false;
   track = null;
   meters = {};
-  timeline = new Timeline();
 
   constructor({ incoming = false, peer, reason = null, id = null }) {
     Object.assign(this, { incoming, peer, reason, id });
+    this.timeline = new Timeline({ handedOver: ['transfer', 'redirect'].includes(reason) });
     this.media = new CallMedia({
       onStream: (stream) => this.hear(stream),
       onFailed: () => this.fail('No audio gets through: the media connection failed.'),
@@ -87,8 +91,25 @@ class Call {
     refresh();
   }
 
+  /** On hold this side sends nothing and hears nothing. */
+  async hold() {
+    if (!TALKING.has(this.state)) return;
+    this.held = !this.held;
+    await this.media.hold(this.held);
+    this.listen();
+    view.showLevel('out', null);
+    view.announce(this.held ? 'On hold' : 'No longer on hold');
+    refresh();
+  }
+
+  /** Whether the far end is to be heard. */
+  listen() {
+    $('remote').muted = this.held || this.farMuted;
+  }
+
   press(digit) {
-    if (!this.media.press(digit)) view.showNote('Keys work once the call is connected.');
+    const when = this.held ? 'the call is off hold' : 'the call is connected';
+    if (!this.media.press(digit)) view.showNote(`Keys work once ${when}.`);
   }
 
   /** Ends the call from this side. */
@@ -121,7 +142,7 @@ class Call {
     view.showLevel('out', null);
     view.showSubline(why);
     view.showNow('Call ended');
-    view.showNext(role === 'agent' ? 'Ready for the next call.' : 'Press Call to talk to the bot again.');
+    view.showNext(role === 'agent' ? 'Ready for the next call.' : 'Press Call to call again.');
     refresh();
   }
 }
@@ -141,24 +162,29 @@ function begin(options) {
 }
 
 function nameFarEnd(peer) {
-  lanes.name('You', peer);
-  view.nameMeters(role === 'agent' ? 'You, at your microphone' : 'You, as the bot hears you', `${peer}, as you hear them`);
+  call.timeline.nameFarEnd(peer);
+  const own = call.incoming && call.reason !== 'call' ? 'You, at your microphone' : 'You, as the far end hears you';
+  view.nameMeters(own, `${peer}, as you hear them`);
 }
 
+const isFree = () => online && (!call || call.over);
+
 async function dial() {
-  if (!online || !bot || (call && !call.over)) return;
+  if (!isFree()) return;
   audioContext();
-  const mine = begin({ peer: bot.name });
+  const to = await targets.chosen(bot?.name);
+  if (!isFree()) return;
+  const mine = begin({ peer: to.name });
   mine.enter('preparing');
   view.showNow('Preparing the call');
-  view.showNext('The bot is about to be called.');
+  view.showNext('Keys, speech and prompts appear below.');
   await attempt(mine, async () => {
     await mine.speak();
     const sdp = await mine.media.offer(mine.track);
     if (mine.over) return;
     mine.enter('ringing');
     view.showNow('Ringing');
-    signal.send({ type: 'dial', target: 'bot', sdp });
+    signal.send({ type: 'dial', target: to.target, sdp });
   });
 }
 
@@ -240,6 +266,10 @@ const handlers = {
       return;
     }
     if (peer?.name) meet(peer.name, state);
+    if (state === 'lobby') {
+      view.showNow('You are in the lobby');
+      view.showNext('Nobody hears you until somebody in the meeting lets you in.');
+    }
     call.enter(state);
     refresh();
   },
@@ -248,13 +278,28 @@ const handlers = {
     view.showSubline(endText(reason));
   },
   remoteMuted({ muted }) {
-    $('remote').muted = muted;
+    call.farMuted = muted;
+    call.listen();
     view.showNote(muted ? `${call.peer} is muted.` : '');
+  },
+  serverMuted({ muted }) {
+    view.showSubline(muted ? 'The bot muted you: nobody hears you' : '');
+    view.announce(muted ? 'The bot muted you: nobody hears you' : 'The bot no longer mutes you');
+  },
+  lobby({ waiting }) {
+    const names = waiting.map(({ name }) => name).join(', ');
+    view.showNote(names && `In the lobby: ${names}. The inspector lets people in.`);
+  },
+  roster(roster) {
+    const { come, gone } = call.timeline.attend(roster);
+    view.announce([...come.map((name) => `${name} is here`), ...gone.map((name) => `${name} has left`)].join(', '));
+    view.showNow(`You are in “${call.peer}”`);
+    view.showNext(`With ${call.timeline.others().join(', ') || 'nobody else so far'}.`);
   },
   timeline({ event }) {
     if (call.over) return;
     call.timeline.apply(event);
-    shown[event.type]?.(event);
+    shown[event.type]?.(event, call.timeline.lane(event)?.name);
   },
   error({ message, call: id }) {
     view.showError(message);
@@ -272,7 +317,7 @@ function meet(peer, state) {
   if (peer !== call.peer) call.timeline.meets(peer);
   call.peer = peer;
   nameFarEnd(peer);
-  if (state === 'established' && peer !== bot?.name) {
+  if (state === 'established' && peer !== bot?.name && !call.timeline.shared) {
     view.showNow(`You are talking to ${peer}`);
     view.showNext('Hang up when you are done.');
   }
@@ -280,14 +325,14 @@ function meet(peer, state) {
 
 // What a timeline event changes besides the timeline.
 const shown = {
-  dtmf: view.addDigit,
+  dtmf: (event, who) => view.addDigit(event, call.timeline.isOwn(event) ? '' : who),
   // After a transfer the lines speak of the person, not of a bot that has left.
-  prompt: (event) => call.peer === bot?.name && view.showPrompt(event),
+  prompt: (event, who) => (call.timeline.shared || call.peer === bot?.name) && view.showPrompt(event, who),
   bot: ({ next }) => call.peer === bot?.name && view.showNext(next),
-  level: ({ dbov }) => view.showLevel('in', dbov),
+  level: (event) => call.timeline.isOwn(event) && view.showLevel('in', event.dbov),
 };
 
-const ABOUT_A_CALL = new Set(['answer', 'renegotiate', 'state', 'ended', 'remoteMuted', 'timeline']);
+const ABOUT_A_CALL = new Set(['answer', 'renegotiate', 'state', 'ended', 'remoteMuted', 'serverMuted', 'lobby', 'roster', 'timeline']);
 
 function endText(reason) {
   if (!reason) return '';
@@ -315,7 +360,8 @@ const signal = new Signal({
 
 function refresh() {
   const state = call?.state ?? 'idle';
-  view.showState(state, { role, incoming: call?.incoming, peer: call?.peer, muted: call?.muted ?? false, bot, online });
+  const { incoming, peer, muted = false, held = false } = call ?? {};
+  view.showState(state, { role, incoming, peer, muted, held, bot, online });
   const title = { ringing: '☎ ', established: '● ', transferring: '● ' }[state] ?? '';
   document.title = `${title}${myName} – Switchboard`;
 }
@@ -338,13 +384,14 @@ function frame(time) {
   view.showClock((call?.timeline.now() ?? 0) / 1000);
 }
 
-function measure({ meters, timeline }) {
-  if (meters.far) {
+function measure({ meters, timeline, held }) {
+  if (meters.far && !held) {
     const level = meters.far.level();
     timeline.played_at(level);
     view.showLevel('out', level);
   }
-  if (role === 'agent' && meters.own) {
+  // What nobody else tells of this side.
+  if (meters.own && !timeline.reported && !held) {
     const level = meters.own.level();
     timeline.heard_at(level);
     view.showLevel('in', level);
@@ -358,16 +405,18 @@ setInterval(async () => {
 
 const hangUp = () => (ringsHere() ? decline() : call?.hangUp());
 const mute = () => call && !call.over && call.mute();
+const hold = () => call && !call.over && attempt(call, () => call.hold());
 
 buildKeypad($('keypad'), (digit) => {
   if (call && !call.over) call.press(digit);
 });
 listenToKeyboard($('keypad'), {
-  enter: () => (ringsHere() ? accept() : role === 'caller' && dial()),
-  c: () => role === 'caller' && dial(),
+  enter: () => (ringsHere() ? accept() : dial()),
+  c: dial,
   a: accept,
   d: decline,
   m: mute,
+  o: hold,
   h: hangUp,
   escape: hangUp,
   i: () => { panel.open = !panel.open; },
@@ -376,6 +425,7 @@ $('call').addEventListener('click', dial);
 $('accept').addEventListener('click', accept);
 $('decline').addEventListener('click', decline);
 $('mute').addEventListener('click', mute);
+$('hold').addEventListener('click', hold);
 $('hangup').addEventListener('click', hangUp);
 $('error-close').addEventListener('click', () => view.showError(''));
 $('microphone').addEventListener('change', () => {
@@ -400,6 +450,7 @@ addEventListener('pagehide', () => {
 // A page from the back-forward cache has no socket any more.
 addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 
+const targets = new Targets({ field: $('to'), list: $('targets'), dial });
 const panel = $('inspector');
 const inspector = new Inspector({ panel, list: $('axis'), empty: $('axis-empty'), call: () => call, announce: view.announce });
 new Tools({ panel, faults: $('faults'), network: $('network'), clock: $('clock-step'), lobby: $('lobby'), judge: $('judge'), me: () => me, announce: view.announce });
@@ -421,12 +472,8 @@ window.switchboard = Object.freeze({
   callId: () => call?.id ?? null,
   /** The RTCPeerConnection in use, or null. */
   pc: () => (call && !call.over ? call.media.pc : null),
-  /** What the call's timeline holds: { speech, digits, prompts }. */
-  timeline: () => structuredClone({
-    speech: call?.timeline.speech ?? [],
-    digits: call?.timeline.digits ?? [],
-    prompts: call?.timeline.prompts ?? [],
-  }),
+  /** What the call's timeline holds, a lane for each: [{ name, levels, speech, digits, prompts, leftAt }]. */
+  lanes: () => structuredClone(call?.timeline.lanes.map((lane) => ({ ...lane })) ?? []),
   /** The inspector's rows: [{ kind, title, status, start }]. */
   inspector: () => inspector.rows(),
   /** { registered, bot, peer } */

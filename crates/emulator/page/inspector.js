@@ -20,9 +20,9 @@ export class Inspector {
     panel.addEventListener('toggle', () => (panel.open ? this.#start() : this.#stop()));
   }
 
-  /** For tests and curious people: kind, title, status and time of every row. */
+  /** For tests and curious people: kind, title, status, whose it is, and time of every row. */
   rows() {
-    return this.#items().map(({ kind, title, status, start }) => ({ kind, title, status, start }));
+    return this.#items().map(({ kind, title, status, who, start }) => ({ kind, title, status, who, start }));
   }
 
   #start() {
@@ -57,18 +57,19 @@ export class Inspector {
 
   /** Everything there is, in the order of time. */
   #items() {
-    const { speech = [], digits = [], prompts = [] } = this.call()?.timeline ?? {};
-    const media = [
-      ...speech.map((span) => ({ kind: 'speech', title: 'The caller speaks', start: span.start, end: span.end })),
-      ...digits.map((digit) => ({ kind: 'digit', title: `Key ${digit.digit}`, status: digit.source, start: digit.t, end: digit.t + digit.duration })),
-      ...prompts.map((prompt) => ({ kind: 'prompt', title: prompt.name, status: prompt.cut ? 'cut short' : '', start: prompt.start, end: prompt.end })),
-    ].map((item) => ({ ...item, key: `${item.kind} ${item.start}` }));
+    const { lanes = [], shared = false } = this.call()?.timeline ?? {};
+    const media = lanes.flatMap((lane, n) => heard(lane, n === 0).map((item) => ({
+      ...item,
+      key: `${item.kind} ${n} ${item.at}`,
+      who: shared ? lane.name : '',
+    })));
     const asked = [...this.#entries.values()].filter((entry) => entry.kind !== 'prompt').map(read);
     return [...asked, ...media].sort((a, b) => a.start - b.start);
   }
 
   #draw() {
     const items = this.#items();
+    this.list.classList.toggle('shared', items.some(({ who }) => who));
     const end = Math.max(1000, this.call()?.timeline.now() ?? 0, ...items.map((item) => item.end ?? item.start));
     items.forEach((item, index) => {
       let row = this.#rows.get(item.key);
@@ -89,11 +90,21 @@ async function look(call, after) {
   return answer.json();
 }
 
+/** What was heard of one who is in the call. */
+function heard({ name, speech, digits, prompts }, own) {
+  const speaks = own ? 'You speak' : `${name} speaks`;
+  return [
+    ...speech.map(({ start, end }, at) => ({ kind: 'speech', at, title: speaks, start, end })),
+    ...digits.map(({ t, digit, source, duration }, at) => ({ kind: 'digit', at, title: `Key ${digit}`, status: source, start: t, end: t + duration })),
+    ...prompts.map(({ start, end, name, cut }, at) => ({ kind: 'prompt', at, title: name, status: cut ? 'cut short' : '', start, end })),
+  ];
+}
+
 /** A journal entry as an item of the axis. */
 function read(entry) {
   const start = entry.tMs;
   const end = start + (entry.ms ?? 0);
-  const item = { key: `journal ${entry.seq}`, kind: entry.kind, start, end, request: entry.request, response: entry.response };
+  const item = { key: `journal ${entry.seq}`, kind: entry.kind, who: entry.bot ?? '', start, end, request: entry.request, response: entry.response };
   if (entry.kind === 'state') return { ...item, title: entry.state, status: entry.code ?? '' };
   const open = entry.status === null;
   const status = open ? 'under way' : entry.status;
@@ -138,7 +149,7 @@ class Row {
     const width = Math.max(0, (item.end ?? total) - item.start);
     this.track.style.setProperty('--from', item.start / total);
     this.track.style.setProperty('--for', width / total);
-    const text = JSON.stringify([item.title, item.status, item.request, item.response]);
+    const text = JSON.stringify([item.title, item.who, item.status, item.request, item.response]);
     if (text === this.#shown) return;
     this.#shown = text;
     const opens = Boolean(item.curl);
@@ -150,7 +161,8 @@ class Row {
     track.className = 'track';
     track.setAttribute('aria-hidden', 'true');
     track.append(this.track);
-    this.line.replaceChildren(element('time', seconds(item.start)), element('b', KINDS[item.kind] ?? item.kind), element('span', item.title), status, track);
+    const who = element('em', item.who);
+    this.line.replaceChildren(element('time', seconds(item.start)), element('b', KINDS[item.kind] ?? item.kind), who, element('span', item.title), status, track);
     if (opens) this.#bodies(item);
   }
 

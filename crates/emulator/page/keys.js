@@ -29,7 +29,8 @@ export function buildKeypad(keypad, press) {
 export function listenToKeyboard(keypad, commands) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (event.target.closest('input, select, textarea')) return;
+    // What takes text keeps it; a switch that was just used has no use for keys.
+    if (event.target.closest('input:not([type=checkbox]), select, textarea')) return;
     const key = keypad.querySelector(`[data-digit="${CSS.escape(event.key)}"]`);
     if (key) {
       event.preventDefault();
@@ -37,7 +38,7 @@ export function listenToKeyboard(keypad, commands) {
       return;
     }
     // Enter on what has the focus is its own.
-    if (event.key === 'Enter' && event.target.closest('button, a, summary')) return;
+    if (event.key === 'Enter' && event.target.closest('button, a, summary, input')) return;
     commands[event.key.toLowerCase()]?.();
   });
 }

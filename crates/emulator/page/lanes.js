@@ -1,16 +1,17 @@
-// Draws a timeline: two lanes over one running time axis.
+// Draws a timeline: a lane for each who is in the call over one running time axis.
 
 const PIXELS_PER_SECOND = 34;
 const EDGE = 14;
 const AXIS = 26;
 const CHIP = 22;
 const FLOOR_DBOV = -66;
+const IDLE = [{ name: 'You', leftAt: null }, { name: 'Bot', leftAt: null }];
 const COLOURS = ['ink', 'muted', 'line', 'panel', 'sunk', 'accent', 'accent-soft', 'on-accent', 'slate', 'slate-soft'];
 
 export class Lanes {
   #canvas;
   #colours = {};
-  #names = ['You', 'Bot'];
+  #named = '';
 
   constructor(canvas) {
     this.#canvas = canvas;
@@ -19,29 +20,36 @@ export class Lanes {
     read();
   }
 
-  /** Names the lanes: who speaks above, who below. */
-  name(above, below) {
-    this.#names = [above, below];
-  }
-
   draw(timeline) {
+    const shown = timeline?.lanes ?? IDLE;
+    this.#name(shown);
     const paint = this.#begin();
     const { width, height } = this.#canvas.getBoundingClientRect();
     const scale = axis(timeline, width);
-    const half = (height - AXIS) / 2;
-    const above = { top: 0, height: half, name: this.#names[0] };
-    const below = { top: half, height: half, name: this.#names[1] };
-    this.#grid(paint, scale, width, height);
+    const each = (height - AXIS) / shown.length;
+    const places = shown.map((_, n) => ({ top: n * each, height: each, colour: n ? 'slate' : 'accent' }));
+    this.#grid(paint, scale, width, height, places);
     if (timeline) {
-      this.#spans(paint, scale, timeline, timeline.speech, above, 'accent');
-      this.#bars(paint, scale, timeline.heard, above, 'accent');
-      this.#spans(paint, scale, timeline, timeline.prompts, below, 'slate');
-      this.#bars(paint, scale, timeline.played, below, 'slate');
-      this.#chips(paint, scale, timeline.digits, above);
-      this.#meetings(paint, scale, timeline.meetings, below);
+      shown.forEach((lane, n) => this.#lane(paint, scale, timeline, lane, places[n]));
+      if (!timeline.shared) this.#meetings(paint, scale, timeline.meetings, places[1]);
     }
-    this.#titles(paint, [above, below], width);
+    shown.forEach((lane, n) => this.#title(paint, title(lane), places[n].top, width));
     if (timeline?.endedAt === null) this.#playhead(paint, scale, timeline, height);
+  }
+
+  /** Makes room for the lanes and says to screen readers whose they are. */
+  #name(lanes) {
+    const names = lanes.map(title).join(', ');
+    if (names === this.#named) return;
+    this.#named = names;
+    this.#canvas.parentElement.style.setProperty('--lanes', lanes.length);
+    this.#canvas.setAttribute('aria-label', `Timeline: who spoke when, keys and prompts, of ${names}`);
+  }
+
+  #lane(paint, scale, timeline, lane, place) {
+    for (const spans of [lane.speech, lane.prompts]) this.#spans(paint, scale, timeline, spans, place);
+    this.#bars(paint, scale, lane.levels, place);
+    this.#chips(paint, scale, lane.digits, place);
   }
 
   #readColours() {
@@ -60,7 +68,7 @@ export class Lanes {
     return paint;
   }
 
-  #grid(paint, scale, width, height) {
+  #grid(paint, scale, width, height, lanes) {
     const step = scale.perSecond < 12 ? 15 : 5;
     paint.font = '12px system-ui, sans-serif';
     paint.textBaseline = 'middle';
@@ -74,25 +82,23 @@ export class Lanes {
       paint.fillText(clock(second), Math.max(x, EDGE + 4), height - AXIS / 2 + 2);
     }
     paint.fillStyle = this.#colours.line;
-    paint.fillRect(0, Math.round((height - AXIS) / 2), width, 1);
-    paint.fillRect(0, height - AXIS, width, 1);
+    for (const { top, height: tall } of lanes) paint.fillRect(0, Math.round(top + tall), width, 1);
   }
 
-  #titles(paint, lanes, width) {
+  #title(paint, name, top, width) {
     paint.font = '600 12px system-ui, sans-serif';
     paint.textAlign = 'right';
-    for (const { name, top } of lanes) {
-      // Nothing that scrolls past may run through a name.
-      paint.fillStyle = this.#colours.sunk;
-      const wide = paint.measureText(name).width;
-      paint.fillRect(width - EDGE - wide - 8, top + 4, wide + 12, 24);
-      paint.fillStyle = this.#colours.muted;
-      paint.fillText(name, width - EDGE, top + 16);
-    }
+    // Nothing that scrolls past may run through a name.
+    paint.fillStyle = this.#colours.sunk;
+    const wide = paint.measureText(name).width;
+    paint.fillRect(width - EDGE - wide - 8, top + 4, wide + 12, 24);
+    paint.fillStyle = this.#colours.muted;
+    paint.fillText(name, width - EDGE, top + 16);
   }
 
-  #spans(paint, scale, timeline, spans, lane, colour) {
+  #spans(paint, scale, timeline, spans, lane) {
     const [top, height] = body(lane);
+    const { colour } = lane;
     for (const { start, end, name, cut } of spans) {
       const left = scale.x(start);
       const right = scale.x(end ?? timeline.now());
@@ -119,12 +125,12 @@ export class Lanes {
     paint.restore();
   }
 
-  #bars(paint, scale, levels, lane, colour) {
+  #bars(paint, scale, levels, lane) {
     const [top, height] = body(lane);
     const middle = top + height * 0.58;
     const reach = height * 0.36;
     const bar = Math.max(1, Math.min(2, scale.perSecond / 14));
-    paint.fillStyle = this.#colours[colour];
+    paint.fillStyle = this.#colours[lane.colour];
     for (const { t, dbov } of levels) {
       const x = scale.x(t);
       if (x < 0) continue;
@@ -177,6 +183,10 @@ export class Lanes {
   }
 }
 
+function title({ name, leftAt }) {
+  return leftAt === null ? name : `${name}, has left`;
+}
+
 /** How full a meter is for a level in dBov, 0 to 1. */
 export function loudness(dbov) {
   return Math.min(1, Math.max(0, 1 - dbov / FLOOR_DBOV));
@@ -193,9 +203,9 @@ function axis(timeline, width) {
   return { start, perSecond, x: (t) => EDGE + ((t - start) / 1000) * perSecond };
 }
 
-/** Where a lane's spans are drawn: below the row of digits and its title. */
+/** Where a lane's spans are drawn: below the row of digits and its title, if there is room. */
 function body({ top, height }) {
-  const head = 34;
+  const head = Math.min(34, height * 0.4);
   return [top + head, height - head - 8];
 }
 

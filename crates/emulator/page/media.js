@@ -8,6 +8,7 @@ export class CallMedia {
   #current = null;
   #pending = null;
   #track = null;
+  #held = false;
   #onStream;
   #onFailed;
 
@@ -28,7 +29,8 @@ export class CallMedia {
     this.#pending?.close();
     const pc = new RTCPeerConnection();
     this.#pending = pc;
-    pc.addTransceiver(track, { direction: 'sendrecv', streams: [new MediaStream([track])] });
+    const { sender } = pc.addTransceiver(track, { direction: 'sendrecv', streams: [new MediaStream([track])] });
+    if (this.#held) await sender.replaceTrack(null);
     pc.ontrack = (event) => this.#onStream(new MediaStream([event.track]));
     pc.onconnectionstatechange = () => this.#watch(pc);
     await pc.setLocalDescription();
@@ -49,6 +51,7 @@ export class CallMedia {
 
   /** Queues a digit as an RTP event (RFC 4733); false if that wasn't agreed on. */
   press(digit) {
+    if (this.#held) return false;
     const dtmf = this.#current?.getSenders()[0]?.dtmf;
     if (!dtmf?.canInsertDTMF) return false;
     // insertDTMF replaces what is still queued.
@@ -59,6 +62,16 @@ export class CallMedia {
   /** Speaks with another track from now on. */
   async speakWith(track) {
     this.#track = track;
+    if (!this.#held) await this.#send(track);
+  }
+
+  /** Sends no packets any more, or speaks again. */
+  async hold(held) {
+    this.#held = held;
+    await this.#send(held ? null : this.#track);
+  }
+
+  async #send(track) {
     const senders = [this.#current, this.#pending].flatMap((pc) => pc?.getSenders() ?? []);
     await Promise.all(senders.map((sender) => sender.replaceTrack(track)));
   }

@@ -48,26 +48,32 @@ export function showPhones(me, phones) {
 }
 
 /** What the display and the buttons say in `state`. */
-export function showState(state, { role, incoming, peer, muted, bot, online }) {
+export function showState(state, { role, incoming, peer, muted, held, bot, online }) {
   const busy = !['idle', 'terminated'].includes(state);
+  const talking = ['established', 'transferring'].includes(state);
   const ringingIn = state === 'ringing' && incoming;
   Object.assign(document.body.dataset, { state, role, incoming: Boolean(ringingIn) });
-  show('call', !busy && role === 'caller');
-  $('call').disabled = !online || !bot;
+  show('call', !busy);
+  $('call').disabled = !online;
   show('accept', ringingIn);
   show('decline', ringingIn);
   show('mute', busy && !ringingIn);
+  show('hold', talking);
   show('hangup', busy && !ringingIn);
-  show('actions', busy || role === 'caller');
-  $('mute').setAttribute('aria-pressed', String(muted));
-  $('mute').firstElementChild.textContent = muted ? 'Muted' : 'Mute';
-  for (const key of $('keypad').children) key.setAttribute('aria-disabled', String(!['established', 'transferring'].includes(state)));
-  $('headline').textContent = headline(state, { role, ringingIn, peer, bot, online });
+  press('mute', muted, muted ? 'Muted' : 'Mute');
+  press('hold', held, held ? 'On hold' : 'Hold');
+  for (const key of $('keypad').children) key.setAttribute('aria-disabled', String(!talking || held));
+  $('headline').textContent = headline(state, { role, ringingIn, peer, held, bot, online });
 }
 
-function headline(state, { role, ringingIn, peer, bot, online }) {
+function press(id, pressed, text) {
+  $(id).setAttribute('aria-pressed', String(pressed));
+  $(id).firstElementChild.textContent = text;
+}
+
+function headline(state, { role, ringingIn, peer, held, bot, online }) {
   if (ringingIn) return `${peer} is calling`;
-  if (state === 'established') return peer;
+  if (state === 'established') return held ? `${peer}, on hold` : peer;
   if (state === 'ringing') return `Calling ${peer}…`;
   if (state !== 'idle') return STATES[state];
   if (!online) return 'Looking for the emulator';
@@ -110,27 +116,27 @@ export function showClock(seconds) {
   $('clock').textContent = clock(seconds);
 }
 
-/** Adds a digit as the bot heard it. */
-export function addDigit({ digit, source, duration_ms }) {
+/** Adds a digit as the bot heard it; `who` pressed it, if it was somebody else. */
+export function addDigit({ digit, source, duration_ms }, who) {
   const item = document.createElement('li');
   Object.assign(item.dataset, { testid: 'digit', digit, source, duration: duration_ms });
   const key = document.createElement('b');
   key.textContent = digit;
   const detail = document.createElement('span');
-  detail.textContent = `${SOURCES[source] ?? source} · ${Math.round(duration_ms)} ms`;
+  detail.textContent = [who, SOURCES[source] ?? source, `${Math.round(duration_ms)} ms`].filter(Boolean).join(' · ');
   item.append(key, detail);
   $('digits').append(item);
   $('digits').scrollLeft = $('digits').scrollWidth;
   show('no-digits', false);
-  announce(`Key ${digit}`);
+  announce(who ? `Key ${digit} of ${who}` : `Key ${digit}`);
 }
 
-/** What the bot does now. */
-export function showPrompt({ name, state }) {
+/** What a bot does now. */
+export function showPrompt({ name, state }, who) {
   const lines = {
-    started: `Bot is saying “${words(name)}”`,
-    finished: 'Bot is listening',
-    interrupted: `Bot stopped saying “${words(name)}”`,
+    started: `${who} is saying “${words(name)}”`,
+    finished: `${who} is listening`,
+    interrupted: `${who} stopped saying “${words(name)}”`,
   };
   $('now').textContent = lines[state] ?? '';
 }

@@ -9,7 +9,8 @@
 //! | `POST /admin/keys/rotate` | signs with a new key; the former stays published |
 //! | `GET /admin/network`, `POST /admin/network` | what packets of phones suffer; adds or replaces a rule |
 //! | `DELETE /admin/network` | removes all of them |
-//! | `GET /admin/journal?call=…&after=…` | requests, notifications, states and prompts; those new or changed after a look |
+//! | `GET /admin/journal?call=…&after=…` | requests, notifications, states and prompts of a call, or of a room's bots; those new or changed after a look |
+//! | `GET /admin/targets` | what a phone can dial: bots and meetings |
 //! | `GET /admin/lobby` | who waits in the lobby of a meeting |
 //! | `POST /admin/lobby/{participant}`, `DELETE` | lets one in; sends one away |
 //! | `POST /admin/journal/{seq}/replay` | sends a request of the journal again: the `status` it got |
@@ -67,6 +68,7 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
             "/admin/network",
             get(list_network).post(set_network).delete(clear_network),
         )
+        .route("/admin/targets", get(targets))
         .route("/admin/lobby", get(list_lobby))
         .route("/admin/lobby/{participant}", post(admit).delete(turn_away))
         .route("/admin/judge", get(verdicts))
@@ -133,6 +135,10 @@ async fn set_network(State(hub): State<Arc<Hub>>, body: Bytes) -> Response {
 async fn clear_network(State(hub): State<Arc<Hub>>) -> StatusCode {
     hub.network(|network| network.clear(None));
     StatusCode::NO_CONTENT
+}
+
+async fn targets(State(hub): State<Arc<Hub>>) -> Response {
+    Json(hub.apply(|cloud, _| cloud.targets())).into_response()
 }
 
 async fn list_lobby(State(hub): State<Arc<Hub>>) -> Response {

@@ -78,6 +78,15 @@ pub(crate) struct Registration {
     pub(crate) webhook: Option<Url>,
 }
 
+/// Something that phones can dial.
+#[derive(Debug, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Target {
+    /// As in [`PhoneCommand::Dial`](crate::PhoneCommand::Dial).
+    pub(crate) target: String,
+    /// For people.
+    pub(crate) name: String,
+}
+
 struct PhoneEntry {
     name: String,
     role: PhoneRole,
@@ -266,6 +275,7 @@ impl Cloud {
         let event = CallEvent {
             call: call.id.clone(),
             t_ms: elapsed.as_millis() as u64,
+            participant: None,
             event,
         };
         for phone in call.people() {

@@ -42,8 +42,13 @@ pub(crate) struct Entry {
     pub(crate) changed: u64,
     /// The call; empty while there is none.
     pub(crate) call: String,
-    /// Milliseconds since the call's first entry.
+    /// Milliseconds since the call's first entry, or since the room began that it is part of.
     pub(crate) t_ms: u64,
+    /// In a group call or meeting: what phones see the bot as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bot: Option<String>,
+    #[serde(skip)]
+    at: Instant,
     #[serde(flatten)]
     pub(crate) what: What,
 }
@@ -116,6 +121,8 @@ pub(crate) struct Journal {
     next: u64,
     changes: u64,
     begun: BTreeMap<String, Instant>,
+    /// Bots' calls that are part of a room.
+    parts: BTreeMap<String, Part>,
     /// Entries of notifications that are on their way, by message id.
     messages: BTreeMap<String, u64>,
     /// Scenarios that will ask for their log.
@@ -133,7 +140,28 @@ struct Past {
     line: String,
 }
 
+/// A bot's part in a group call or meeting.
+#[derive(Debug)]
+struct Part {
+    room: String,
+    bot: String,
+}
+
 impl Journal {
+    /// A bot's call is part of a room, on whose clock it is shown. Who looks at the room
+    /// sees it from now on, also when it is over.
+    pub(crate) fn seated(&mut self, call: &str, bot: &str, (room, since): (&str, Instant)) {
+        if self.parts.len() >= MAX_CALLS {
+            self.parts.clear();
+        }
+        let part = Part {
+            room: room.to_owned(),
+            bot: bot.to_owned(),
+        };
+        self.parts.insert(call.to_owned(), part);
+        self.begin(call, since);
+    }
+
     /// A bot asks; gives the entry's number.
     pub(crate) fn asked(
         &mut self,
@@ -184,6 +212,7 @@ impl Journal {
         let Some(entry) = self.change(seq) else {
             return;
         };
+        let at = entry.at;
         let What::Request {
             operation,
             status,
@@ -200,6 +229,11 @@ impl Journal {
         if entry.call.is_empty() && operation == "create" {
             let id = response.as_ref().and_then(|body| body["id"].as_str());
             entry.call = id.unwrap_or_default().to_owned();
+            let call = entry.call.clone();
+            let t_ms = self.time(&call, at);
+            if let Some(entry) = self.change(seq) {
+                entry.t_ms = t_ms;
+            }
         }
     }
 
@@ -271,12 +305,19 @@ impl Journal {
         self.add(now, &event.call, what);
     }
 
-    /// Entries that changed after a look that ended with `changed`; of one call, if it
-    /// is given.
+    /// Entries that changed after a look that ended with `changed`; of one call or room, if
+    /// it is given.
     pub(crate) fn since(&self, changed: u64, call: Option<&str>) -> Vec<Entry> {
-        let fits =
-            |entry: &&Entry| entry.changed > changed && call.is_none_or(|call| call == entry.call);
-        self.entries.iter().filter(fits).cloned().collect()
+        let fits = |entry: &&Entry| {
+            let room = || self.parts.get(&entry.call).map(|part| part.room.as_str());
+            let of_it = |call| call == entry.call || room() == Some(call);
+            entry.changed > changed && call.is_none_or(of_it)
+        };
+        let named = |entry: &Entry| Entry {
+            bot: self.parts.get(&entry.call).map(|part| part.bot.clone()),
+            ..entry.clone()
+        };
+        self.entries.iter().filter(fits).map(named).collect()
     }
 
     /// Keeps, until [`log_over`](Self::log_over), what [`log`](Self::log) needs of what
@@ -321,10 +362,7 @@ impl Journal {
     }
 
     fn add(&mut self, now: Instant, call: &str, what: What) -> u64 {
-        if self.begun.len() >= MAX_CALLS && !self.begun.contains_key(call) {
-            self.begun.clear();
-        }
-        let begun = *self.begun.entry(call.to_owned()).or_insert(now);
+        let t_ms = self.time(call, now);
         self.next += 1;
         self.changes += 1;
         if self.entries.len() == MAX_ENTRIES
@@ -336,7 +374,9 @@ impl Journal {
             seq: self.next,
             changed: self.changes,
             call: call.to_owned(),
-            t_ms: now.saturating_duration_since(begun).as_millis() as u64,
+            t_ms,
+            bot: None,
+            at: now,
             what,
         });
         self.next
@@ -353,6 +393,19 @@ impl Journal {
                 line: entry.line(),
             }),
         }
+    }
+
+    /// When something happened on its call's clock, which it starts if it is the first.
+    fn time(&mut self, call: &str, at: Instant) -> u64 {
+        let begun = self.begin(call, at);
+        at.saturating_duration_since(begun).as_millis() as u64
+    }
+
+    fn begin(&mut self, call: &str, at: Instant) -> Instant {
+        if self.begun.len() >= MAX_CALLS && !self.begun.contains_key(call) {
+            self.begun.clear();
+        }
+        *self.begun.entry(call.to_owned()).or_insert(at)
     }
 
     fn change(&mut self, seq: u64) -> Option<&mut Entry> {
@@ -427,131 +480,4 @@ fn redact(value: &mut Value) {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use switchboard_media::event::{Digit, DigitSource};
-
-    use super::*;
-
-    fn asked(journal: &mut Journal, now: Instant, call: &str, operation: &str) -> u64 {
-        let request = ("POST", "/v1.0/communications/calls", &b"{}"[..]);
-        journal.asked(now, "app", (call, operation), request)
-    }
-
-    #[test]
-    fn bodies_are_kept_without_secrets() {
-        let body = json!({"mediaConfig": {"blob": "b"}, "tones": ["tone1"], "a": [{"passcode": "p"}],
-            "value": [{"resourceData": {"toneInfo": {"tone": "tone5", "sequenceId": 1}}}],
-            "recordingAccessToken": null});
-        let kept = redacted(body);
-        let expected = json!({"mediaConfig": {"blob": "…"}, "tones": "…", "a": [{"passcode": "…"}],
-            "value": [{"resourceData": {"toneInfo": {"tone": "…", "sequenceId": 1}}}],
-            "recordingAccessToken": null});
-        assert_eq!(kept, expected);
-        assert_eq!(readable(b"no json"), None);
-        assert_eq!(readable(&vec![b'1'; MAX_BODY + 1]), None);
-    }
-
-    #[test]
-    fn a_request_is_sent_again_as_it_was_kept() {
-        let (mut journal, now) = (Journal::default(), Instant::now());
-        let mut ask = |body: &[u8]| {
-            let request = ("POST", "/v1.0/communications/calls/c/answer?x=1", body);
-            journal.asked(now, "app", ("c", "answer"), request)
-        };
-        let with_secret = ask(br#"{"mediaConfig":{"blob":"b"}}"#);
-        let without_body = ask(b"");
-        let no_json = ask(b"x");
-        let again = journal.again(with_secret).unwrap();
-        assert_eq!(again.path, "/v1.0/communications/calls/c/answer?x=1");
-        assert_eq!(again.body, Some(json!({"mediaConfig": {"blob": "…"}})));
-        assert_eq!(journal.again(without_body).unwrap().body, None);
-        assert_eq!(journal.again(no_json), Err(NoReplay::NoBody));
-        journal.notified(now, "c", "incoming", ("m", "http://bot/", &json!({})));
-        let notification = journal.since(0, None).last().unwrap().seq;
-        assert_eq!(journal.again(notification), Err(NoReplay::NoRequest));
-    }
-
-    #[test]
-    fn what_becomes_known_later_is_a_change() {
-        let (mut journal, now) = (Journal::default(), Instant::now());
-        let seq = asked(&mut journal, now, "", "create");
-        journal.notified(now, "c", "establishing", ("m", "http://bot/", &json!({})));
-        let looked = journal.changes();
-        assert_eq!(journal.since(looked, None), []);
-        let later = now + Duration::from_secs(1);
-        journal.answered(seq, 201, Duration::from_millis(5), br#"{"id":"c"}"#);
-        journal.delivered("m", Some(202), Duration::from_millis(7));
-        asked(&mut journal, later, "c", "delete");
-        let news = journal.since(looked, Some("c"));
-        let lines: Vec<_> = news.iter().map(Entry::line).collect();
-        assert_eq!(
-            lines,
-            [
-                "request create 201",
-                "notification establishing 202 x1",
-                "request delete none"
-            ]
-        );
-        assert_eq!(news[2].t_ms, 1000);
-        assert_eq!(journal.on_their_way(), 1);
-        journal.settled("m");
-        assert_eq!(journal.on_their_way(), 0);
-    }
-
-    #[test]
-    fn nothing_that_was_heard_gets_in_and_old_entries_go() {
-        let (mut journal, now) = (Journal::default(), Instant::now());
-        let heard = [
-            TimelineEvent::Dtmf {
-                digit: Digit::ALL[5],
-                source: DigitSource::Rtp,
-                duration_ms: 100,
-            },
-            TimelineEvent::Speech {
-                start_ms: 0,
-                end_ms: None,
-            },
-            TimelineEvent::Level { dbov: -20.0 },
-        ];
-        for event in heard {
-            let call = "c".to_owned();
-            journal.shown(
-                now,
-                &CallEvent {
-                    call,
-                    t_ms: 0,
-                    event,
-                },
-            );
-        }
-        assert_eq!(journal.since(0, None), []);
-        let first = asked(&mut journal, now, "c", "get");
-        for _ in 0..MAX_ENTRIES {
-            asked(&mut journal, now, "c", "get");
-        }
-        assert_eq!(journal.since(0, None).len(), MAX_ENTRIES);
-        journal.answered(first, 200, Duration::ZERO, b"");
-        assert_eq!(journal.since(0, None)[0].seq, first + 1);
-    }
-
-    #[test]
-    fn a_scenarios_log_is_longer_than_the_journal() {
-        let (mut journal, now) = (Journal::default(), Instant::now());
-        asked(&mut journal, now, "c", "before");
-        let since = journal.begin_log();
-        for _ in 0..=MAX_ENTRIES {
-            let seq = asked(&mut journal, now, "c", "get");
-            journal.answered(seq, 200, Duration::ZERO, b"");
-        }
-        let line = ("c".to_owned(), "request get 200".to_owned());
-        assert_eq!(journal.log(since), (vec![line; MAX_ENTRIES + 1], 0));
-        for _ in 0..MAX_LINES {
-            asked(&mut journal, now, "c", "get");
-        }
-        let (lines, cut) = journal.log(since);
-        assert_eq!((lines.len(), cut), (MAX_LINES + MAX_ENTRIES - 1, 2));
-        journal.log_over();
-        assert_eq!(journal.log(since).0.len(), MAX_ENTRIES);
-    }
-}
+mod tests;

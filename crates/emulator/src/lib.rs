@@ -37,8 +37,8 @@ pub use config::{App, EmulatorConfig, EmulatorError};
 pub use emulator::Emulator;
 pub use network::{Conditions, Direction, NetworkRule, NetworkRuleError};
 pub use phone::{
-    EndReason, IncomingReason, Named, Phone, PhoneCallState, PhoneCommand, PhoneEvent, PhoneInfo,
-    PhoneRole, Waiting,
+    EndReason, IncomingReason, Named, Participant, Phone, PhoneCallState, PhoneCommand, PhoneEvent,
+    PhoneInfo, PhoneRole,
 };
 pub use settings::{AppSettings, SettingsFile};
 pub use shell::Counts;

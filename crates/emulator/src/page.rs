@@ -49,6 +49,7 @@ const ASSETS: &[Asset] = assets![
     "/softphone/mos.js" = "mos.js" as SCRIPT,
     "/softphone/signal.js" = "signal.js" as SCRIPT,
     "/softphone/stats.js" = "stats.js" as SCRIPT,
+    "/softphone/targets.js" = "targets.js" as SCRIPT,
     "/softphone/timeline.js" = "timeline.js" as SCRIPT,
     "/softphone/tools.js" = "tools.js" as SCRIPT,
     "/softphone/view.js" = "view.js" as SCRIPT,

@@ -25,7 +25,8 @@ pub enum PhoneRole {
 pub enum PhoneCommand {
     /// Starts a call.
     Dial {
-        /// `bot`, or an application's client id.
+        /// `bot`, an application's client id, or a meeting: its `joinWebUrl`, its join id, with
+        /// a comma and the passcode if it has one, or its conference id.
         target: String,
         /// The phone's SDP offer.
         sdp: String,
@@ -143,7 +144,16 @@ pub enum PhoneEvent {
         /// The meeting's call.
         call: String,
         /// All who wait.
-        waiting: Vec<Waiting>,
+        waiting: Vec<Participant>,
+    },
+    /// Who is in the group call or meeting this phone is in, whenever that changes.
+    Roster {
+        /// The call.
+        call: String,
+        /// This phone's own participant.
+        own: String,
+        /// Everyone, this phone included.
+        participants: Vec<Participant>,
     },
     /// Something happened in a call.
     Timeline {
@@ -162,12 +172,12 @@ pub enum PhoneEvent {
     },
 }
 
-/// One who waits in a meeting's lobby.
+/// One who is in a group call or meeting, or waits in its lobby.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Waiting {
+pub struct Participant {
     /// The participant's id.
     pub participant: String,
-    /// The name shown.
+    /// The name shown; nobody else in the call has it.
     pub name: String,
 }
 
@@ -277,7 +287,7 @@ macro_rules! names_only {
 
 names_only!(PhoneCommand: Dial, Accept, Decline, Hangup, Admit, Offer);
 names_only!(PhoneEvent: Registered, Phones, Dialing, Incoming, Answer, Renegotiate, State, Ended,
-    RemoteMuted, ServerMuted, Lobby, Timeline, Error);
+    RemoteMuted, ServerMuted, Lobby, Roster, Timeline, Error);
 
 /// What a telephone has for an id that hides its number.
 const ANONYMOUS: &str = "anonymous";
@@ -340,6 +350,7 @@ mod tests {
         let event = CallEvent {
             call: call(),
             t_ms: 7,
+            participant: None,
             event: TimelineEvent::Prompt {
                 name: "greeting".into(),
                 state: PromptState::Started,

@@ -206,6 +206,12 @@ impl Hub {
                     let _ = timeline.send(event);
                 }
             }
+            Effect::Seated {
+                call,
+                bot,
+                room,
+                since,
+            } => self.journal(|journal| journal.seated(&call, &bot, (&room, since))),
             Effect::Notify(notice) => self.enqueue(inner, *notice),
             Effect::Media { call, action } => self.act(inner, call, action),
             Effect::Room { room, action } => self.act_in_room(inner, room, action),

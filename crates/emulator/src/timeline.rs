@@ -109,6 +109,10 @@ pub struct CallEvent {
     pub call: String,
     /// Milliseconds since the call was created.
     pub t_ms: u64,
+    /// In a group call or meeting: of which participant, as in
+    /// [`PhoneEvent::Roster`](crate::PhoneEvent::Roster).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub participant: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub event: TimelineEvent,
@@ -189,6 +193,7 @@ mod tests {
         let entry = CallEvent {
             call: "c".into(),
             t_ms: 51,
+            participant: None,
             event,
         };
         serde_json::to_string(&entry).unwrap()

@@ -10,6 +10,8 @@ use switchboard_signaling::types::{
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
 
+use super::media::SessionClock;
+
 /// An incoming call is to be answered within this (call: answer).
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// A call that nobody keeps alive ends after this (call: keepAlive).
@@ -40,6 +42,8 @@ pub(crate) struct Conversation {
     pub(crate) caller_hosted: bool,
     /// The group call or meeting that the bot's part belongs to; there is no caller then.
     pub(crate) group: Option<Group>,
+    /// Of the caller's session, if it is the cloud's own.
+    pub(super) clock: SessionClock,
     /// Whose names a redirect hides.
     pub(crate) masked: Masked,
     /// Set once; the conversation is then forgotten.
@@ -167,6 +171,7 @@ impl Conversation {
             offer: None,
             caller_hosted: false,
             group: None,
+            clock: SessionClock::default(),
             masked: Masked::default(),
             over: false,
         }

@@ -1,7 +1,7 @@
 //! What goes into the cloud and what comes out of it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use switchboard_media::event::MediaEvent;
@@ -105,6 +105,13 @@ pub(crate) enum Effect {
     Tell { phone: String, event: PhoneEvent },
     /// Show something to those who watch.
     Show(CallEvent),
+    /// A bot's call is part of a room that began at `since`; `bot` is its name there.
+    Seated {
+        call: String,
+        bot: String,
+        room: String,
+        since: Instant,
+    },
     /// Do something with a call's media.
     Media { call: String, action: MediaAction },
     /// Do something with a room's media.
@@ -300,12 +307,16 @@ pub(crate) enum RoomReport {
     Connected { seat: u32 },
     /// Media could not be set up.
     Failed { seat: u32, why: String },
-    /// A phone's audio had something in it.
+    /// Something was in what a seat's session brought.
     Heard { seat: u32, event: MediaEvent },
     /// A prompt began.
-    PromptStarted { name: String },
+    PromptStarted { seat: u32, name: String },
     /// One prompt ended.
-    PromptEnded { name: String, interrupted: bool },
+    PromptEnded {
+        seat: u32,
+        name: String,
+        interrupted: bool,
+    },
     /// All prompts of an operation were played, or why not.
     Played {
         task: RoomTask,

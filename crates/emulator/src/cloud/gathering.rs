@@ -15,6 +15,9 @@ use super::{BOT_NAME, Cloud, Effect, RoomAction, RoomReport, notice};
 use crate::phone::{EndReason, IncomingReason, Named, PhoneCallState, PhoneEvent};
 use crate::timeline::{CallEvent, CallProgress, PromptState, TimelineEvent};
 
+/// The level of digital silence, in dBov (RFC 6464).
+const SILENCE: f32 = -127.0;
+
 impl Cloud {
     /// Asks a user, a number or an application in; the seat, if anyone is there to ask.
     pub(super) fn ask_in(
@@ -202,16 +205,20 @@ impl Cloud {
                 self.seat_failed(room, seat, "the media connection was lost", now);
             }
             RoomReport::Heard { seat, event } => self.room_heard(room, seat, event, now),
-            RoomReport::PromptStarted { name } => {
+            RoomReport::PromptStarted { seat, name } => {
                 let state = PromptState::Started;
-                self.show_in_room(room, TimelineEvent::Prompt { name, state }, now);
+                self.show_of(room, seat, TimelineEvent::Prompt { name, state }, now);
             }
-            RoomReport::PromptEnded { name, interrupted } => {
+            RoomReport::PromptEnded {
+                seat,
+                name,
+                interrupted,
+            } => {
                 let state = match interrupted {
                     true => PromptState::Interrupted,
                     false => PromptState::Finished,
                 };
-                self.show_in_room(room, TimelineEvent::Prompt { name, state }, now);
+                self.show_of(room, seat, TimelineEvent::Prompt { name, state }, now);
             }
             RoomReport::Played { task, outcome } => self.done(&task.call, &task.operation, outcome),
             RoomReport::Recorded { task, end, clip } => {
@@ -305,35 +312,45 @@ impl Cloud {
         }
     }
 
-    /// Something was heard from a phone: keys go to every bot that subscribed.
+    /// Something was heard from a seat: a phone's keys go to every bot that subscribed.
+    /// Nobody is shown what comes from the lobby.
     fn room_heard(&mut self, id: &str, seat: u32, event: MediaEvent, now: Instant) {
         let Some(room) = self.rooms.get_mut(id) else {
             return;
         };
-        let place = room.seat(seat);
-        let Some(place) = place.filter(|place| matches!(place.who, Who::Phone(_))) else {
+        let created = room.created;
+        let Some(place) = room.seat(seat).filter(|place| !place.in_lobby) else {
             return;
         };
-        let held = place.held || place.in_lobby;
         if let MediaEvent::DigitStart { digit, .. } = event {
+            let presses = matches!(place.who, Who::Phone(_)) && !place.held;
             let bots: Vec<_> = room.bots_inside().collect();
-            for call in bots.into_iter().filter(|_| !held) {
+            for call in bots.into_iter().filter(|_| presses) {
                 self.with_call(&call, |cloud, call| cloud.tone(call, digit));
             }
-        } else if let Some(shown) = super::media::shown(event) {
-            self.show_in_room(id, shown, now);
+            return;
+        }
+        let silenced = place.muted || place.held;
+        let shown = place.clock.shown(event, created, now);
+        let shown = shown.map(|shown| match shown {
+            TimelineEvent::Level { .. } if silenced => TimelineEvent::Level { dbov: SILENCE },
+            shown => shown,
+        });
+        if let Some(shown) = shown {
+            self.show_of(id, seat, shown, now);
         }
     }
 
-    /// Shows an event of a room to its phones and to those who watch.
-    fn show_in_room(&mut self, id: &str, event: TimelineEvent, now: Instant) {
-        let Some(room) = self.rooms.get(id) else {
+    /// Shows an event of a seat to the room's phones and to those who watch.
+    fn show_of(&mut self, id: &str, seat: u32, event: TimelineEvent, now: Instant) {
+        let Some(room) = self.rooms.get_mut(id) else {
             return;
         };
         let elapsed = now.saturating_duration_since(room.created);
         let event = CallEvent {
             call: id.to_owned(),
             t_ms: elapsed.as_millis() as u64,
+            participant: room.seat(seat).map(|seat| seat.participant.clone()),
             event,
         };
         for phone in room.phones_inside() {
@@ -341,6 +358,29 @@ impl Cloud {
             self.tell(&phone, PhoneEvent::Timeline { call, event });
         }
         self.effects.push_back(Effect::Show(event));
+    }
+
+    /// Tells the phones in a room who is there.
+    pub(super) fn show_roster(&mut self, id: &str) {
+        let Some(room) = self.rooms.get(id) else {
+            return;
+        };
+        let inside: Vec<_> = room.seats.iter().filter(|seat| seat.is_inside()).collect();
+        let participants: Vec<_> = inside.iter().map(|seat| seat.as_seen()).collect();
+        let mut told = Vec::new();
+        for seat in inside {
+            if let Who::Phone(phone) = &seat.who {
+                let event = PhoneEvent::Roster {
+                    call: id.to_owned(),
+                    own: seat.participant.clone(),
+                    participants: participants.clone(),
+                };
+                told.push((phone.clone(), event));
+            }
+        }
+        for (phone, event) in told {
+            self.tell(&phone, event);
+        }
     }
 
     pub(super) fn room_state(&mut self, id: &str, phone: &str, state: PhoneCallState) {

@@ -126,6 +126,13 @@ impl Cloud {
             let participant = bot.participant.clone();
             group.seat = room.take_seat(who, participant, bot.identity(), standing);
             group.chat = room.chat.clone();
+            let name = room.seat(group.seat).map(|seat| seat.name.clone());
+            self.effects.push_back(Effect::Seated {
+                call: id.clone(),
+                bot: name.unwrap_or_default(),
+                room: room.id.clone(),
+                since: room.created,
+            });
         }
         Conversation {
             direction: CallDirection::Outgoing,
@@ -411,6 +418,7 @@ impl Cloud {
         for call in inside {
             self.with_call(&call, |cloud, call| cloud.notify_roster(call, &roster));
         }
+        self.show_roster(id);
         // Until it is admitted, an application is told of nobody but itself (Create call, note
         // to joining as a guest).
         for call in waiting {

@@ -1,6 +1,6 @@
 //! What media sessions report.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use switchboard_media::event::{Digit, MediaEvent};
 use switchboard_signaling::types::{
@@ -149,7 +149,7 @@ impl Cloud {
     fn heard(&mut self, call: &mut Conversation, event: MediaEvent, now: Instant) {
         if let MediaEvent::DigitStart { digit, .. } = event {
             self.tone(call, digit);
-        } else if let Some(shown) = shown(event) {
+        } else if let Some(shown) = call.clock.shown(event, call.created, now) {
             self.show(call, shown, now);
         }
     }
@@ -214,24 +214,50 @@ impl Cloud {
     }
 }
 
-/// What those who watch are shown of what was heard.
-pub(super) fn shown(event: MediaEvent) -> Option<TimelineEvent> {
-    match event {
-        MediaEvent::DigitEnd {
-            digit,
-            source,
-            duration_ms,
-            ..
-        } => Some(TimelineEvent::Dtmf {
-            digit,
-            source,
-            duration_ms,
-        }),
-        MediaEvent::SpeechEnd { start_ms, end_ms } => Some(TimelineEvent::Speech {
-            start_ms,
-            end_ms: Some(end_ms),
-        }),
-        MediaEvent::Level { dbov, .. } => Some(TimelineEvent::Level { dbov }),
-        _ => None,
+/// A media session's clock, which begins with the session, beside its call's.
+#[derive(Debug, Default)]
+pub(super) struct SessionClock {
+    began: Option<Instant>,
+}
+
+impl SessionClock {
+    /// What those who watch are shown of what was heard, on the call's clock. The session's
+    /// own is known from its meter, which tells the time as it passes.
+    pub(super) fn shown(
+        &mut self,
+        event: MediaEvent,
+        created: Instant,
+        now: Instant,
+    ) -> Option<TimelineEvent> {
+        match event {
+            MediaEvent::DigitEnd {
+                digit,
+                source,
+                duration_ms,
+                ..
+            } => Some(TimelineEvent::Dtmf {
+                digit,
+                source,
+                duration_ms,
+            }),
+            MediaEvent::SpeechStart { start_ms } => Some(TimelineEvent::Speech {
+                start_ms: self.on_call(created, start_ms),
+                end_ms: None,
+            }),
+            MediaEvent::SpeechEnd { start_ms, end_ms } => Some(TimelineEvent::Speech {
+                start_ms: self.on_call(created, start_ms),
+                end_ms: Some(self.on_call(created, end_ms)),
+            }),
+            MediaEvent::Level { t_ms, dbov } => {
+                self.began = now.checked_sub(Duration::from_millis(t_ms));
+                Some(TimelineEvent::Level { dbov })
+            }
+            _ => None,
+        }
+    }
+
+    fn on_call(&self, created: Instant, t_ms: u64) -> u64 {
+        let began = self.began.unwrap_or(created);
+        began.saturating_duration_since(created).as_millis() as u64 + t_ms
     }
 }

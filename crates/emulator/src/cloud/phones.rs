@@ -9,7 +9,7 @@ use super::conversation::BotLeg;
 use super::conversation::{ANSWER_LIMIT, Conversation, KEEP_ALIVE_LIMIT, Phase};
 use super::ending::End;
 use super::notice;
-use super::{BOT_NAME, Cloud, Leg, MediaAction, PhoneEntry, Registration};
+use super::{BOT_NAME, Cloud, Leg, MediaAction, PhoneEntry, Registration, Target};
 use crate::phone::{Named, PhoneCallState, PhoneCommand, PhoneEvent, PhoneRole};
 use crate::timeline::{CallProgress, TimelineEvent};
 
@@ -163,6 +163,21 @@ impl Cloud {
         self.apps
             .iter()
             .find(|(id, app)| app.webhook.is_some() && meant(id))
+    }
+
+    /// What a phone can dial: every application with a webhook, and every meeting.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        let apps = self.apps.iter().filter(|(_, app)| app.webhook.is_some());
+        let bots: Vec<_> = apps.map(|(id, _)| id).collect();
+        let one = bots.len() == 1;
+        let bots = bots.into_iter().map(|id| Target {
+            target: id.clone(),
+            name: match one {
+                true => BOT_NAME.to_owned(),
+                false => format!("{BOT_NAME} {id}"),
+            },
+        });
+        bots.chain(self.meetings.targets()).collect()
     }
 
     fn dial(&mut self, phone: &str, target: &str, sdp: String, now: Instant) -> Result<(), String> {

@@ -9,7 +9,9 @@ use switchboard_signaling::types::{
     Participant, RemovedState,
 };
 
-use super::notice;
+use super::media::SessionClock;
+use super::{BOT_NAME, notice};
+use crate::phone;
 
 /// A group call or a meeting under way.
 pub(crate) struct Room {
@@ -42,11 +44,14 @@ pub(crate) struct Seat {
     /// The participant's id.
     pub(crate) participant: String,
     pub(crate) who: Who,
+    /// What phones see it as; nobody else there is called so.
+    pub(crate) name: String,
     pub(crate) identity: IdentitySet,
     pub(crate) standing: Standing,
     pub(crate) muted: bool,
     pub(crate) held: bool,
     pub(crate) in_lobby: bool,
+    pub(super) clock: SessionClock,
 }
 
 /// Who sits there.
@@ -156,13 +161,25 @@ impl Room {
             number,
             participant,
             who,
+            name: self.free_name(&identity),
             identity,
             standing,
             muted: false,
             held: false,
             in_lobby: false,
+            clock: SessionClock::default(),
         });
         number
+    }
+
+    /// What somebody is called here: a number tells namesakes apart.
+    fn free_name(&self, identity: &IdentitySet) -> String {
+        let name = identity.any().and_then(|one| one.display_name.as_deref());
+        let name = name.unwrap_or(BOT_NAME);
+        let taken = |name: &str| self.seats.iter().any(|seat| seat.name == name);
+        let numbered = (2..).map(|n| format!("{name} {n}"));
+        let mut names = std::iter::once(name.to_owned()).chain(numbered);
+        names.find(|name| !taken(name)).unwrap_or_default()
     }
 
     pub(crate) fn seat(&mut self, number: u32) -> Option<&mut Seat> {
@@ -350,6 +367,14 @@ impl Room {
 }
 
 impl Seat {
+    /// As phones see it.
+    pub(crate) fn as_seen(&self) -> phone::Participant {
+        phone::Participant {
+            participant: self.participant.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match (&self.who, self.standing) {
             (Who::Phone(_), Standing::Ringing { until } | Standing::Connecting { until }) => {

@@ -34,6 +34,8 @@ struct Scene {
     media: Vec<&'static str>,
     seated: Vec<(String, RoomAction)>,
     shown: Vec<Value>,
+    /// Bots' calls with their names and rooms.
+    parts: Vec<(String, String, String)>,
 }
 
 impl Scene {
@@ -54,6 +56,7 @@ impl Scene {
             media: Vec::new(),
             seated: Vec::new(),
             shown: Vec::new(),
+            parts: Vec::new(),
         }
     }
 
@@ -69,6 +72,9 @@ impl Scene {
                     let value = notice.body.value.unwrap().remove(0);
                     self.notified.push(serde_json::to_value(value).unwrap());
                 }
+                Effect::Seated {
+                    call, bot, room, ..
+                } => self.parts.push((call, bot, room)),
                 Effect::Media { action, .. } => self.media.push(name(&action)),
                 Effect::Room { room, action } => self.seated.push((room, action)),
                 Effect::Show(event) => self.shown.push(serde_json::to_value(event).unwrap()),
@@ -132,14 +138,15 @@ impl Scene {
     }
 
     fn last_told(&self, phone: &str) -> &Value {
-        let own = |(to, event): &&(String, Value)| to == phone && event["type"] != "phones";
+        let about_all = |event: &Value| event["type"] == "phones" || event["type"] == "roster";
+        let own = |(to, event): &&(String, Value)| to == phone && !about_all(event);
         &self.told.iter().rfind(own).unwrap().1
     }
 
     fn types_told(&self, phone: &str) -> Vec<&str> {
         let own = self.told.iter().filter(|(to, _)| to == phone);
         own.filter_map(|(_, event)| event["type"].as_str())
-            .filter(|kind| !matches!(*kind, "phones" | "timeline"))
+            .filter(|kind| !matches!(*kind, "phones" | "roster" | "timeline"))
             .collect()
     }
 }

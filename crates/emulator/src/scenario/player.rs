@@ -13,7 +13,7 @@ use switchboard_media::event::Digit;
 use super::plan::{Act, Audio, Stage, Step};
 use super::report::{Outcome, StepReport};
 use crate::network::NetworkRule;
-use crate::phone::{PhoneCallState, Waiting};
+use crate::phone::{Participant, PhoneCallState};
 use levels::Levels;
 use seen::{CallSeen, stage};
 
@@ -35,7 +35,7 @@ pub(super) enum Event {
     Dialing,
     State(PhoneCallState),
     /// Who waits in the lobby of the meeting.
-    Lobby(Vec<Waiting>),
+    Lobby(Vec<Participant>),
     Ended {
         code: i32,
     },
@@ -96,7 +96,7 @@ pub(super) struct Player {
     levels: Levels,
     call: CallSeen,
     keys: VecDeque<Digit>,
-    lobby: Vec<Waiting>,
+    lobby: Vec<Participant>,
     /// Hung up at the end of the script, or because a step failed.
     leaving: bool,
 }

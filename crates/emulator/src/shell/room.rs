@@ -262,7 +262,8 @@ impl RoomMedia {
                 Step::Play(sound) => {
                     let samples = sound.samples;
                     self.order(Order::Play { seat, samples });
-                    self.report(RoomReport::PromptStarted { name: sound.name });
+                    let name = sound.name;
+                    self.report(RoomReport::PromptStarted { seat, name });
                 }
                 Step::Done(task, outcome) => {
                     self.report(RoomReport::Played { task, outcome });
@@ -321,7 +322,11 @@ impl RoomMedia {
         };
         let (name, step) = player.ended();
         if let Some(name) = name {
-            self.report(RoomReport::PromptEnded { name, interrupted });
+            self.report(RoomReport::PromptEnded {
+                seat,
+                name,
+                interrupted,
+            });
         }
         self.take_step(seat, Some(step));
     }

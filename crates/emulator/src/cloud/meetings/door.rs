@@ -3,8 +3,8 @@
 
 use switchboard_signaling::types::{Call, IdentitySet, MeetingInfo};
 
-use super::Meeting;
-use crate::cloud::{Cloud, Fault};
+use super::{Meeting, Meetings};
+use crate::cloud::{Cloud, Fault, Target};
 
 /// What a phone dialled.
 pub(in crate::cloud) struct Dialled {
@@ -76,6 +76,19 @@ impl Cloud {
         };
         let found = found.and_then(|meeting| meeting.whole.id.clone());
         found.ok_or_else(Fault::no_meeting)
+    }
+}
+
+impl Meetings {
+    /// What a phone dials for each, by name.
+    pub(in crate::cloud) fn targets(&self) -> impl Iterator<Item = Target> {
+        self.all.values().filter_map(|meeting| {
+            let subject = meeting.whole.subject.as_deref();
+            Some(Target {
+                target: meeting.whole.join_web_url.clone()?,
+                name: subject.unwrap_or("Meeting").to_owned(),
+            })
+        })
     }
 }
 

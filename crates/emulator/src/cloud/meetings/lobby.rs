@@ -11,7 +11,7 @@ use crate::cloud::conversation::{BotLeg, Conversation};
 use crate::cloud::ending::End;
 use crate::cloud::room::{Room, Seat, Standing, Who};
 use crate::cloud::{Cloud, Fault, Operation, RoomAction};
-use crate::phone::{PhoneCallState, PhoneEvent, Waiting};
+use crate::phone::{Participant, PhoneCallState, PhoneEvent};
 
 /// Somebody who asks to come into a meeting.
 pub(in crate::cloud) struct Comer<'a> {
@@ -27,7 +27,7 @@ pub(in crate::cloud) struct Comer<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InLobby {
     #[serde(flatten)]
-    pub(crate) who: Waiting,
+    pub(crate) who: Participant,
     /// The meeting's subject.
     pub(crate) meeting: String,
 }
@@ -232,12 +232,6 @@ impl Seat {
     pub(in crate::cloud) fn is_inside(&self) -> bool {
         !self.in_lobby && self.standing == Standing::Joined
     }
-
-    fn name(&self) -> String {
-        let identity = self.identity.any();
-        let name = identity.and_then(|identity| identity.display_name.clone());
-        name.unwrap_or_else(|| crate::cloud::BOT_NAME.to_owned())
-    }
 }
 
 impl Room {
@@ -247,14 +241,9 @@ impl Room {
         self.seats.iter().any(own)
     }
 
-    fn waiting(&self) -> Vec<Waiting> {
+    fn waiting(&self) -> Vec<Participant> {
         let waiting = self.seats.iter().filter(|seat| seat.is_waiting());
-        waiting
-            .map(|seat| Waiting {
-                participant: seat.participant.clone(),
-                name: seat.name(),
-            })
-            .collect()
+        waiting.map(Seat::as_seen).collect()
     }
 
     /// The phones that are in it.

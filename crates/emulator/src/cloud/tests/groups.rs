@@ -401,6 +401,123 @@ fn the_muted_the_held_and_the_removed() {
     assert_eq!(nobody.status.as_u16(), 404);
 }
 
+impl Group {
+    /// What a phone was last told of who is there: itself, and everyone's names.
+    fn names_told(&self, phone: usize) -> (String, Vec<String>) {
+        let to = &self.phones[phone];
+        let roster = |one: &&(String, Value)| &one.0 == to && one.1["type"] == "roster";
+        let (_, told) = self.scene.told.iter().rfind(roster).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let people = told["participants"].as_array().unwrap();
+        let own = people.iter().find(|one| one["participant"] == told["own"]);
+        let names = people.iter().map(|one| text(&one["name"])).collect();
+        (text(&own.unwrap()["name"]), names)
+    }
+
+    fn heard(&mut self, seat: u32, event: MediaEvent) {
+        let report = RoomReport::Heard { seat, event };
+        self.scene.report_room(&self.room.clone(), report);
+    }
+}
+
+#[test]
+fn phones_are_told_who_is_there_and_namesakes_apart() {
+    let mut group = Group::met(&service_media());
+    let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let met: Vec<String> = all(&["Bot", "Caller", "Agent"]);
+    assert_eq!(group.names_told(0), ("Caller".to_owned(), met.clone()));
+    assert_eq!(group.names_told(1), ("Agent".to_owned(), met));
+    let namesake = group.scene.cloud.register_phone("Agent", PhoneRole::Agent);
+    group.phones.push(namesake.clone());
+    let other = json!({"identity": {"application": {"id": OTHER}}});
+    group.invite(&json!([user(&namesake), other])).unwrap();
+    group.takes(3, 3);
+    let four: Vec<String> = all(&["Bot", "Caller", "Agent", "Agent 2"]);
+    assert_eq!(group.names_told(3), ("Agent 2".to_owned(), four));
+    // Who rings is not there yet, but has its name and its place in the inspector.
+    let parts = group.scene.parts.iter();
+    let parts: Vec<_> = parts.map(|(_, bot, room)| (bot.as_str(), room)).collect();
+    assert_eq!(parts, [("Bot", &group.room), ("Bot 2", &group.room)]);
+    assert_eq!(group.scene.parts[0].0, group.call);
+
+    let call = group.room.clone();
+    let agent = group.phones[1].clone();
+    group.scene.say(&agent, PhoneCommand::Hangup { call });
+    let left: Vec<String> = all(&["Bot", "Caller", "Agent 2"]);
+    assert_eq!(group.names_told(0).1, left);
+}
+
+#[test]
+fn what_is_heard_in_a_room_says_of_whom_it_is() {
+    let mut group = Group::met(&service_media());
+    let (caller, agent) = (group.participant(0), group.participant(1));
+    group.scene.shown.clear();
+    group.scene.wait(10);
+    group.heard(
+        2,
+        MediaEvent::Level {
+            t_ms: 4000,
+            dbov: -20.0,
+        },
+    );
+    group.heard(2, MediaEvent::SpeechStart { start_ms: 3500 });
+    let digit = Digit::from_char('5').unwrap();
+    group.heard(
+        1,
+        MediaEvent::DigitEnd {
+            digit,
+            source: DigitSource::Rtp,
+            start_ms: 0,
+            duration_ms: 90,
+        },
+    );
+    let name = "greeting".to_owned();
+    let started = RoomReport::PromptStarted { seat: 0, name };
+    group.scene.report_room(&group.room.clone(), started);
+    let bot = group.last_roster()[0].id.clone().unwrap();
+    let shown = &group.scene.shown;
+    let of: Vec<_> = shown
+        .iter()
+        .map(|one| {
+            (
+                one["type"].as_str().unwrap(),
+                one["participant"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        of,
+        [
+            ("level", agent.as_str()),
+            ("speech", &agent),
+            ("dtmf", &caller),
+            ("prompt", &bot)
+        ]
+    );
+    // The session began 6 s into the call.
+    assert_eq!(shown[1]["start_ms"], 9500);
+    let told = group
+        .scene
+        .told
+        .iter()
+        .filter(|(to, event)| *to == group.phones[0] && event["type"] == "timeline");
+    assert_eq!(told.count(), 4);
+
+    // Nobody hears who is muted.
+    let mute = serde_json::from_value(json!({})).unwrap();
+    group
+        .operate(Operation::MuteParticipant(agent, mute))
+        .unwrap();
+    group.heard(
+        2,
+        MediaEvent::Level {
+            t_ms: 4100,
+            dbov: -20.0,
+        },
+    );
+    assert_eq!(group.scene.shown.last().unwrap()["dbov"], -127.0);
+}
+
 #[test]
 fn a_group_call_ends_when_one_is_left() {
     for who in ["phones", "bot"] {

@@ -176,7 +176,15 @@ fn a_phone_in_the_lobby_is_apart_until_it_is_let_in() {
     assert_eq!(told["type"], "lobby");
     assert_eq!(told["waiting"][0]["name"], "Caller");
 
-    // Keys of the lobby are not the meeting's.
+    // Nobody is shown what is said in the lobby; keys there are not the meeting's.
+    let level = MediaEvent::Level {
+        t_ms: 100,
+        dbov: -20.0,
+    };
+    let shown = lobby.scene.shown.len();
+    let heard = RoomReport::Heard { seat, event: level };
+    lobby.scene.report_room(&lobby.room(), heard);
+    assert_eq!(lobby.scene.shown.len(), shown);
     lobby
         .scene
         .operate(&call, "subscribeToTone", json!({}))

@@ -223,6 +223,39 @@ fn a_bot_joins_by_organizer_by_token_and_by_join_id() {
 }
 
 #[test]
+fn phones_are_offered_bots_and_meetings_to_dial() {
+    let mut scene = Scene::new();
+    let meeting = scene.meeting(json!({"subject": "Stand-up"})).unwrap();
+    scene.meeting(json!({})).unwrap();
+    let names = |scene: &Scene| -> Vec<String> {
+        let targets = scene.cloud.targets().into_iter();
+        targets.map(|target| target.name).collect()
+    };
+    let mut offered = names(&scene);
+    offered.sort();
+    assert_eq!(offered, ["Bot", "Meeting", "Stand-up"]);
+    let targets = scene.cloud.targets();
+    let board = targets.iter().find(|one| one.name == "Stand-up").unwrap();
+    assert_eq!(Some(&board.target), meeting.join_web_url.as_ref());
+
+    // Several bots are told apart; one without a webhook can't be called.
+    for (id, webhook) in [("app-2", Some("http://127.0.0.1:3979/")), ("app-3", None)] {
+        let webhook = webhook.map(|url| Url::parse(url).unwrap());
+        let tenant = "tenant-1".to_owned();
+        scene
+            .cloud
+            .register_app(id, Registration { tenant, webhook });
+    }
+    let bots: Vec<_> = scene.cloud.targets().into_iter().take(2).collect();
+    assert_eq!(bots[1].name, "Bot app-2");
+    assert_eq!(names(&scene).len(), 4);
+    let (target, sdp) = (bots[1].target.clone(), SDP.to_owned());
+    let caller = scene.caller.clone();
+    scene.say(&caller, PhoneCommand::Dial { target, sdp });
+    assert!(scene.types_told(&caller).ends_with(&["dialing", "state"]));
+}
+
+#[test]
 fn phones_dial_into_a_meeting_and_its_end_is_reported_on() {
     let mut scene = Scene::new();
     let wall = time::OffsetDateTime::UNIX_EPOCH;
