@@ -269,7 +269,10 @@ async fn traced(state: &Path) -> Result<String, Failure> {
     let around = Around {
         under: under.map(str::to_owned).collect(),
         state: Some(state.into()),
-        settings: "[service]\ninstance = \"one\"\n".to_owned(),
+        settings: format!(
+            "[service]\ndatabase = \"sqlite:{}/switchboard.db\"\n",
+            state.display()
+        ),
         ..Around::default()
     };
     let mut service = Service::start(&site.emulator, &flow(), &around)?;

@@ -8,6 +8,7 @@ mod flow_file;
 mod reminders;
 mod rooms;
 mod service;
+mod speech;
 mod telemetry;
 
 use std::path::{Path, PathBuf};

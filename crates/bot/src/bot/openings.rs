@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_was_missed_is_made_up_for_where_it_is_known_who_opened_what() {
-        let at = |seconds| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
         let mut clockwork = Clockwork {
             begun: at(0),
             last: BTreeMap::new(),

@@ -20,9 +20,9 @@ use crate::prompts::Sound;
 
 /// Samples of a frame: 20 ms at 16 kHz.
 const FRAME: usize = 320;
-/// Events of a response that an engine gets at once: more would overrun what waits for
-/// its connection.
-const AT_ONCE: usize = 20;
+/// Events of a response that an engine gets at once, 16 times as fast as they were said: more
+/// would overrun what waits for its connection when that is held up.
+const AT_ONCE: usize = 8;
 /// Nobody spoke (cloud communications, error codes).
 const NOTHING_SAID: i32 = 8510;
 /// A key has ended a recording.

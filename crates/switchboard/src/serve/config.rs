@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
-use switchboard_bot::speech::{HttpVoice, SpeechError, Synthesizer};
+use switchboard_bot::speech::SpeechError;
 use switchboard_bot::{ApplicationInstance, BotConfig, Cloud, FeatureChoice};
 use switchboard_transport::sdp::MAX_SPEAKERS;
 use url::Url;
@@ -18,6 +18,7 @@ use super::drain::{Drain, DrainError};
 use super::reminders::ReminderSettings;
 use super::rooms::RoomSettings;
 use super::service::ServiceSettings;
+use super::speech::Speech;
 use super::telemetry::{TelemetryError, TelemetrySettings};
 use crate::confine::Needs;
 use crate::logs::{LogFormat, LogSettings};
@@ -288,26 +289,6 @@ pub(super) struct EngineSetting {
     token_file: Option<PathBuf>,
 }
 
-/// Who speaks texts: eSpeak NG unless something else is said.
-#[derive(Deserialize, Serialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Speech {
-    /// A program and its arguments; nobody if empty.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    command: Option<Vec<String>>,
-    /// A service with OpenAI's `/audio/speech`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<Url>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    model: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    voice: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_file: Option<PathBuf>,
-}
-
 /// Why settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
@@ -548,30 +529,6 @@ impl Graph {
 impl EngineSetting {
     pub(super) fn token(&self) -> Result<Option<SecretString>, SettingsError> {
         secret(self.token.as_ref(), self.token_file.as_deref())
-    }
-}
-
-impl Speech {
-    /// Whether a program speaks, in place of a service or nobody.
-    fn runs_a_program(&self) -> bool {
-        self.url.is_none() && self.command.as_ref().is_none_or(|words| !words.is_empty())
-    }
-
-    pub(super) fn synthesizer(&self) -> Result<Option<Synthesizer>, SettingsError> {
-        if let Some(url) = &self.url {
-            let voice = HttpVoice {
-                url: url.clone(),
-                model: self.model.clone(),
-                voice: self.voice.clone(),
-                token: secret(self.token.as_ref(), self.token_file.as_deref())?,
-            };
-            return Ok(Some(Synthesizer::http(voice)?));
-        }
-        match &self.command {
-            Some(words) if words.is_empty() => Ok(None),
-            Some(words) => Ok(Some(Synthesizer::program(words.clone())?)),
-            None => Ok(Some(Synthesizer::espeak())),
-        }
     }
 }
 
