@@ -3,6 +3,7 @@
 //! It may die at any point: everything it needs to go on is in the ledger, and what is
 //! not there has not happened. It keeps no state of its own but which calls it watches.
 
+mod outage;
 mod watch;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::clock::Clock;
 use crate::dialer::Dialer;
 use crate::ledger::Ledger;
 use crate::news::heard;
+use outage::Outage;
 
 /// How a runner works.
 #[derive(Debug, Clone)]
@@ -60,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) dialer: Arc<dyn Dialer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) hang_up: signal::Receiver<bool>,
+    pub(crate) outage: Outage,
 }
 
 /// A running runner. Dropping it abandons its calls, as a crash would.
@@ -85,6 +88,7 @@ impl Runner {
             dialer,
             clock,
             hang_up: hanging_up,
+            outage: Outage::default(),
         });
         Self {
             task: tokio::spawn(run(shared, stopping)),
@@ -143,22 +147,36 @@ async fn claim(
     calls: &mut JoinSet<()>,
 ) -> Timestamp {
     let later = |wait: Duration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
-    let Shared { config, ledger, .. } = &**shared;
+    let Shared {
+        config,
+        ledger,
+        outage,
+        ..
+    } = &**shared;
+    if let Some(until) = outage.grace(now) {
+        return until;
+    }
     if room == 0 {
         return later(config.look_every);
     }
-    let most = u32::try_from(room).unwrap_or(u32::MAX);
+    // While it is out of reach it is only asked whether it is there again.
+    let most = match outage.goes_on() {
+        true => 0,
+        false => u32::try_from(room).unwrap_or(u32::MAX),
+    };
     let claimed = ledger
         .claim(&config.owner, now, config.terms, config.limits, most)
         .await;
     match claimed {
         Ok(claimed) => {
+            outage.passed(now, config.terms.lease);
             for claimed in claimed {
                 calls.spawn(watch::carry_out(Arc::clone(shared), claimed));
             }
             later(config.look_every)
         }
         Err(error) => {
+            outage.failed(now);
             tracing::warn!(%error, "due reminders can't be read; calls go on");
             later(config.look_every * 2)
         }

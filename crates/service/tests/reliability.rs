@@ -1,5 +1,5 @@
-//! 10,000 reminders due in an hour, runners killed every few seconds: everybody is
-//! called exactly as promised.
+//! 10,000 reminders due in an hour, runners killed every few seconds, or the database gone for
+//! a minute: everybody is called exactly as promised.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../../store/tests/postgres/mod.rs"]
@@ -10,6 +10,7 @@ mod world;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -79,11 +80,28 @@ impl Chance {
     }
 }
 
+/// What goes wrong.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// A runner is killed every few seconds.
+    Kills,
+    /// The database is out of reach for a minute, twice: three leases long.
+    Outages,
+}
+
+impl Trouble {
+    fn is_away(self, now: Timestamp) -> bool {
+        let minute = (now.as_second() - start().as_second()) / 60;
+        matches!(self, Self::Outages) && [5, 20].contains(&minute)
+    }
+}
+
 struct Instances {
     config: StoreConfig,
     clock: VirtualClock,
     world: World,
     records: Records,
+    away: Arc<AtomicBool>,
     running: Vec<Option<(Runner, Store)>>,
 }
 
@@ -94,6 +112,7 @@ impl Instances {
             store: store.clone(),
             clock: self.clock.clone(),
             records: Arc::clone(&self.records),
+            away: Arc::clone(&self.away),
         };
         let config = RunnerConfig {
             terms: Terms {
@@ -125,7 +144,7 @@ struct Run {
     took: i64,
 }
 
-async fn run(database: StoreConfig, people: usize, instances: usize) -> Run {
+async fn run(database: StoreConfig, people: usize, instances: usize, trouble: Trouble) -> Run {
     let clock = VirtualClock::new(start());
     let world = World::new(clock.clone());
     let store = Store::open(&database).await.unwrap();
@@ -138,6 +157,7 @@ async fn run(database: StoreConfig, people: usize, instances: usize) -> Run {
         clock: clock.clone(),
         world: world.clone(),
         records: Records::default(),
+        away: Arc::default(),
         running: (0..instances).map(|_| None).collect(),
     };
     for which in 0..instances {
@@ -153,7 +173,9 @@ async fn run(database: StoreConfig, people: usize, instances: usize) -> Run {
             all.start(which).await;
             restart = None;
         }
-        if now >= kill_at && restart.is_none() {
+        all.away.store(trouble.is_away(now), Ordering::SeqCst);
+        let kills_now = matches!(trouble, Trouble::Kills) && now >= kill_at;
+        if kills_now && restart.is_none() {
             let which = chance.below(instances as u64) as usize;
             all.kill(which);
             kills += 1;
@@ -313,8 +335,38 @@ async fn ten_thousand_on_sqlite() {
     let directory = directory();
     let file = directory.path().join("reminders.db");
     let config = StoreConfig::new(format!("sqlite:{}", file.display()));
-    let run = run(config, 10_000, 4).await;
+    let run = run(config, 10_000, 4, Trouble::Kills).await;
     judge("SQLite", 10_000, 4, run).await;
+}
+
+/// In time that is virtual. The calls of that minute go on, and nobody is called once more for
+/// it than they would have been.
+#[tokio::test]
+async fn a_database_gone_for_a_minute_costs_nobody_a_call() {
+    let directory = directory();
+    let file = directory.path().join("reminders.db");
+    let config = StoreConfig::new(format!("sqlite:{}", file.display()));
+    let run = run(config, 2000, 4, Trouble::Outages).await;
+    for number in 0..2000 {
+        let promised = match Habit::of(number) {
+            Habit::Confirms => 1,
+            Habit::SecondTime | Habit::Later | Habit::Ignores | Habit::Away => 2,
+            Habit::Unknown => 0,
+        };
+        let calls = run.world.calls_of(&phone(number));
+        assert_eq!(calls.len(), promised, "{number}: {calls:?}");
+    }
+    let through = |call: &Heard| {
+        let ended = call.ended.unwrap();
+        !Trouble::Outages.is_away(call.began) && Trouble::Outages.is_away(ended)
+    };
+    let began_before =
+        (0..2000).filter(|number| run.world.calls_of(&phone(*number)).iter().any(through));
+    assert!(
+        began_before.count() > 2,
+        "nobody was in a call when it went away"
+    );
+    judge("SQLite, gone for a minute", 2000, 4, run).await;
 }
 
 #[tokio::test]
@@ -323,6 +375,6 @@ async fn a_thousand_on_postgres() {
         return;
     };
     let config = StoreConfig::new(cluster.database("reminders"));
-    let run = run(config, 1000, 4).await;
+    let run = run(config, 1000, 4, Trouble::Kills).await;
     judge("PostgreSQL", 1000, 4, run).await;
 }

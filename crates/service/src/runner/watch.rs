@@ -131,25 +131,28 @@ impl Watch<'_> {
                     return self.report(Report::Finished(Ending::Interrupted)).await;
                 }
                 Woken::Renew => {
-                    renew = after(self.shared.clock.now(), every);
-                    self.renew(call).await?;
+                    let wait = match self.renew(call).await? {
+                        true => every,
+                        false => AGAIN,
+                    };
+                    renew = after(self.shared.clock.now(), wait);
                 }
             }
         }
     }
 
-    /// A ledger that is out of reach is no reason to hang up: who takes the reminder
-    /// over ends this call first.
-    async fn renew(&mut self, call: &str) -> Result<(), Lost> {
+    /// Whether the lease was renewed. A ledger that is out of reach is no reason to hang up: who
+    /// takes the reminder over ends this call first.
+    async fn renew(&mut self, call: &str) -> Result<bool, Lost> {
         match self.try_report(Report::Alive).await {
             Ok(()) => {}
-            Err(error) if error.is_temporary() => return Ok(()),
+            Err(error) if error.is_temporary() => return Ok(false),
             Err(_) => return Err(Lost),
         }
         if self.reminder.verdict == Some(Verdict::Cancelled) {
             self.hang_up(call).await;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Ends a call that another runner left behind.
@@ -192,12 +195,18 @@ impl Watch<'_> {
             ledger,
             clock,
             config,
+            outage,
             ..
         } = self.shared;
         let (id, token) = (self.reminder.id, self.reminder.token);
-        self.reminder = ledger
+        let reported = ledger
             .report(id, token, clock.now(), config.terms, report)
-            .await?;
+            .await;
+        match &reported {
+            Err(error) if error.is_temporary() => outage.failed(clock.now()),
+            _ => outage.passed(clock.now(), config.terms.lease),
+        }
+        self.reminder = reported?;
         Ok(())
     }
 }

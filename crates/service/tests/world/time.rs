@@ -1,7 +1,7 @@
 //! Time that passes when nobody has anything to do.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -102,6 +102,17 @@ pub(crate) struct Timed {
     pub(crate) store: Store,
     pub(crate) clock: VirtualClock,
     pub(crate) records: Records,
+    /// Whether it is out of reach.
+    pub(crate) away: Arc<AtomicBool>,
+}
+
+impl Timed {
+    fn reached(&self) -> Result<(), StoreError> {
+        match self.away.load(Ordering::SeqCst) {
+            true => Err(StoreError::Unavailable("nobody answers".to_owned())),
+            false => Ok(()),
+        }
+    }
 }
 
 struct Working(Arc<AtomicUsize>);
@@ -129,6 +140,7 @@ impl Ledger for Timed {
         limits: Limits,
         most: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
+        self.reached()?;
         let _working = Working::start(&self.clock);
         self.store.claim(owner, now, terms, limits, most).await
     }
@@ -141,6 +153,7 @@ impl Ledger for Timed {
         terms: Terms,
         report: Report<'_>,
     ) -> Result<Reminder, StoreError> {
+        self.reached()?;
         let _working = Working::start(&self.clock);
         let taken = self.store.report(id, token, now, terms, report).await?;
         let mut records = self.records.lock().unwrap();
