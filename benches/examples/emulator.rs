@@ -57,6 +57,7 @@ async fn main() -> Result<(), Failure> {
     );
     let running = start(&program)?;
     let before = cpu(&running)?;
+    // The span that is measured.
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let idle = (cpu(&running)? - before) / seconds as f64 * 100.0;
     println!("idle for {seconds} s: {idle:.2} % of a core");

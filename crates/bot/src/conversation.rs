@@ -497,6 +497,8 @@ impl Conversation {
     fn announce(&mut self) {
         if self.node.as_deref() != Some(self.guide.node()) {
             self.node = Some(self.guide.node().to_owned());
+            // What was said to one node is no answer to the next.
+            self.partial = None;
             self.observe(Observation::Next(self.guide.about().to_owned()));
         }
     }

@@ -27,7 +27,7 @@ pub enum OggError {
     #[error("Opus file is damaged: {0}")]
     Packet(#[from] OpusError),
     /// It plays longer than was asked for.
-    #[error("Opus file is too long")]
+    #[error("Opus file is too long: split it")]
     TooLong,
 }
 

@@ -109,6 +109,21 @@ fn what_was_heard_so_far_counts_at_the_end_of_a_turn() {
 }
 
 #[test]
+fn what_was_said_to_one_node_is_no_answer_to_the_next() {
+    let flow = WORDS.replace(
+        "[nodes]",
+        "[nodes]\n    menu = { listen = { keys = { 1 = \"ask\" } } }",
+    );
+    let flow = flow.replace("start = \"ask\"", "start = \"menu\"");
+    let (mut talk, now, _) = talk(&flow, Vec::new());
+    talk.reply(now, &partial("yes"));
+    press(&mut talk, now, "1");
+    assert_eq!(talk.reply(now, &Reply::EndOfTurn), []);
+    talk.reply(now, &partial("yes"));
+    assert_eq!(talk.reply(now, &Reply::EndOfTurn), [Action::HangUp]);
+}
+
+#[test]
 fn media_time_is_placed_by_the_least_delayed_event() {
     let (start, ms) = (Instant::now(), Duration::from_millis);
     let mut clock = MediaClock::default();

@@ -10,6 +10,9 @@ use switchboard_reminders::schedule::QuietHours;
 use switchboard_reminders::{Key, Limits, Retry};
 use switchboard_service::RunnerConfig;
 
+/// Far more than Graph allows an application.
+const MOST_CALLS: u32 = 10_000;
+
 /// Why reminders can't be called by these settings.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReminderError {
@@ -99,6 +102,10 @@ impl ReminderSettings {
         range("attempts", self.attempts, 1..=MAX_ATTEMPTS)?;
         range("spacing_minutes", self.spacing_minutes, 1..=MAX_MINUTES)?;
         range("expires_hours", self.expires_hours, 1..=24 * 366)?;
+        // With none nobody would ever be called, and nothing would say so.
+        range("calls_at_once", self.calls_at_once, 1..=MOST_CALLS)?;
+        range("calls_per_second", self.calls_per_second, 1..=MOST_CALLS)?;
+        range("calls_here", self.calls_here.unwrap_or(1), 1..=MOST_CALLS)?;
         range("ring_seconds", u32::from(self.ring_seconds), 30..=99)?;
         let confirm = Key::new(self.confirm_key);
         let confirm = confirm.ok_or_else(|| {
@@ -143,4 +150,25 @@ fn range(
     }
     let allowed = format!("{} to {}", allowed.start(), allowed.end());
     Err(ReminderError::Range(name, allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(settings: &str) -> String {
+        let settings: ReminderSettings = toml::from_str(settings).expect("TOML");
+        let defaults = settings.defaults(true).err();
+        defaults.map_or_else(String::new, |error| error.to_string())
+    }
+
+    #[test]
+    fn settings_with_which_nobody_would_be_called_are_refused() {
+        assert_eq!(told(""), "");
+        for name in ["calls_at_once", "calls_per_second", "calls_here"] {
+            let wanted = format!("reminders.{name} must be 1 to 10000");
+            assert_eq!(told(&format!("{name} = 0")), wanted);
+            assert_eq!(told(&format!("{name} = 1")), "");
+        }
+    }
 }
