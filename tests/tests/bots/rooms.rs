@@ -190,7 +190,9 @@ async fn a_group_call_is_led_over_rest() -> Result<(), Failure> {
         order("resume", json!({"who": ["ben"]})).await?;
         tokio::time::sleep(std::time::Duration::from_secs(3)).await;
         order("announce", json!({"prompt": "quiet"})).await?;
-        rooms.until(&id, "Ben has left", count(2)).await?;
+        // Cleo leaves too when she hears it, perhaps before anybody looks.
+        let left = |room: &Value| room["count"].as_u64().is_some_and(|count| count < 3);
+        rooms.until(&id, "Ben has left", left).await?;
         let close = rooms.http.delete(format!("{}/{id}", rooms.base));
         let closed = close.bearer_auth(KEY).send().await?;
         assert_eq!(closed.status().as_u16(), 202);
@@ -199,8 +201,8 @@ async fn a_group_call_is_led_over_rest() -> Result<(), Failure> {
         Ok::<_, Failure>(())
     };
     let (report, led) = tokio::join!(stage.play("group-call-led"), lead);
-    stage.expect(&report?)?;
     led?;
+    stage.expect(&report?)?;
     stage.end().await
 }
 
