@@ -1,10 +1,11 @@
 //! What a turn of a conversation costs: speech is noticed, the prompt stops; speech
 //! ends, the engine is told, its answer becomes audio.
 //!
-//! `cargo run -p switchboard-benches --example turns [CALLERS] [TURNS] [spoken]`: real calls
-//! against the emulator in this process, some at a time, with an engine that answers at
-//! once, so that what is measured is ours. `spoken` answers are texts that eSpeak NG
-//! speaks, with its time in the last row. Prints a table.
+//! `cargo run -p switchboard-benches --example turns [CALLERS] [TURNS] [spoken|http]`: real
+//! calls against the emulator in this process, some at a time, with an engine behind its
+//! WebSocket that takes 50 ms to understand, which the table keeps apart from what is ours.
+//! `spoken` answers are texts that eSpeak NG speaks, `http` ones that a service speaks which
+//! has all its audio at once. Prints a table.
 
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
@@ -12,9 +13,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::{SinkExt, StreamExt};
 use secrecy::SecretString;
+use serde_json::json;
 use switchboard_bot::flow::Flow;
-use switchboard_bot::speech::Synthesizer;
+use switchboard_bot::speech::{HttpVoice, Synthesizer};
 use switchboard_bot::{Bot, BotConfig, Cloud, Observation, Parts, PromptProgress, Script};
 use switchboard_emulator::{
     App, Emulator, EmulatorConfig, PhoneCommand, PhoneEvent, PhoneRole, PromptState, TimelineEvent,
@@ -22,9 +25,12 @@ use switchboard_emulator::{
 use switchboard_media::engine::{self, Ears, EngineConfig};
 use switchboard_media::prompt::Prompt;
 use switchboard_media::wav;
-use switchboard_nlp::{Action, Engine, Event, Reply, Say, Transient, Utterance};
+use switchboard_nlp::wire::{Endpoint, LinkConfig, RemoteEngine, SUBPROTOCOL};
 use switchboard_transport::{Session, SessionEvent, Transport, TransportConfig};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -52,17 +58,28 @@ struct Turn {
     noticed: Option<Instant>,
     /// The caller last heard the prompt.
     last_voice: Option<Instant>,
-    /// How long after its end in media time.
-    after: Option<Duration>,
+    /// The bot noticed that it is over, so long after its end in media time.
+    ended: Option<(Instant, Duration)>,
     /// The engine was told.
     told: Option<Instant>,
+    /// The engine has answered.
+    answered: Option<Instant>,
 }
 
-/// What is measured: stopping, telling, answering.
+/// What is measured of a turn, in its order.
+const PARTS: [&str; 6] = [
+    "speech noticed → caller last hears the prompt",
+    "end of speech → noticed, in media time",
+    "noticed → engine told, by WebSocket",
+    "engine told → it answers (the engine's)",
+    "engine answers → first packet, by WebSocket",
+    "noticed → first packet without the engine's part (ours)",
+];
+
 #[derive(Default)]
 struct Book {
     turns: HashMap<String, Turn>,
-    rows: Vec<[Duration; 3]>,
+    rows: Vec<[Duration; PARTS.len()]>,
 }
 
 type Shared = Arc<Mutex<Book>>;
@@ -71,42 +88,61 @@ fn with<R>(book: &Shared, act: impl FnOnce(&mut Book) -> R) -> R {
     act(&mut book.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Answers every utterance at once.
-struct AtOnce {
-    call: String,
-    /// Media time of the newest level.
-    now_ms: u64,
-    spoken: bool,
-    book: Shared,
+/// How long the engine takes to understand.
+const UNDERSTANDING: Duration = Duration::from_millis(50);
+
+/// An engine of `docs/nlp-wire.md` for every call.
+async fn listen(listener: TcpListener, spoken: bool, book: Shared) -> Result<(), Failure> {
+    let mut calls = JoinSet::new();
+    loop {
+        let (tcp, _) = listener.accept().await?;
+        calls.spawn(engine(tcp, spoken, Arc::clone(&book)));
+    }
 }
 
-impl Engine for AtOnce {
-    fn handle(&mut self, event: &Event, reply: &mut dyn FnMut(Reply)) {
-        match event {
-            Event::SessionStart(start) => self.call.clone_from(&start.call),
-            Event::Features(features) => self.now_ms = features.with(|one| one.t_ms),
-            Event::SpeechEnd { t_ms, .. } => {
-                let now = Instant::now();
-                let after = Duration::from_millis(self.now_ms.saturating_sub(*t_ms));
-                with(&self.book, |book| {
-                    let turn = book.turns.entry(self.call.clone()).or_default();
-                    (turn.told, turn.after) = (Some(now), Some(after));
+#[allow(clippy::result_large_err, reason = "tungstenite's callback")]
+async fn engine(tcp: TcpStream, spoken: bool, book: Shared) -> Result<(), Failure> {
+    tcp.set_nodelay(true)?;
+    let check = |_: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+        if let Ok(protocol) = SUBPROTOCOL.parse() {
+            let headers = response.headers_mut();
+            headers.insert("sec-websocket-protocol", protocol);
+        }
+        Ok(response)
+    };
+    let mut socket = tokio_tungstenite::accept_hdr_async(tcp, check).await?;
+    let mut call = String::new();
+    while let Some(message) = socket.next().await {
+        let Message::Text(text) = message? else {
+            continue;
+        };
+        let event: serde_json::Value = serde_json::from_str(&text)?;
+        let intent = || json!({"type": "intent", "name": "spoke"});
+        let reply = match event["type"].as_str() {
+            Some("session_start") => {
+                call = event["call"].as_str().unwrap_or_default().to_owned();
+                json!({"type": "ready", "version": 1, "features": true})
+            }
+            Some("speech_end") => {
+                with(&book, |book| {
+                    book.turns.entry(call.clone()).or_default().told = Some(Instant::now());
                 });
-                match self.spoken {
-                    false => reply(Reply::intent("spoke", 1.0)),
-                    true => reply(Reply::Action(Action::Say(Say {
-                        id: "answer".to_owned(),
-                        what: Utterance::Text(Transient::new("That is good to hear.".to_owned())),
-                        interruptible: false,
-                    }))),
+                tokio::time::sleep(UNDERSTANDING).await;
+                with(&book, |book| {
+                    book.turns.entry(call.clone()).or_default().answered = Some(Instant::now());
+                });
+                match spoken {
+                    true => json!({"type": "say", "id": "answer", "interruptible": false,
+                        "text": "That is good to hear."}),
+                    false => intent(),
                 }
             }
-            Event::PromptFinished { name, .. } if self.spoken && name == "answer" => {
-                reply(Reply::intent("spoke", 1.0));
-            }
-            _ => {}
-        }
+            Some("prompt_finished") if spoken && event["name"] == "answer" => intent(),
+            _ => continue,
+        };
+        socket.send(Message::text(reply.to_string())).await?;
     }
+    Ok(())
 }
 
 fn observe(book: &Shared, call: &str, observation: &Observation) {
@@ -115,26 +151,38 @@ fn observe(book: &Shared, call: &str, observation: &Observation) {
         Observation::SpeechStart { .. } => {
             book.turns.entry(call.to_owned()).or_default().noticed = Some(now);
         }
+        Observation::SpeechEnd { end, .. } => {
+            let turn = book.turns.entry(call.to_owned()).or_default();
+            turn.ended = Some((now, now.saturating_duration_since(*end)));
+        }
         Observation::Prompt {
             name,
             progress: PromptProgress::Started,
         } if name == "answer" => {
             let turn = book.turns.insert(call.to_owned(), Turn::default());
-            let Some(Turn {
-                noticed: Some(noticed),
-                last_voice: Some(last),
-                after: Some(after),
-                told: Some(told),
-            }) = turn
-            else {
-                return;
-            };
-            let since = |later: Instant, earlier| later.saturating_duration_since(earlier);
-            book.rows
-                .push([since(last, noticed), after, since(now, told)]);
+            book.rows.extend(turn.and_then(|turn| turn.parts(now)));
         }
         _ => {}
     });
+}
+
+impl Turn {
+    /// Its parts, the first packet being sent now.
+    fn parts(self, now: Instant) -> Option<[Duration; PARTS.len()]> {
+        let (ended, after) = self.ended?;
+        let (told, answered) = (self.told?, self.answered?);
+        let since = |later: Instant, earlier| later.saturating_duration_since(earlier);
+        let (telling, theirs) = (since(told, ended), since(answered, told));
+        let answering = since(now, answered);
+        Some([
+            since(self.last_voice?, self.noticed?),
+            after,
+            telling,
+            theirs,
+            answering,
+            telling + answering,
+        ])
+    }
 }
 
 fn hum(seconds: f32) -> Vec<u8> {
@@ -193,7 +241,7 @@ async fn caller(
                 if heard {
                     let now = Instant::now();
                     with(&book, |book| if let Some(turn) = book.turns.get_mut(&call)
-                        && turn.told.is_none() { turn.last_voice = Some(now); });
+                        && turn.ended.is_none() { turn.last_voice = Some(now); });
                 }
                 if speak_at.is_some_and(|at| at <= Instant::now()) {
                     speak_at = None;
@@ -238,22 +286,45 @@ fn number(place: usize, otherwise: usize) -> usize {
         .unwrap_or(otherwise)
 }
 
-async fn script(spoken: bool) -> Result<Script, Failure> {
+/// Who speaks the answers; recordings if nobody does.
+async fn voice() -> Result<Option<Synthesizer>, Failure> {
+    match std::env::args().nth(3).as_deref() {
+        None => Ok(None),
+        Some("http") => {
+            let hum = || async { wav::write(24_000, &vec![0.1; 24_000]) };
+            let router = axum::Router::new().route("/speech", axum::routing::post(hum));
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let url = format!("http://{}/speech", listener.local_addr()?).parse()?;
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            let (model, voice) = ("any".to_owned(), "any".to_owned());
+            let voice = HttpVoice {
+                url,
+                model,
+                voice,
+                token: None,
+            };
+            Ok(Some(Synthesizer::http(voice)?))
+        }
+        Some(_) => Ok(Some(Synthesizer::espeak())),
+    }
+}
+
+async fn script(synthesizer: Option<Synthesizer>) -> Result<Script, Failure> {
     let directory = tempfile::tempdir()?;
     std::fs::write(directory.path().join("long.wav"), hum(8.0))?;
     std::fs::write(directory.path().join("answer.wav"), hum(0.4))?;
-    let (flow, synthesizer) = match spoken {
-        false => (FLOW.to_owned(), None),
-        true => {
+    let flow = match synthesizer {
+        None => FLOW.to_owned(),
+        Some(_) => {
             let again = "[nodes.answer]\nnext = \"ask\"\n[nodes.end]";
             let (head, _) = FLOW
                 .split_once("[nodes.answer]")
                 .ok_or("the flow has changed")?;
-            let flow = format!("engine = {{ say = true }}{head}{again}\nhang_up = true\n");
-            (flow, Some(Arc::new(Synthesizer::espeak())))
+            format!("engine = {{ say = true }}{head}{again}\nhang_up = true\n")
         }
     };
     let flow = Flow::parse(&flow)?;
+    let synthesizer = synthesizer.map(Arc::new);
     Ok(Script::load(Arc::new(flow), directory.path(), synthesizer).await?)
 }
 
@@ -319,16 +390,16 @@ async fn start_bot(
         },
         ..BotConfig::new("127.0.0.1:0".parse()?, "tenant", "client", secret)
     };
-    let spoken = std::env::args().nth(3).is_some_and(|word| word == "spoken");
-    let (watched, told, timeline) = (Arc::clone(book), Arc::clone(book), emulator.timeline());
+    let voice = voice().await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("ws://{}/", listener.local_addr()?).parse()?;
+    let endpoint = Arc::new(Endpoint::new(&url, None, Vec::new())?);
+    tokio::spawn(listen(listener, voice.is_some(), Arc::clone(book)));
+    let (watched, timeline) = (Arc::clone(book), emulator.timeline());
     let parts = Parts {
         engines: Arc::new(move || {
-            Box::new(AtOnce {
-                call: String::new(),
-                now_ms: 0,
-                spoken,
-                book: Arc::clone(&told),
-            })
+            let endpoint = Arc::clone(&endpoint);
+            Box::new(RemoteEngine::connect(endpoint, LinkConfig::default()))
         }),
         observer: Arc::new(move |call, observation| {
             observe(&watched, call, &observation);
@@ -341,20 +412,15 @@ async fn start_bot(
                 timeline.publish(call, TimelineEvent::Prompt { name, state });
             }
         }),
-        ..Parts::new(script(spoken).await?)
+        ..Parts::new(script(voice).await?)
     };
     Ok(Bot::start(config, transport, parts).await?)
 }
 
-fn print(rows: &[[Duration; 3]], callers: usize) {
+fn print(rows: &[[Duration; PARTS.len()]], callers: usize) {
     println!("{} turns of {callers} callers at a time, ms", rows.len());
     println!("| | p50 | p99 | max |\n|---|---|---|---|");
-    let parts = [
-        "speech noticed → caller last hears the prompt",
-        "end of speech → engine told, in media time",
-        "engine's answer → first packet",
-    ];
-    for (index, name) in parts.iter().enumerate() {
+    for (index, name) in PARTS.iter().enumerate() {
         let mut column: Vec<f64> = rows
             .iter()
             .map(|row| row[index].as_secs_f64() * 1e3)

@@ -33,17 +33,28 @@ node_peer() {
     realpath "$dir/node_modules"
 }
 
+# What can't be had ends up in missing_peers, which scripts/test says at its end;
+# SWITCHBOARD_NEED_PEERS=1 makes that an error.
 find_peers() {
     local found
+    missing_peers=
     if found=${SWITCHBOARD_PYTHON:-$(python_peer python fixtures/workers/requirements.txt tests/python/requirements.txt)}; then
         export SWITCHBOARD_PYTHON=$found
+    else
+        missing_peers+=" Python's packages of fixtures/workers and tests/python,"
     fi
     if found=$(python_peer pipecat fixtures/workers/pipecat-requirements.txt); then
         export SWITCHBOARD_PIPECAT=$found
+    else
+        missing_peers+=" pipecat-ai,"
     fi
     if found=$(node_peer @azure/communication-call-automation@1.6.0 && node_peer ws@8.18.3 >/dev/null &&
         node_peer @microsoft/microsoft-graph-client@3.0.7 >/dev/null && node_peer axe-core@4.10.3 >/dev/null); then
         export NODE_PATH=$found
+    else
+        missing_peers+=" node with the packages of scripts/lib/peers.sh,"
     fi
+    missing_peers=${missing_peers%,}
     say "   peers: Python ${SWITCHBOARD_PYTHON:-none}, pipecat ${SWITCHBOARD_PIPECAT:-none}, node ${NODE_PATH:-none}"
+    [[ -z $missing_peers || ! ${SWITCHBOARD_NEED_PEERS:-} ]] || fail "missing:$missing_peers"
 }

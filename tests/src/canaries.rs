@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, Engine as _};
 use serde_json::json;
 use switchboard_media::codec::{Decoder, MAX_FRAME, OPUS_SILENCE};
 use switchboard_media::prompt::Prompt;
@@ -45,15 +46,19 @@ say = "hello"
 listen = { intents = { wish = "ask" }, timeout = 60, on_timeout = "bye" }
 "##;
 
-/// An engine to whom Carla says [`WORDS`]: its address.
+/// An engine to whom Carla says [`WORDS`] in two sentences: after the first it has heard
+/// them, after the second it is sure. Its address.
 ///
 /// # Errors
 /// It can't listen.
 pub async fn understanding() -> Result<String, Failure> {
-    let words = json!({"type": "final", "text": WORDS, "confidence": 0.9});
+    let words = |kind| json!({"type": kind, "text": WORDS, "confidence": 0.9});
     let wish = json!({"type": "intent", "name": "wish", "confidence": 0.9});
     let script = engine::Script {
-        utterances: vec![("Carla", "hello", vec![words, wish])],
+        utterances: vec![
+            ("Carla", "hello", vec![words("partial")]),
+            ("Carla", "hello", vec![words("final"), wish]),
+        ],
         refused: Vec::new(),
     };
     Ok(format!("ws://{}/", engine::start(script).await?))
@@ -106,20 +111,45 @@ pub fn add_speech(needles: &mut Needles, names: &[&str]) -> Result<(), Failure> 
             decoder.decode(&OPUS_SILENCE, &mut audio)?;
         }
         for packet in (0..prompt.packets()).filter_map(|n| prompt.packet(n)) {
-            needles.add("packets", packet.get(4..).unwrap_or_default());
+            let packed = packet.get(4..).unwrap_or_default();
+            needles.add("packets", packed);
+            add_written(needles, "packets in writing", packed);
             let samples = decoder.decode(packet, &mut audio)?;
             for place in [40, 160, 280] {
                 let samples = audio[..samples].get(place..).unwrap_or_default();
-                needles.add("audio", &bytes(samples, |sample| sample.to_ne_bytes()));
+                let floats = bytes(samples, |sample| sample.to_ne_bytes());
+                needles.add("audio", &floats);
                 // Of silence there are few: they are found anywhere.
                 if samples.iter().take(8).any(|sample| sample.abs() > 0.02) {
                     let short = |sample: f32| ((sample * 32_768.0).round() as i16).to_ne_bytes();
-                    needles.add("16-bit audio", &bytes(samples, short));
+                    let shorts = bytes(samples, short);
+                    needles.add("16-bit audio", &shorts);
+                    add_written(needles, "audio in writing", &floats);
+                    add_written(needles, "16-bit audio in writing", &shorts);
+                    let numbers: Vec<_> = samples.iter().take(8).map(f32::to_string).collect();
+                    needles.add("audio in writing", numbers.join(", ").as_bytes());
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Adds what bytes look like in a text: hexadecimal, base64 wherever they begin in it, and
+/// as a list of numbers.
+fn add_written(needles: &mut Needles, what: &'static str, bytes: &[u8]) {
+    let hex = bytes.iter().take(16).map(|byte| format!("{byte:02x}"));
+    let hex: String = hex.collect();
+    needles.add(what, hex.as_bytes());
+    needles.add(what, hex.to_uppercase().as_bytes());
+    for begin in 0..3 {
+        if let Some(bytes) = bytes.get(begin..begin + 12) {
+            needles.add(what, BASE64_STANDARD.encode(bytes).as_bytes());
+            needles.add(what, BASE64_URL_SAFE.encode(bytes).as_bytes());
+        }
+    }
+    let numbers: Vec<_> = bytes.iter().take(16).map(u8::to_string).collect();
+    needles.add(what, numbers.join(", ").as_bytes());
 }
 
 /// The first samples, a few more than a needle has.
@@ -167,5 +197,30 @@ mod tests {
         bytes.extend(b"..4711908");
         assert_eq!(canaries.found_in(&bytes), ["keys", "packets"]);
         assert!(canaries.are_not_in("there", &bytes).is_err());
+    }
+
+    #[test]
+    fn audio_is_recognised_however_a_text_holds_it() -> Result<(), Failure> {
+        let mut audio = Needles::new();
+        add_speech(&mut audio, &["speech/read-en.wav"])?;
+        let canaries = Canaries {
+            texts: Vec::new(),
+            audio,
+        };
+        let prompt = Prompt::from_wav(&std::fs::read(fixture("speech/read-en.wav"))?)?;
+        let packet = prompt.packet(60).ok_or("it is long")?;
+        let hex: String = packet.iter().map(|byte| format!("{byte:02x}")).collect();
+        let kind = "packets in writing";
+        for text in [
+            format!("payload: 0x{hex}"),
+            BASE64_STANDARD.encode(packet),
+            BASE64_STANDARD.encode(&packet[1..]),
+            BASE64_STANDARD.encode(&packet[2..]),
+            format!("{packet:?}"),
+        ] {
+            assert!(canaries.found_in(text.as_bytes()).contains(&kind), "{text}");
+        }
+        assert!(canaries.are_not_in("nothing", b"A sentence.").is_ok());
+        Ok(())
     }
 }

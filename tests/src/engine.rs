@@ -1,7 +1,10 @@
-//! An engine of `docs/nlp-wire.md` with a script in place of a recogniser: whoever speaks
-//! after a prompt is understood as the script has it.
+//! Engines of `docs/nlp-wire.md`: one with a script in place of a recogniser, with which
+//! whoever speaks after a prompt is understood as the script has it; and the real one of
+//! `fixtures/workers`.
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,8 +13,8 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use switchboard_nlp::wire::SUBPROTOCOL;
 
-use crate::Failure;
 use crate::stage::serve;
+use crate::{Failure, fixture};
 
 /// One utterance: the caller's name, the prompt it follows, what is understood. A caller's
 /// utterances come in their order.
@@ -104,5 +107,53 @@ impl Said {
             // The rest of a sentence that was understood already.
             _ => Vec::new(),
         }
+    }
+}
+
+/// The recogniser of `fixtures/workers`, with its grammar of menus. Dropping it ends it.
+pub struct Recogniser {
+    worker: Child,
+    /// Where it listens, on this machine.
+    pub port: u16,
+}
+
+impl Drop for Recogniser {
+    fn drop(&mut self) {
+        // It has ended by itself, or does now.
+        let _ = self.worker.kill();
+        let _ = self.worker.wait();
+    }
+}
+
+impl Recogniser {
+    /// Starts it with intents as in `hours=hours,open`; `None`, and the reason said, where
+    /// its libraries are missing.
+    ///
+    /// # Errors
+    /// It does not start.
+    #[allow(clippy::print_stderr, reason = "a test that can't run says why")]
+    pub fn start(intents: &[&str]) -> Result<Option<Self>, Failure> {
+        let python = std::env::var("SWITCHBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
+        let probe = Command::new(&python)
+            .args(["-c", "import pocketsphinx, vaderSentiment, websockets"])
+            .stderr(Stdio::null())
+            .status();
+        if !probe.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: {python} lacks fixtures/workers/requirements.txt");
+            return Ok(None);
+        }
+        let mut worker = Command::new(python)
+            .arg(fixture("workers/sphinx.py"))
+            .arg("--grammar")
+            .arg(fixture("workers/menu.gram"))
+            .args(intents.iter().flat_map(|intent| ["--intent", intent]))
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let stdout = worker.stdout.take().ok_or("it is piped")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let port = line.trim().rsplit(' ').next().map(str::parse);
+        let port = port.ok_or("the line ends with the port")??;
+        Ok(Some(Self { worker, port }))
     }
 }

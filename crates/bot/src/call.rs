@@ -69,7 +69,7 @@ use waiting::{at, hook, media, offered, picked, prepared, recorded, spoken};
 /// session was lost. Then it is read, and ended if that doesn't help.
 const WITHOUT_MEDIA: Duration = Duration::from_secs(20);
 
-/// How often an engine gets what was heard.
+/// How often an engine gets what was heard, where no event comes with it.
 const LISTEN_EVERY: Duration = Duration::from_millis(10);
 
 /// A call's task.
@@ -269,7 +269,7 @@ impl Task {
                 Woken::Call(None) => return None,
                 Woken::Call(Some(event)) => self.call_event(now, event),
                 Woken::Offered(session) => self.offered(session),
-                Woken::Media(event) => self.media_event(now, event),
+                Woken::Media(event) => self.heard(now, event),
                 Woken::Spoken(Spoken::Started(id)) => self.talk.started(now, Saying::Words(id)),
                 Woken::Spoken(Spoken::Finished(id)) => {
                     self.talk.finished(now, Saying::Words(id), false)
@@ -360,7 +360,11 @@ impl Task {
 
     fn call_event(&mut self, now: Instant, event: CallEvent) -> Vec<Action> {
         match event {
-            CallEvent::TransferFailed { .. } => self.talk.input(now, Input::TransferFailed),
+            CallEvent::TransferFailed { .. } => {
+                let mut actions = self.talk.moved(now, Told::TransferFailed);
+                actions.extend(self.talk.input(now, Input::TransferFailed));
+                actions
+            }
             CallEvent::CommandFailed { command, failure } => self.failed(now, command, &failure),
             CallEvent::OperationCompleted { command, operation } => {
                 self.completed(now, command, &operation)

@@ -64,6 +64,8 @@ pub(crate) struct Conversation {
     node: Option<String>,
     clock: MediaClock,
     begun: bool,
+    /// How far the call was before its media flowed.
+    state: Option<CallState>,
     analysed: bool,
     speech_probability: f32,
 }
@@ -156,6 +158,7 @@ impl Conversation {
             node: None,
             clock: MediaClock::default(),
             begun: false,
+            state: None,
             analysed: false,
             speech_probability: 0.0,
         }
@@ -202,6 +205,9 @@ impl Conversation {
         }
         let start = Event::SessionStart(self.start.clone());
         let mut actions = self.tell(now, start);
+        if let Some(state) = self.state.take() {
+            actions.extend(self.tell(now, Event::CallState(state)));
+        }
         actions.extend(self.input(now, Input::Connected));
         actions
     }
@@ -210,7 +216,10 @@ impl Conversation {
     pub(crate) fn moved(&mut self, now: Instant, state: CallState) -> Vec<Action> {
         match self.begun {
             true => self.tell(now, Event::CallState(state)),
-            false => Vec::new(),
+            false => {
+                self.state = Some(state);
+                Vec::new()
+            }
         }
     }
 
@@ -220,6 +229,14 @@ impl Conversation {
         let _ = self.input(now, Input::CallerLeft);
         if self.begun {
             self.engine.handle(&Event::SessionEnd, &mut |_| {});
+        }
+        let dropped = self.engine.dropped();
+        if dropped > 0 {
+            tracing::warn!(
+                call = self.start.call,
+                dropped,
+                "the engine was too slow for some of it"
+            );
         }
     }
 
@@ -248,8 +265,10 @@ impl Conversation {
                 let (start, end) = (self.clock.at(now, start_ms), self.clock.at(now, end_ms));
                 self.observe(Observation::SpeechEnd { start, end });
                 let duration_ms = end_ms.saturating_sub(start_ms);
+                let mut actions = self.input(now, Input::SpeechEnd);
                 let t_ms = end_ms;
-                self.tell(now, Event::SpeechEnd { t_ms, duration_ms })
+                actions.extend(self.tell(now, Event::SpeechEnd { t_ms, duration_ms }));
+                actions
             }
             MediaEvent::Level { t_ms, dbov } => {
                 self.clock.heard(now, t_ms);
@@ -437,8 +456,12 @@ impl Conversation {
             Reply::Intent(intent) => {
                 self.partial = None;
                 intent.with(|intent| {
-                    let (name, confidence) = (intent.name.as_str(), intent.confidence);
-                    self.input(now, Input::Intent { name, confidence })
+                    let intent = Input::Intent {
+                        name: &intent.name,
+                        confidence: intent.confidence,
+                        slots: &intent.slots,
+                    };
+                    self.input(now, intent)
                 })
             }
             // What was heard so far is all there will be.

@@ -15,6 +15,7 @@ pub mod flow;
 mod hook;
 mod ledger;
 mod observer;
+mod patience;
 pub mod program;
 mod prompts;
 mod script;

@@ -61,6 +61,8 @@ pub struct Call {
     caller: Caller,
     people: watch::Receiver<Vec<String>>,
     speaking: watch::Receiver<Vec<Arc<Speaker>>>,
+    mood: watch::Receiver<Option<f32>>,
+    engine: watch::Receiver<bool>,
 }
 
 /// Who calls, as far as is known.
@@ -207,14 +209,34 @@ impl fmt::Debug for Keys {
 }
 
 /// What the caller said or pressed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Heard {
     /// What the engine made of it.
-    Intent(Words),
+    Intent(Understood),
     /// The engine's transcript.
     Text(Words),
     /// A key.
     Key(Keys),
+}
+
+/// An intent.
+#[derive(Debug, PartialEq)]
+pub struct Understood {
+    /// The engine's name for it.
+    pub name: Words,
+    /// How sure the engine is, 0–1.
+    pub confidence: f32,
+    slots: Vec<(String, Words)>,
+}
+
+impl Understood {
+    /// A detail that was understood with it.
+    pub fn slot(&self, name: &str) -> Option<&str> {
+        let mut slots = self.slots.iter();
+        slots
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
 }
 
 enum Ask {
@@ -270,7 +292,11 @@ impl Call {
             .await
     }
 
-    /// Waits for words or a key.
+    /// Waits for words or a key; not in vain while the caller speaks.
+    ///
+    /// What is understood is the first that the engine tells: words for good, or an intent.
+    /// What an engine asks for by itself (to say something, to pass the call on) is left to
+    /// this function.
     ///
     /// # Errors
     /// [`CallError::NoInput`] when nothing comes in time, [`CallError::HungUp`].
@@ -335,6 +361,16 @@ impl Call {
         within: Duration,
     ) -> Result<Vec<Arc<Speaker>>, CallError> {
         changed(&mut self.speaking, within).await
+    }
+
+    /// How the caller feels, by the engine's newest word: −1 (very negative) to 1.
+    pub fn mood(&self) -> Option<f32> {
+        *self.mood.borrow()
+    }
+
+    /// Whether there is an engine to understand the caller: ask for keys while there isn't.
+    pub fn engine_is_up(&self) -> bool {
+        *self.engine.borrow()
     }
 
     /// Brings one to five into a group call or meeting, and waits until they are in.

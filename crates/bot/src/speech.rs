@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use reqwest::redirect;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use url::Url;
 use zeroize::Zeroizing;
@@ -25,8 +25,10 @@ use crate::prompts::Sound;
 pub(crate) use live::{Line, Spoken};
 use stream::{Encoding, WavStream};
 
-/// How long a synthesiser may take for a text, with all its audio.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How long a synthesiser may give nothing; its audio may last as long as it is said.
+const LIMIT: Duration = Duration::from_secs(20);
+/// How long a text's whole audio may take that is wanted before it is said.
+const WHOLE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a text's audio may be.
 const LONGEST: usize = 600;
 const CHUNK: usize = 8 * 1024;
@@ -69,7 +71,7 @@ pub enum SpeechError {
     #[error("the synthesiser failed: {0}")]
     Failed(String),
     /// It took too long.
-    #[error("the synthesiser took longer than {} s", LIMIT.as_secs())]
+    #[error("the synthesiser gave nothing for {} s, or not all in {}", LIMIT.as_secs(), WHOLE_LIMIT.as_secs())]
     Late,
     /// What it gave is no audio we know.
     #[error("the synthesiser gave no usable audio: {0}")]
@@ -125,15 +127,10 @@ impl Synthesizer {
         language: &str,
         sink: &mut S,
     ) -> Result<(), SpeechError> {
-        let spoken = async {
-            match &self.0 {
-                Kind::Program(words) => by_program(words, text, language, sink).await,
-                Kind::Http(voice, client) => by_service(voice, client, text, sink).await,
-            }
-        };
-        tokio::time::timeout(LIMIT, spoken)
-            .await
-            .map_err(|_| SpeechError::Late)?
+        match &self.0 {
+            Kind::Program(words) => by_program(words, text, language, sink).await,
+            Kind::Http(voice, client) => by_service(voice, client, text, sink).await,
+        }
     }
 
     /// A text's whole audio.
@@ -142,7 +139,9 @@ impl Synthesizer {
             rate: 0,
             samples: Zeroizing::new(Vec::with_capacity(1 << 20)),
         };
-        self.speak(text, language, &mut whole).await?;
+        tokio::time::timeout(WHOLE_LIMIT, self.speak(text, language, &mut whole))
+            .await
+            .map_err(|_| SpeechError::Late)??;
         if whole.samples.is_empty() {
             return Err(SpeechError::Audio("it is empty"));
         }
@@ -190,30 +189,36 @@ async fn by_program(
             // A program that doesn't want to read all of it says so by its exit code.
             let _ = input.write_all(text.as_bytes()).await;
         }
+        Ok(())
     };
     let read = async {
-        let mut stream = WavStream::new(Encoding::Wav);
-        let mut bytes = Zeroizing::new(vec![0; CHUNK]);
-        let Some(mut output) = output else {
-            return Ok(());
-        };
-        loop {
-            let count = output
-                .read(&mut bytes)
-                .await
-                .map_err(|error| failed(&error))?;
-            if count == 0 {
-                return Ok(());
-            }
-            stream.push(&bytes[..count], sink).await?;
+        match output {
+            Some(output) => read_wav(output, sink).await,
+            None => Ok(()),
         }
     };
-    let ((), read) = tokio::join!(write, read);
-    read?;
-    let status = child.wait().await.map_err(|error| failed(&error))?;
+    // A text that isn't read must not hold up what is wrong with the audio.
+    tokio::try_join!(write, read)?;
+    let status = soon(child.wait()).await?.map_err(|error| failed(&error))?;
     match status.success() {
         true => Ok(()),
         false => Err(SpeechError::Failed(status.to_string())),
+    }
+}
+
+/// Only what comes is waited for in vain: the sink takes as long as it takes to say.
+async fn read_wav(
+    mut output: impl AsyncRead + Unpin,
+    sink: &mut impl Sink,
+) -> Result<(), SpeechError> {
+    let mut stream = WavStream::new(Encoding::Wav);
+    let mut bytes = Zeroizing::new(vec![0; CHUNK]);
+    loop {
+        let count = soon(output.read(&mut bytes)).await?;
+        match count.map_err(|error| failed(&error))? {
+            0 => return Ok(()),
+            count => stream.push(&bytes[..count], sink).await?,
+        }
     }
 }
 
@@ -257,7 +262,7 @@ async fn by_service(
     if let Some(token) = &voice.token {
         request = request.bearer_auth(token.expose_secret());
     }
-    let response = request.send().await.map_err(unreachable)?;
+    let response = soon(request.send()).await?.map_err(unreachable)?;
     if !response.status().is_success() {
         return Err(SpeechError::Failed(format!(
             "it answered {}",
@@ -266,10 +271,16 @@ async fn by_service(
     }
     let mut stream = WavStream::new(Encoding::Wav);
     let mut body = response.bytes_stream();
-    while let Some(chunk) = body.next().await {
+    while let Some(chunk) = soon(body.next()).await? {
         stream.push(&chunk.map_err(unreachable)?, sink).await?;
     }
     Ok(())
+}
+
+/// What comes next, if it comes in time.
+async fn soon<T>(next: impl Future<Output = T>) -> Result<T, SpeechError> {
+    let next = tokio::time::timeout(LIMIT, next).await;
+    next.map_err(|_| SpeechError::Late)
 }
 
 fn failed(error: &std::io::Error) -> SpeechError {
@@ -279,4 +290,37 @@ fn failed(error: &std::io::Error) -> SpeechError {
 /// Without the address, whose query may hold a key.
 fn unreachable(error: reqwest::Error) -> SpeechError {
     SpeechError::Failed(error.without_url().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use switchboard_media::wav;
+
+    /// Takes a second for whatever comes.
+    #[derive(Default)]
+    struct Slow(usize);
+
+    impl Sink for Slow {
+        async fn take(&mut self, _: u32, samples: &[f32]) -> Result<(), SpeechError> {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.0 += samples.len();
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_words_are_said_to_their_end_and_silence_is_given_up() {
+        let begun = tokio::time::Instant::now();
+        let samples = vec![0.1; CHUNK / 2 * 100];
+        let mut sink = Slow::default();
+        let file = wav::write(16_000, &samples);
+        read_wav(&file[..], &mut sink).await.unwrap();
+        assert_eq!(sink.0, samples.len());
+        assert!(begun.elapsed() > WHOLE_LIMIT);
+
+        let (_open, silent) = tokio::io::duplex(64);
+        let given_up = read_wav(silent, &mut sink).await;
+        assert!(matches!(given_up, Err(SpeechError::Late)));
+    }
 }

@@ -66,6 +66,11 @@ pub trait Engine: Send {
         Wants::default()
     }
 
+    /// How many frames of analysis gave way to newer ones because the engine was slow.
+    fn dropped(&self) -> u64 {
+        0
+    }
+
     /// The next reply that came later. Engines that answer at once have none.
     fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<Reply> {
         let _ = context;

@@ -8,12 +8,12 @@ use zeroize::Zeroize;
 /// dropped, and offers no way to clone, print or serialise it; the value is only
 /// lent to a closure.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// let features = switchboard_nlp::Transient::new([0.0f32; 4]);
 /// let copy = features.clone();
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// println!("{:?}", switchboard_nlp::Transient::new([0.0f32; 4]));
 /// ```
 pub struct Transient<T: Zeroize>(Box<T>);
@@ -42,6 +42,29 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     static WIPED: AtomicBool = AtomicBool::new(false);
+
+    /// Compiles only while `T` lacks the trait: else two implementations would do.
+    macro_rules! lacks {
+        ($type:ty, $trait:path) => {{
+            trait Lacks<A> {
+                fn it() {}
+            }
+            impl<T: ?Sized> Lacks<()> for T {}
+            struct Has;
+            impl<T: ?Sized + $trait> Lacks<Has> for T {}
+            <$type as Lacks<_>>::it();
+        }};
+    }
+
+    #[test]
+    fn it_is_neither_copied_nor_printed_nor_written() {
+        lacks!(Transient<String>, Clone);
+        lacks!(Transient<String>, std::fmt::Debug);
+        lacks!(Transient<String>, std::fmt::Display);
+        lacks!(Transient<String>, serde::Serialize);
+        lacks!(Transient<String>, AsRef<String>);
+        lacks!(Transient<String>, std::ops::Deref);
+    }
 
     struct Probe(u8);
 

@@ -32,18 +32,23 @@ fn fixture(name: &str) -> std::path::PathBuf {
         .join(name)
 }
 
-/// The worker on a free port; `None`, and the reason said, where it can't run.
-fn worker() -> Option<Worker> {
+/// Python with some modules; `None`, and the reason said, where it hasn't got them.
+fn python(modules: &str) -> Option<Command> {
     let python = std::env::var("SWITCHBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
     let probe = Command::new(&python)
-        .args(["-c", "import pocketsphinx, vaderSentiment, websockets"])
+        .args(["-c", &format!("import {modules}")])
         .stderr(Stdio::null())
         .status();
     if !probe.is_ok_and(|status| status.success()) {
         println!("skipped: {python} lacks fixtures/workers/requirements.txt");
         return None;
     }
-    let mut child = Command::new(python)
+    Some(Command::new(python))
+}
+
+/// The worker on a free port, where it can run.
+fn worker() -> Option<Worker> {
+    let mut child = python("pocketsphinx, vaderSentiment, websockets")?
         .arg(fixture("workers/sphinx.py"))
         .arg("--grammar")
         .arg(fixture("workers/menu.gram"))
@@ -130,8 +135,12 @@ async fn spoken_words_become_text_mood_and_intent() {
         },
         &mut |_| {},
     );
+    let Reply::Sentiment(mood) = reply(&mut engine).await else {
+        panic!("no mood first")
+    };
+    assert!(mood.with(|mood| mood.score == 0.0), "a plain command");
     let Reply::Text(said) = reply(&mut engine).await else {
-        panic!("no text first")
+        panic!("no text after the mood")
     };
     // One of Sphinx's own test recordings.
     said.text.with(|text| {
@@ -140,10 +149,36 @@ async fn spoken_words_become_text_mood_and_intent() {
             "{text}"
         );
     });
-    let Reply::Sentiment(mood) = reply(&mut engine).await else {
-        panic!("no mood after the text")
-    };
-    assert!(mood.with(|mood| mood.score.abs() < 0.5));
     assert!(reply(&mut engine).await.is_intent("move"));
     assert_eq!(engine.counters().dropped, 0);
+}
+
+#[tokio::test]
+async fn the_manuals_engine_notices_that_somebody_spoke() {
+    let Some(mut python) = python("websockets") else {
+        return;
+    };
+    let manual = std::fs::read_to_string(fixture("../docs/nlp-wire.md")).unwrap();
+    let (_, rest) = manual.split_once("```python\n").unwrap();
+    let (program, _) = rest.split_once("```").unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    assert!(program.contains("8500"));
+    let program = program.replace("8500", &port.to_string());
+    let child = python.args(["-c", &program]).spawn().unwrap();
+    let worker = Worker(child, port);
+
+    let mut engine = connect(worker.1, "");
+    // It takes Python its time to begin.
+    while !matches!(reply(&mut engine).await, Reply::Health(Health::Up)) {}
+    let said = |duration_ms| Event::SpeechEnd {
+        t_ms: 2_000,
+        duration_ms,
+    };
+    engine.handle(&said(300), &mut |_| {});
+    engine.handle(&said(900), &mut |_| {});
+    assert!(reply(&mut engine).await.is_intent("spoke"));
+    let more = tokio::time::timeout(Duration::from_millis(300), reply(&mut engine));
+    assert!(more.await.is_err(), "a cough is nothing said");
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use secrecy::SecretString;
-use switchboard_nlp::wire::{Endpoint, LinkConfig, RemoteEngine, SUBPROTOCOL, decode_analysis};
+use switchboard_nlp::wire::{
+    Endpoint, LinkConfig, RemoteEngine, SUBPROTOCOL, decode_analysis, roots_in,
+};
 use switchboard_nlp::{
     Digits, Engine, Event, Features, Health, Reply, SessionStart, SpeechFrame, Transient,
 };
@@ -225,9 +227,10 @@ async fn an_engine_that_reads_nothing_costs_frames_and_no_time() {
     }
     assert_eq!(last, 4_000);
     assert_eq!(missing, engine.counters().dropped);
+    assert_eq!(missing, engine.dropped(), "whoever has the engine can tell");
 }
 
-fn tls_server() -> (CertificateDer<'static>, ServerConfig) {
+fn tls_server() -> (Vec<CertificateDer<'static>>, ServerConfig) {
     let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = key.cert.der().clone();
     let secret = PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
@@ -235,16 +238,18 @@ fn tls_server() -> (CertificateDer<'static>, ServerConfig) {
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], secret)
+        .with_single_cert(vec![certificate], secret)
         .unwrap();
-    (certificate, config)
+    // As an operator gives it, among what is no certificate.
+    let pem = format!("# ours\n{}", key.cert.pem());
+    (roots_in(pem.as_bytes()).unwrap(), config)
 }
 
 #[tokio::test]
 async fn tls_is_spoken_with_a_trusted_engine_only() {
     let (listener, address) = listener().await;
     let url = format!("wss://localhost:{}/", address.port());
-    let (certificate, config) = tls_server();
+    let (certificates, config) = tls_server();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
 
     let mut stranger = RemoteEngine::connect(endpoint(&url, Vec::new()), LinkConfig::default());
@@ -257,8 +262,7 @@ async fn tls_is_spoken_with_a_trusted_engine_only() {
     expect_health(&mut stranger, Health::Down).await;
     drop(stranger);
 
-    let mut engine =
-        RemoteEngine::connect(endpoint(&url, vec![certificate]), LinkConfig::default());
+    let mut engine = RemoteEngine::connect(endpoint(&url, certificates), LinkConfig::default());
     start(&mut engine);
     let socket = loop {
         // A last attempt of the stranger may come in between.
@@ -270,4 +274,11 @@ async fn tls_is_spoken_with_a_trusted_engine_only() {
     assert_eq!(control(&mut socket).await["type"], "session_start");
     say(&mut socket, READY).await;
     expect_health(&mut engine, Health::Up).await;
+}
+
+#[test]
+fn what_holds_no_certificate_is_refused() {
+    for pem in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n", "no certificate"] {
+        assert!(roots_in(pem.as_bytes()).is_err(), "{pem}");
+    }
 }

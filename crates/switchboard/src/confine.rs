@@ -158,14 +158,33 @@ mod tests {
     use std::process::Command;
     use std::thread;
 
+    use landlock::LandlockStatus;
+
     use super::*;
+
+    /// Whether the kernel has all that the layers need, by its own word: they are not asked
+    /// about themselves.
+    fn is_able() -> bool {
+        let asked = thread::spawn(|| {
+            let rules = Ruleset::default().handle_access(AccessFs::MakeChar);
+            let rules = rules.and_then(Ruleset::create);
+            rules.and_then(landlock::RulesetCreated::restrict_self)
+        });
+        let status = asked.join().unwrap().map(|status| status.landlock);
+        matches!(status, Ok(LandlockStatus::Available { effective_abi, .. }) if effective_abi >= ABI::V3)
+    }
 
     /// The layers hold for a thread and what it starts: each test confines its own.
     fn confined<T: Send + 'static>(
         needs: Needs,
         act: impl FnOnce(Layers) -> T + Send + 'static,
     ) -> T {
-        thread::spawn(move || act(confine(&needs))).join().unwrap()
+        let act = move || {
+            let layers = confine(&needs);
+            assert!(layers.all() || !is_able(), "{layers}");
+            act(layers)
+        };
+        thread::spawn(act).join().unwrap()
     }
 
     #[test]
@@ -174,6 +193,8 @@ mod tests {
         let path = folder.path().to_owned();
         confined(Needs::default(), move |layers| {
             assert!(layers.memory);
+            let dumpable = rustix::process::dumpable_behavior().unwrap();
+            assert_eq!(dumpable, rustix::process::DumpableBehavior::NotDumpable);
             if layers.files || layers.calls {
                 let refused = File::create(path.join("audio")).unwrap_err();
                 assert_eq!(refused.kind(), ErrorKind::PermissionDenied);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::BufRead;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use switchboard_bot::flow::{Facts, Simulator, dot, mermaid, schema};
 
 use crate::output::{hint, say};
-use crate::serve::{FlowError, FlowFile};
+use crate::serve::{FlowError, FlowFile, check_settings};
 
 /// Checks conversations: every problem with its place and a suggestion.
 ///
@@ -77,18 +77,29 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), FlowError> {
     }
     let mut wrong = 0;
     for path in &args.flows {
-        match FlowFile::read(path) {
-            Ok(_) => say(&format!("{}: ok", path.display()))?,
-            Err(FlowError::Output(error)) => return Err(error.into()),
-            Err(error) => {
+        let told = match check_one(path) {
+            Ok(()) => format!("{}: ok", path.display()),
+            Err(problems) => {
                 wrong += 1;
-                say(&error.to_string())?;
+                problems
             }
-        }
+        };
+        say(&told)?;
     }
     match wrong {
         0 => Ok(()),
         wrong => Err(FlowError::Some(wrong)),
+    }
+}
+
+/// A flow's file, or settings with all they name; what is wrong in words.
+fn check_one(path: &Path) -> Result<(), String> {
+    let file = FlowFile::read(path).map_err(|error| error.to_string())?;
+    match file.is_of_settings {
+        true => {
+            check_settings(path, &file.flow).map_err(|error| format!("{}: {error}", path.display()))
+        }
+        false => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ mod agents;
 mod clouds;
 mod config;
 mod drain;
+mod engine;
 mod flow_file;
 mod reminders;
 mod rooms;
@@ -17,11 +18,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use switchboard_bot::flow::Flow;
 use switchboard_bot::speech::Synthesizer;
-use switchboard_bot::{Bot, Engines, FileLedger, Ledger, Parts, Script};
+use switchboard_bot::{Bot, FileLedger, Ledger, Parts, Script, ScriptError};
 use switchboard_media::engine::{Engine, EngineConfig};
-use switchboard_nlp::turn::TurnTaking;
-use switchboard_nlp::wire::{Endpoint, LinkConfig, RemoteEngine};
 use switchboard_transport::{Transport, TransportConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
@@ -30,7 +30,7 @@ use crate::Failure;
 use crate::confine::{self, Layers};
 use crate::logs;
 use crate::output::{hint, say, say_json};
-use config::{Overrides, Settings};
+use config::{Overrides, Settings, SettingsError};
 use rooms::BotRooms;
 use service::{Around, Running, Service, ServiceSettings};
 use telemetry::Traces;
@@ -234,7 +234,7 @@ async fn start(
         },
     );
     let mut parts = Parts {
-        engines: engines(settings)?,
+        engines: engine::engines(settings.engine.as_ref())?,
         features: settings
             .engine
             .as_ref()
@@ -318,28 +318,34 @@ async fn reload(args: &SettingsArgs, bot: &Bot) {
 
 async fn script(args: &SettingsArgs, settings: &Settings) -> Result<Script, Failure> {
     let file = FlowFile::of_settings(&args.config, args.directory(), &settings.flow)?;
-    settings.drain.check_with(&file.flow)?;
-    settings.graph.check_instance(file.flow.from())?;
+    fit(settings, &file.flow)?;
     let synthesizer = synthesizer(settings)?;
     let script = Script::load(Arc::new(file.flow), &file.directory, synthesizer).await?;
     let script = script.with_agents(agents::connectable(&settings.agents)?)?;
     Ok(script.named(settings.flow.name()))
 }
 
-fn synthesizer(settings: &Settings) -> Result<Option<Arc<Synthesizer>>, Failure> {
-    Ok(settings.speech.synthesizer()?.map(Arc::new))
+/// Whether the settings have what the flow needs.
+fn fit(settings: &Settings, flow: &Flow) -> Result<(), SettingsError> {
+    settings.drain.check_with(flow)?;
+    settings.graph.check_instance(flow.from())?;
+    engine::check_with(settings.engine.as_ref(), flow)?;
+    Ok(())
 }
 
-fn engines(settings: &Settings) -> Result<Engines, Failure> {
-    let Some(engine) = &settings.engine else {
-        return Ok(Arc::new(|| Box::new(TurnTaking::default())));
-    };
-    let token = engine.token()?;
-    let endpoint = Arc::new(Endpoint::new(&engine.url, token.as_ref(), Vec::new())?);
-    Ok(Arc::new(move || {
-        let endpoint = Arc::clone(&endpoint);
-        Box::new(RemoteEngine::connect(endpoint, LinkConfig::default()))
-    }))
+/// Checks settings with their flow, as they are in a file.
+pub(crate) fn check_settings(path: &Path, flow: &Flow) -> Result<(), Failure> {
+    let settings = Settings::read(path, &Overrides::default())?;
+    fit(&settings, flow)?;
+    let agents = agents::connectable(&settings.agents)?;
+    match flow.agents().find(|name| !agents.contains_key(*name)) {
+        Some(missing) => Err(ScriptError::NoAgent(missing.to_owned()).into()),
+        None => Ok(()),
+    }
+}
+
+fn synthesizer(settings: &Settings) -> Result<Option<Arc<Synthesizer>>, Failure> {
+    Ok(settings.speech.synthesizer()?.map(Arc::new))
 }
 
 #[cfg(test)]

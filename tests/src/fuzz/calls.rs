@@ -47,13 +47,15 @@ fn input(number: u8) -> Input<'static> {
     match number & 15 {
         0 => Input::Incoming,
         1 => Input::Connected,
-        2 => Input::SpeechStart,
+        2 if number & 16 == 0 => Input::SpeechStart,
+        2 => Input::SpeechEnd,
         3 => Input::PromptFinished,
         4 => Input::Text("the opening hours, please"),
         5 => Input::EndOfTurn,
         6 => Input::Intent {
             name: "hours",
             confidence: f32::from(number >> 4) / 15.0,
+            slots: &[],
         },
         7 => Input::Sentiment(f32::from(number >> 4) / 8.0 - 1.0),
         8 => Input::Engine(number & 16 == 0),

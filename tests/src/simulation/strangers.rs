@@ -63,6 +63,9 @@ fn incoming(number: u32) -> Value {
     }]})
 }
 
+/// Where nobody has business.
+const ASTRAY: &str = "https://elsewhere.example/v1.0/communications/calls";
+
 /// What `request` tells, of a call that is nobody's and of a thing below its own call that no
 /// schema knows.
 pub(super) async fn misaddress(
@@ -84,7 +87,22 @@ pub(super) async fn misaddress(
         "resourceUrl": format!("/communications/calls/{call}/moods/1"),
         "resourceData": {"@odata.type": "#microsoft.graph.mood", "state": "terminated"},
     }]});
-    for (number, body) in [elsewhere, strange.to_string()].into_iter().enumerate() {
+    // The genuine one again, with addresses to lead the bot astray.
+    let mut hostile = body.clone();
+    let told = &mut hostile["value"][0];
+    told["resource"] = json!(ASTRAY);
+    for name in [
+        "callbackUri",
+        "@odata.id",
+        "@odata.nextLink",
+        "recordingLocation",
+    ] {
+        if told["resourceData"].is_object() {
+            told["resourceData"][name] = json!(ASTRAY);
+        }
+    }
+    let bodies = [elsewhere, strange.to_string(), hostile.to_string()];
+    for (number, body) in bodies.into_iter().enumerate() {
         let mut copy = request.try_clone().ok_or(CarryError::Broken)?;
         let id = copy.headers().get(MESSAGE).and_then(|id| id.to_str().ok());
         let id = format!("{}-{number}", id.unwrap_or_default());

@@ -16,6 +16,7 @@ use super::chance::Chance;
 use super::plan::Plan;
 use super::record::{Asked, Record, short};
 use super::strangers;
+use super::world::CLOUD;
 
 /// More than any body there is.
 const MAX_BODY: usize = 1024 * 1024;
@@ -97,6 +98,10 @@ impl Carrier for ToCloud {
         };
         let name = format!("bot{} {operation} {}", self.life, short(&call));
         self.while_alive().await;
+        // Whatever a notification names, the bot asks nobody but the cloud.
+        if !request.url().as_str().starts_with(CLOUD) {
+            record.wrong(&format!("{name}: it dials {}", request.url()));
+        }
         record.asks(&asked);
         if self.is_refused(request.url().path()) {
             record.say(&format!("{name}: nobody is there"));

@@ -28,7 +28,7 @@ use crate::Failure;
 const TENANT: &str = "aa11bb22-0000-4000-8000-000000000001";
 pub(super) const CLIENT: &str = "cc33dd44-0000-4000-8000-000000000002";
 const SECRET: &str = "simulated-secret";
-const CLOUD: &str = "https://cloud.example/";
+pub(super) const CLOUD: &str = "https://cloud.example/";
 pub(super) const BOT: &str = "https://bot.example/";
 /// By when every call is over, whatever went wrong: Graph ends calls that nobody keeps alive
 /// after 45 minutes.

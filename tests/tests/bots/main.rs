@@ -194,11 +194,13 @@ async fn callers_say_what_they_want(media: &str) -> Result<(), Failure> {
     let wants = |name: &str, confidence: f32| json!({"type": "intent", "name": name, "confidence": confidence});
     let no = json!({"type": "final", "text": "No, thank you."});
     let angry = json!({"type": "sentiment", "score": -0.8});
+    let hours = || wants("hours", 0.9);
     let script = engine::Script {
         utterances: vec![
-            ("Wanda", "welcome", vec![wants("hours", 0.9)]),
+            ("Wanda", "welcome", vec![hours()]),
             ("Wanda", "more", vec![no]),
-            ("Olga", "welcome", vec![angry]),
+            // Whatever was understood.
+            ("Olga", "welcome", vec![angry, hours()]),
             ("Cora", "welcome", vec![wants("person", 0.2)]),
             ("Cora", "welcome", vec![wants("hours", 0.6)]),
         ],
@@ -219,6 +221,17 @@ async fn callers_say_what_they_want_to_media_of_our_own() -> Result<(), Failure>
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_say_what_they_want_to_media_of_graph() -> Result<(), Failure> {
     callers_say_what_they_want("media = \"service\"\n").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recogniser_tells_angry_callers_from_happy_ones() -> Result<(), Failure> {
+    let intents = ["hours=hours", "person=person,agent,somebody"];
+    let Some(recogniser) = engine::Recogniser::start(&intents)? else {
+        return Ok(());
+    };
+    let settings = format!("[engine]\nurl = \"ws://127.0.0.1:{}/\"", recogniser.port);
+    let stage = Stage::start(&guide("speech-ivr")?, &settings).await?;
+    stage.passes("speech-ivr-heard").await
 }
 
 /// Whom the scenario has reminded, and what comes of it.

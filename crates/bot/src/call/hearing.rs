@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use switchboard_transport::SessionEvent;
+
 use super::{LISTEN_EVERY, Media, Task};
 use crate::flow::Action;
 
@@ -23,6 +25,15 @@ impl Task {
             true => _ = ours.listen_at.get_or_insert(now + LISTEN_EVERY),
             false => ours.listen_at = None,
         }
+    }
+
+    /// Takes an event, and what it is about: that is there to be listened to as well.
+    pub(super) fn heard(&mut self, now: Instant, event: Option<SessionEvent>) -> Vec<Action> {
+        let mut actions = self.media_event(now, event);
+        if matches!(&self.media, Media::Application(ours) if ours.listen_at.is_some()) {
+            actions.extend(self.listen(now));
+        }
+        actions
     }
 
     pub(super) fn listen(&mut self, now: Instant) -> Vec<Action> {

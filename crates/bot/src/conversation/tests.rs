@@ -134,3 +134,34 @@ fn media_time_is_placed_by_the_least_delayed_event() {
     assert_eq!(clock.at(start + ms(900), 300), start + ms(340));
     assert_eq!(clock.at(start + ms(320), 300), start + ms(320));
 }
+
+/// Keeps what it is told of the call's state.
+struct Stated(Arc<Mutex<Vec<String>>>);
+
+impl Engine for Stated {
+    fn handle(&mut self, event: &Event, _: &mut dyn FnMut(Reply)) {
+        let told = match event {
+            Event::SessionStart(_) => "start".to_owned(),
+            Event::CallState(state) => format!("{state:?}"),
+            _ => return,
+        };
+        self.0.lock().unwrap().push(told);
+    }
+}
+
+#[test]
+fn an_engine_learns_the_state_the_call_had_before_its_media() {
+    let told = Arc::default();
+    let flow = Arc::new(Flow::parse(PIN).unwrap());
+    let guide = Guide::Flow(Box::new(Run::new(flow, Facts::default())));
+    let engine = Box::new(Stated(Arc::clone(&told)));
+    let observer: Observer = Arc::new(|_, _| {});
+    let mut talk = Conversation::new(SessionStart::default(), guide, engine, observer);
+    let now = Instant::now();
+    talk.moved(now, CallState::Established);
+    assert!(told.lock().unwrap().is_empty());
+    talk.connected(now);
+    talk.moved(now, CallState::TransferFailed);
+    let told = told.lock().unwrap();
+    assert_eq!(*told, ["start", "Established", "TransferFailed"]);
+}

@@ -111,6 +111,19 @@ impl Flow {
         })
     }
 
+    /// The first node that waits for words which only an engine can understand: without one
+    /// the bot notices that somebody has spoken (the intent `spoke`), no more.
+    pub fn waits_for_words(&self) -> Option<&str> {
+        let waits = |node: &&Node| match &node.step {
+            Step::Listen(listen) => {
+                let understood = listen.intents.keys().any(|intent| intent != "spoke");
+                understood || !listen.keywords.is_empty() || listen.sentiment.is_some()
+            }
+            _ => false,
+        };
+        self.nodes.iter().find(waits).map(|node| node.name.as_str())
+    }
+
     /// Whether a contact or a team of that name can take a call.
     pub fn has_taker(&self, name: &str) -> bool {
         let takes = |contact: &Contact| !matches!(contact, Contact::Bot(_));
@@ -310,6 +323,8 @@ pub(super) enum Step {
     },
     Record {
         response: Response,
+        /// The bot hears it itself; else Graph records it.
+        own: bool,
         next: NodeId,
     },
     Stream(Stream),

@@ -23,6 +23,7 @@ pub use terms::{Action, Farewell, Input, People, Told, Wish, Words};
 use super::model::Refusal;
 use super::plan::{Contact, Entry, Flow, NodeId, PromptSource, Step};
 use super::values::Values;
+use crate::patience::Patience;
 
 /// What is known of a call when it comes in.
 #[derive(Clone, Default)]
@@ -85,6 +86,8 @@ pub struct Run {
     streaming: bool,
     /// The caller's words go to the engine by a recording.
     recording: bool,
+    /// How long words are waited for.
+    patience: Patience,
     /// Keys that the engine has asked for.
     wanted: Option<Wanted>,
     deadline: Option<Instant>,
@@ -123,6 +126,7 @@ impl Run {
             secret: false,
             streaming: false,
             recording: false,
+            patience: Patience::default(),
             wanted: None,
             deadline: None,
             company: Company::default(),
@@ -191,6 +195,11 @@ impl Run {
 
     /// Takes one input and says what to do.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Vec<Action> {
+        match input {
+            Input::SpeechStart => self.spoken(now, true),
+            Input::SpeechEnd => self.spoken(now, false),
+            _ => {}
+        }
         match (self.stage, input) {
             (Stage::Done, _) => {}
             (_, Input::CallerLeft) => self.done(),
@@ -286,6 +295,7 @@ impl Run {
             self.actions.push(Action::StopStream);
         }
         self.end_recording();
+        self.patience.end();
         self.wanted = None;
         self.attempts = 0;
         self.keys.clear();
@@ -332,6 +342,7 @@ impl Run {
 
     fn play(&mut self, prompt: &str, stage: Stage) {
         self.end_recording();
+        self.patience.end();
         self.stage = stage;
         self.deadline = None;
         let flow = Arc::clone(&self.flow);

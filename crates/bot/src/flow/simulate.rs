@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use switchboard_media::event::Digit;
+use switchboard_nlp::Slot;
 
 use super::model::Refusal;
 use super::plan::{Contact, Flow, PromptSource};
@@ -22,7 +23,8 @@ pub struct Simulator {
 }
 
 const HELP: &str = "keys: 0-9 * # A-D; anything else is spoken\n\
-                    :intent NAME   the engine understood an intent\n\
+                    :intent NAME   the engine understood an intent (NAME 0.3 DAY=monday: how\n\
+                    \u{20}              surely, and details)\n\
                     :mood SCORE    the engine judged the mood, -1 to 1\n\
                     :say TEXT      the engine says something by itself\n\
                     :wait          nothing happens until a time-out\n\
@@ -62,10 +64,7 @@ impl Simulator {
         match command {
             "" => Vec::new(),
             ":help" => HELP.lines().map(str::to_owned).collect(),
-            ":intent" => self.input(Input::Intent {
-                name: rest,
-                confidence: 1.0,
-            }),
+            ":intent" => self.intent(rest),
             ":mood" => match rest.parse() {
                 Ok(score) => self.input(Input::Sentiment(score)),
                 Err(_) => vec!["? a mood is a number from -1 to 1".to_owned()],
@@ -85,6 +84,28 @@ impl Simulator {
             _ if command.starts_with(':') => vec![format!("? there is no {command}; try :help")],
             _ => self.caller(line),
         }
+    }
+
+    /// `NAME [CONFIDENCE] [SLOT=VALUE]...`
+    fn intent(&mut self, rest: &str) -> Vec<String> {
+        let mut words = rest.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let (mut confidence, mut slots) = (1.0, Vec::new());
+        for word in words {
+            match (word.split_once('='), word.parse()) {
+                (Some((name, value)), _) => slots.push(Slot {
+                    name: name.to_owned(),
+                    value: value.to_owned(),
+                }),
+                (None, Ok(known)) => confidence = known,
+                _ => return vec!["? write :intent NAME [CONFIDENCE] [SLOT=VALUE]".to_owned()],
+            }
+        }
+        self.input(Input::Intent {
+            name,
+            confidence,
+            slots: &slots,
+        })
     }
 
     fn caller(&mut self, line: &str) -> Vec<String> {

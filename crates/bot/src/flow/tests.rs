@@ -12,6 +12,7 @@ mod leaving;
 mod responding;
 mod rooms;
 mod screening;
+mod spoken;
 
 const FRONT_DESK: &str = include_str!("../../flows/frontdesk.toml");
 
@@ -205,6 +206,8 @@ fn speech_stops_the_prompt_and_keys_lead_on_at_once() {
         [Action::Play("welcome".into())]
     );
     assert_eq!(run.handle(now, Input::SpeechStart), [Action::StopPlaying]);
+    // Whoever speaks is heard out.
+    run.handle(now, Input::SpeechEnd);
     assert_eq!(run.poll_timeout(), Some(now + Duration::from_secs(10)));
     assert_eq!(run.handle(now, Input::SpeechStart), []);
     let digit = |key| Input::Digit(Digit::from_char(key).unwrap());
@@ -491,6 +494,7 @@ fn take(run: &mut Run, now: &mut Instant, step: &Step) -> Vec<Action> {
         Step::Intent(name) => Input::Intent {
             name,
             confidence: 0.9,
+            slots: &[],
         },
         Step::Text(text) => Input::Text(text),
         Step::Mood(score) => Input::Sentiment(*score),

@@ -9,9 +9,11 @@ use tokio::sync::{mpsc, watch};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    Answer, Ask, Call, CallError, Caller, Collect, Heard, Keys, MOST_KEYS, Said, Utterance, What,
+    Answer, Ask, Call, CallError, Caller, Collect, Heard, Keys, MOST_KEYS, Said, Understood,
+    Utterance, What,
 };
 use crate::flow::{Action, Input, Words};
+use crate::patience::Patience;
 
 /// Where a call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,10 @@ pub(crate) struct Program {
     asking: bool,
     people: watch::Sender<Vec<String>>,
     speaking: watch::Sender<Vec<Arc<Speaker>>>,
+    mood: watch::Sender<Option<f32>>,
+    engine: watch::Sender<bool>,
+    /// How long words are waited for.
+    patience: Patience,
 }
 
 impl Program {
@@ -66,12 +72,18 @@ impl Program {
             asking: false,
             people: watch::Sender::default(),
             speaking: watch::Sender::default(),
+            mood: watch::Sender::default(),
+            // An engine that can be lost says so.
+            engine: watch::Sender::new(true),
+            patience: Patience::default(),
         };
         let call = Call {
             asks: sender,
             caller,
             people: program.people.subscribe(),
             speaking: program.speaking.subscribe(),
+            mood: program.mood.subscribe(),
+            engine: program.engine.subscribe(),
         };
         (program, call)
     }
@@ -187,7 +199,7 @@ impl Program {
                 self.collect(now, how, what)
             }
             Ask::Listen(within, answer) => {
-                self.deadline = Some(now + within);
+                self.deadline = Some(self.patience.wait(now, now + within));
                 self.doing = Doing::Listening(answer);
                 self.key_for_listener();
                 Vec::new()
@@ -234,6 +246,18 @@ impl Program {
     pub(crate) fn handle(&mut self, now: Instant, input: Input<'_>) -> Vec<Action> {
         match (self.stage, input) {
             (Stage::Done, _) => Vec::new(),
+            (_, Input::SpeechStart | Input::SpeechEnd) => {
+                self.spoken(now, matches!(input, Input::SpeechStart));
+                Vec::new()
+            }
+            (_, Input::Sentiment(score)) => {
+                self.mood.send_replace(Some(score));
+                Vec::new()
+            }
+            (_, Input::Engine(up)) => {
+                self.engine.send_replace(up);
+                Vec::new()
+            }
             (_, Input::People(people)) => {
                 self.people.send_replace(people.names.to_vec());
                 Vec::new()
@@ -272,8 +296,19 @@ impl Program {
                 }
                 Vec::new()
             }
-            Input::Intent { name, .. } => {
-                self.listened(Heard::Intent(Words::new(name)));
+            Input::Intent {
+                name,
+                confidence,
+                slots,
+            } => {
+                let slots = slots.iter();
+                self.listened(Heard::Intent(Understood {
+                    name: Words::new(name),
+                    confidence,
+                    slots: slots
+                        .map(|slot| (slot.name.clone(), Words::new(&slot.value)))
+                        .collect(),
+                }));
                 Vec::new()
             }
             Input::Text(text) => {
@@ -294,6 +329,19 @@ impl Program {
                 Vec::new()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// The caller begins (`true`) or ends to speak: whoever listens hears them out.
+    fn spoken(&mut self, now: Instant, begins: bool) {
+        let listening = matches!(self.doing, Doing::Listening(_));
+        let due = self.deadline.filter(|_| listening);
+        let deadline = match begins {
+            true => self.patience.begins(now, due),
+            false => self.patience.ends(now),
+        };
+        if listening && deadline.is_some() {
+            self.deadline = deadline;
         }
     }
 

@@ -81,6 +81,10 @@ impl Engine for RemoteEngine {
         }
     }
 
+    fn dropped(&self) -> u64 {
+        self.counters().dropped
+    }
+
     fn wants(&self) -> Wants {
         self.shared.with(|link, _| link.wants())
     }

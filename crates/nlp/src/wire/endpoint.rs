@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, DEFAULT_VERSIONS};
 use tokio_tungstenite::WebSocketStream;
@@ -63,6 +64,9 @@ pub enum EndpointError {
     /// Not fit for a header.
     #[error("the engine's token has characters that can't be sent")]
     Token,
+    /// No certificates, or not as PEM.
+    #[error("the certificates to trust can't be read: they must be PEM, and at least one")]
+    Roots,
     /// TLS can't be set up.
     #[error("TLS to the engine can't be set up: {0}")]
     Tls(#[from] tokio_rustls::rustls::Error),
@@ -75,6 +79,18 @@ pub(crate) enum OpenError {
     Io(#[from] std::io::Error),
     #[error("the WebSocket was refused: {0}")]
     WebSocket(#[from] tungstenite::Error),
+}
+
+/// The certificates in a file (PEM), to be trusted by an [`Endpoint`].
+///
+/// # Errors
+/// [`EndpointError::Roots`]: there is none, or one that can't be read.
+pub fn roots_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, EndpointError> {
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match roots {
+        Ok(roots) if !roots.is_empty() => Ok(roots),
+        _ => Err(EndpointError::Roots),
+    }
 }
 
 impl Endpoint {

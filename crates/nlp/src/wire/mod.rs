@@ -15,7 +15,7 @@ pub use client::RemoteEngine;
 pub(crate) use client::wipe;
 pub use decode::{decode, decode_analysis};
 pub(crate) use endpoint::WebSocket;
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointError, roots_in};
 pub use link::{Command, Counters, Link, LinkConfig};
 
 use zeroize::Zeroizing;

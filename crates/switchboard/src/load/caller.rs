@@ -21,7 +21,7 @@ pub(super) const ROUND: Duration = Duration::from_secs(10);
 pub(super) const DIGITS_A_ROUND: u64 = 12;
 /// What stands before the address of a call that is to last one round.
 pub(super) const ONCE: &str = "once ";
-const KEYS: &str = "1234567890*#";
+pub(super) const KEYS: &str = "1234567890*#";
 const RATE: u32 = 16_000;
 /// How long a caller stays after the last word.
 const LAST: Duration = Duration::from_millis(500);

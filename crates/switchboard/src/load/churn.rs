@@ -14,7 +14,7 @@ use switchboard_transport::SessionEvent;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::caller::{self, DIGITS_A_ROUND};
+use super::caller::{self, DIGITS_A_ROUND, KEYS};
 use super::measure::{Listener, Packets, print_punctuality};
 use super::{Bot, CALLS_PER_PROCESS, CallerProcess, answered};
 use crate::Failure;
@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const WARM_UP: f64 = 0.25;
 /// Seconds after which growth is a leak's, and the most there may be in an hour.
 const LONG: u64 = 1_200;
+/// How late a media tick may be, at the 99th percentile.
+const LATEST: Duration = Duration::from_millis(5);
 const MOST_GROWTH: f64 = 0.01;
 /// Closed legs are freed by another thread.
 const LET_GO: Duration = Duration::from_secs(10);
@@ -86,12 +88,15 @@ pub(super) async fn run(lines: usize, seconds: u64, workers: usize) -> Result<()
     if tally.failed + tally.inexact > 0 || left != Left::default() {
         return Err("calls failed, keys were missed, or something stayed behind".into());
     }
-    // A short run's slope is the allocator's.
+    // A short run's slope is the allocator's, and its ticks are of whatever else runs.
     match growth {
-        Some(growth) if seconds >= LONG && growth > MOST_GROWTH => {
-            Err("memory grew by more than 1 % an hour".into())
+        _ if seconds < LONG => Ok(()),
+        Some(growth) if growth > MOST_GROWTH => Err("memory grew by more than 1 % an hour".into()),
+        None => Err("how memory grows could not be seen".into()),
+        _ if punctuality.ticks.quantile(0.99) >= LATEST => {
+            Err("media ticks were late: 5 ms or more at the 99th percentile".into())
         }
-        _ => Ok(()),
+        Some(_) => Ok(()),
     }
 }
 
@@ -127,7 +132,7 @@ async fn one_call(
     let mut tally = tally.lock().await;
     tally.calls += 1;
     tally.digits += heard.digits();
-    tally.inexact += u64::from(heard.digits() != DIGITS_A_ROUND);
+    tally.inexact += u64::from(!heard.is_exactly(KEYS));
     tally.packets.add(&heard.packets());
     Ok(())
 }

@@ -74,6 +74,8 @@ impl Spent {
 #[derive(Default)]
 pub(super) struct Heard {
     digits: u64,
+    /// The keys of one call, which this program pressed itself.
+    pressed: String,
     speech: u64,
     /// How late meter events came, against the call's earliest, in microseconds.
     meter_late: Vec<u64>,
@@ -94,6 +96,11 @@ impl Heard {
     /// Keys heard.
     pub(super) fn digits(&self) -> u64 {
         self.digits
+    }
+
+    /// Whether the keys of one call are exactly these.
+    pub(super) fn is_exactly(&self, keys: &str) -> bool {
+        self.pressed == keys
     }
 
     /// What became of the packets.
@@ -148,6 +155,9 @@ impl fmt::Display for Packets {
     }
 }
 
+/// More keys of a call than are remembered.
+const MOST_KEYS: usize = 64;
+
 /// Follows one call.
 #[derive(Default)]
 pub(super) struct Listener {
@@ -166,7 +176,12 @@ impl Listener {
         match event {
             MediaEvent::Level { t_ms, .. } => self.meters.push(lead(t_ms)),
             MediaEvent::DigitStart { start_ms, .. } => self.keys.push(lead(start_ms)),
-            MediaEvent::DigitEnd { .. } => self.heard.digits += 1,
+            MediaEvent::DigitEnd { digit, .. } => {
+                self.heard.digits += 1;
+                if self.heard.pressed.len() < MOST_KEYS {
+                    self.heard.pressed.push(digit.as_char());
+                }
+            }
             MediaEvent::SpeechEnd { .. } => self.heard.speech += 1,
             MediaEvent::PlayFinished { .. } => return true,
             _ => {}

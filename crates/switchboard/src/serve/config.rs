@@ -8,13 +8,14 @@ use clap::Args;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 use switchboard_bot::speech::SpeechError;
-use switchboard_bot::{ApplicationInstance, BotConfig, Cloud, FeatureChoice};
+use switchboard_bot::{ApplicationInstance, BotConfig, Cloud};
 use switchboard_transport::sdp::MAX_SPEAKERS;
 use url::Url;
 
 use super::agents::{AgentSetting, AzureSetting};
 use super::clouds::{self, MixedClouds};
 use super::drain::{Drain, DrainError};
+use super::engine::{EngineError, EngineSetting};
 use super::reminders::ReminderSettings;
 use super::rooms::RoomSettings;
 use super::service::ServiceSettings;
@@ -275,20 +276,6 @@ impl FlowSetting {
     }
 }
 
-/// A speech engine behind a WebSocket.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EngineSetting {
-    pub(super) url: Url,
-    /// `none`, `log_mel` or `fbank`.
-    #[serde(default)]
-    pub(super) features: FeatureChoice,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<Secret>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    token_file: Option<PathBuf>,
-}
-
 /// Why settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
@@ -321,6 +308,8 @@ pub(crate) enum SettingsError {
     Speech(#[from] SpeechError),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     #[error(transparent)]
     Clouds(#[from] MixedClouds),
 }
@@ -368,10 +357,8 @@ impl Settings {
 
     /// Files that the settings name are relative to their own.
     fn beside(&mut self, directory: &Path) {
-        let engine = self.engine.as_mut().map(|engine| &mut engine.token_file);
         let files = [
             Some(&mut self.graph.client_secret_file),
-            engine,
             Some(&mut self.speech.token_file),
         ];
         for file in files.into_iter().flatten().flatten() {
@@ -381,6 +368,9 @@ impl Settings {
             Some(state) => Some(directory.join(state)),
             None => state_directory(),
         };
+        if let Some(engine) = &mut self.engine {
+            engine.beside(directory);
+        }
         if let Some(azure) = &mut self.azure {
             azure.beside(directory);
         }
@@ -420,13 +410,7 @@ impl Settings {
         }
         graph.take_secret(over.client_secret_file.as_deref());
         if let Some(url) = &over.engine_url {
-            let engine = self.engine.get_or_insert_with(|| EngineSetting {
-                url: url.clone(),
-                features: FeatureChoice::None,
-                token: None,
-                token_file: None,
-            });
-            engine.url = url.clone();
+            self.engine = Some(EngineSetting::moved_to(self.engine.take(), url));
         }
         if let (Some(engine), Some(token)) = (&mut self.engine, environment(ENGINE_TOKEN)) {
             engine.token = Some(token);
@@ -523,12 +507,6 @@ impl Graph {
             self.client_secret = secret;
             self.client_secret_file = file;
         }
-    }
-}
-
-impl EngineSetting {
-    pub(super) fn token(&self) -> Result<Option<SecretString>, SettingsError> {
-        secret(self.token.as_ref(), self.token_file.as_deref())
     }
 }
 

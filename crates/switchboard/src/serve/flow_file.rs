@@ -10,6 +10,8 @@ use super::config::FlowSetting;
 pub(crate) struct FlowFile {
     pub(crate) flow: Flow,
     pub(crate) directory: PathBuf,
+    /// It was found by whole settings, which may have more that is wrong.
+    pub(crate) is_of_settings: bool,
 }
 
 /// Why a flow can't be used.
@@ -39,7 +41,10 @@ impl FlowFile {
     pub(crate) fn read(path: &Path) -> Result<Self, FlowError> {
         let text = read(path)?;
         match flow_of(&text) {
-            Some(setting) => Self::of_settings(path, directory_of(path), &setting),
+            Some(setting) => Ok(Self {
+                is_of_settings: has_table(&text, "graph"),
+                ..Self::of_settings(path, directory_of(path), &setting)?
+            }),
             None => Self::parse(path, &text, false),
         }
     }
@@ -73,7 +78,11 @@ impl FlowFile {
             false => Flow::parse_with_files(text, usable),
         };
         let flow = parsed.map_err(|problems| FlowError::Problems(path.to_owned(), problems))?;
-        Ok(Self { flow, directory })
+        Ok(Self {
+            flow,
+            directory,
+            is_of_settings: false,
+        })
     }
 }
 
@@ -83,6 +92,11 @@ fn directory_of(path: &Path) -> &Path {
 
 fn read(path: &Path) -> Result<String, FlowError> {
     std::fs::read_to_string(path).map_err(|error| FlowError::Read(path.to_owned(), error))
+}
+
+fn has_table(text: &str, name: &str) -> bool {
+    let table = text.parse::<toml::Table>();
+    table.is_ok_and(|table| table.contains_key(name))
 }
 
 /// The flow of settings; `None` for a flow's own file.

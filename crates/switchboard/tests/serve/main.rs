@@ -336,4 +336,55 @@ fn settings_with_a_flow_are_checked_like_a_flow() {
     recording(&folder, "bye.wav");
     assert!(check(&config).0);
     assert!(Path::new(&config).is_file());
+
+    // All that a start would refuse.
+    let (good, told) = check(&written(
+        &folder,
+        "bot.toml",
+        &format!("{}\n[speling]\n", settings(1, 2)),
+    ));
+    assert!(!good && told.contains("speling"), "{told}");
+    let words = FLOW.replace("keys = { \"#\" = \"bye\" }", "keywords = { bye = \"bye\" }");
+    assert_ne!(words, FLOW);
+    written(&folder, "flow.toml", &words);
+    let (good, told) = check(&written(&folder, "bot.toml", &settings(1, 2)));
+    assert!(!good && told.contains("add [engine]"), "{told}");
+    let engine = format!(
+        "{}\n[engine]\nurl = \"ws://127.0.0.1:9/\"\n",
+        settings(1, 2)
+    );
+    assert!(check(&written(&folder, "bot.toml", &engine)).0);
+}
+
+#[test]
+fn flows_are_drawn_and_tried_in_text() {
+    let folder = TempDir::new().unwrap();
+    let flow = written(&folder, "flow.toml", FLOW);
+    recording(&folder, "menu.wav");
+    recording(&folder, "bye.wav");
+    let drawn = switchboard(&["graph-of", &flow]).output().unwrap();
+    let drawn = String::from_utf8(drawn.stdout).unwrap();
+    assert!(
+        drawn.starts_with("flowchart") && drawn.contains("bye"),
+        "{drawn}"
+    );
+
+    let mut child = switchboard(&["simulate", &flow])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"5\n#\n").unwrap();
+    let tried = child.wait_with_output().unwrap();
+    let tried = String::from_utf8(tried.stdout).unwrap();
+    let at = |what: &str| {
+        tried
+            .find(what)
+            .unwrap_or_else(|| panic!("{what}: {tried}"))
+    };
+    assert!(at("menu") < at("bye"), "{tried}");
+
+    let schema = switchboard(&["check", "--schema"]).output().unwrap();
+    let schema: Value = serde_json::from_slice(&schema.stdout).unwrap();
+    assert!(schema["properties"]["nodes"].is_object(), "{schema}");
 }

@@ -321,7 +321,12 @@ impl Check<'_> {
                 keys: "#".to_owned(),
                 keys_choose: false,
             };
-            return Step::Record { response, next };
+            let own = self.model.media != Hosting::Service;
+            return Step::Record {
+                response,
+                own,
+                next,
+            };
         }
         if most > LONGEST_KEPT {
             let message = "at most 120 seconds are kept";

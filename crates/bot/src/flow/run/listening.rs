@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use switchboard_media::event::Digit;
+use switchboard_nlp::Slot;
 use zeroize::Zeroizing;
 
 use super::{Action, Input, Run, Stage};
 use crate::flow::plan::{Collect, Listen, NodeId, Step, Stream};
+use crate::patience::UNDERSTANDING;
 
 impl Run {
     pub(super) fn heard(&mut self, now: Instant, stage: Stage, input: Input<'_>) {
@@ -57,7 +59,17 @@ impl Run {
             {
                 self.actions.push(Action::EndKeeping);
             }
-            (_, Input::Digit(_) | Input::SpeechStart) => {}
+            (
+                Step::Record {
+                    own: true,
+                    response,
+                    ..
+                },
+                Input::Digit(digit),
+            ) if !speaking && response.keys.contains(digit.as_char()) => {
+                self.deadline = Some(now + UNDERSTANDING);
+            }
+            (_, Input::Digit(_) | Input::SpeechStart | Input::SpeechEnd) => {}
             (Step::Stream(stream), Input::Streamed(finished)) if !speaking => {
                 let Stream { next, failed, .. } = stream;
                 self.enter(now, if finished { *next } else { *failed });
@@ -112,8 +124,14 @@ impl Run {
         }
         let to = match input {
             Input::Digit(digit) => listen.keys.get(&digit.as_char()).copied(),
+            // Whoever speaks where keys or keywords are waited for chooses nothing wrong.
+            Input::Intent { .. } if listen.intents.is_empty() => return,
             Input::Intent { confidence, .. } if confidence < listen.confidence => None,
-            Input::Intent { name, .. } => listen.intents.get(name).copied(),
+            Input::Intent { name, slots, .. } => {
+                let to = listen.intents.get(name).copied();
+                self.understood(slots.iter().filter(|_| to.is_some()));
+                to
+            }
             Input::Text(text) => {
                 let said = words(text);
                 let mut keywords = listen.keywords.iter();
@@ -142,6 +160,13 @@ impl Run {
                 sorry(listen.sorry.as_deref()),
                 listen.on_invalid,
             ),
+        }
+    }
+
+    /// What was understood with an intent counts as collected.
+    fn understood<'a>(&mut self, slots: impl Iterator<Item = &'a Slot>) {
+        for Slot { name, value } in slots {
+            self.values.set(name, Zeroizing::new(value.clone()));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use switchboard_media::event::Digit;
-use switchboard_nlp::Collect as Wanted;
+use switchboard_nlp::{Collect as Wanted, Slot};
 use zeroize::Zeroizing;
 
 use crate::flow::model::Refusal;
@@ -20,12 +20,16 @@ pub enum Input<'a> {
     Digit(Digit),
     /// The caller began to speak.
     SpeechStart,
+    /// The caller has finished speaking, as far as a pause tells.
+    SpeechEnd,
     /// The engine understood what the caller wants.
     Intent {
         /// The engine's name for it.
         name: &'a str,
         /// 0–1.
         confidence: f32,
+        /// The details that were understood.
+        slots: &'a [Slot],
     },
     /// The engine heard words, for good.
     Text(&'a str),

@@ -29,6 +29,7 @@ fn intent(name: &str) -> Input<'_> {
     Input::Intent {
         name,
         confidence: 1.0,
+        slots: &[],
     }
 }
 

@@ -278,3 +278,41 @@ async fn a_conversation_knows_who_speaks() {
     drop(program);
     assert!(call.speaking_changed(within).await == Err(CallError::HungUp));
 }
+
+#[test]
+fn whoever_listens_hears_words_out_and_learns_details_and_mood() {
+    let (mut bench, mut call) = bench();
+    assert_eq!(call.mood(), None);
+    let begun = bench.now;
+    let heard = talk!(
+        call.listen(Duration::from_secs(5)),
+        ready(&mut bench),
+        bench.input(Input::SpeechStart),
+        {
+            bench.now = begun + Duration::from_secs(6);
+            bench.input(Input::Timeout);
+        },
+        bench.input(Input::SpeechEnd),
+        bench.input(Input::Sentiment(-0.5)),
+        bench.input(Input::Engine(false)),
+        bench.input(Input::Intent {
+            name: "book",
+            confidence: 0.25,
+            slots: &[switchboard_nlp::Slot {
+                name: "day".to_owned(),
+                value: "monday".to_owned(),
+            }],
+        })
+    );
+    let Poll::Ready(Ok(Heard::Intent(understood))) = heard else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(understood.name.as_str(), "book");
+    assert_eq!(
+        (understood.confidence, understood.slot("day")),
+        (0.25, Some("monday"))
+    );
+    assert_eq!(understood.slot("hour"), None);
+    assert_eq!(call.mood(), Some(-0.5));
+    assert!(!call.engine_is_up());
+}

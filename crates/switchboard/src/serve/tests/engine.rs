@@ -178,7 +178,7 @@ async fn an_engine_hears_the_caller_and_its_death_leads_to_the_keys() {
 const RESPONSE: &str = r##"# prompts: ask thanks bye
 start = "ask"
 otherwise = "bye"
-media = "service"
+MEDIA
 [nodes.ask]
 say = "ask"
 record = { seconds = 60, next = "thanks" }
@@ -193,7 +193,8 @@ hang_up = true
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_that_graph_recorded_reaches_the_engine() {
     let heard = Arc::new(Heard::default());
-    let site = site_with_engine(&heard, RESPONSE).await;
+    let flow = RESPONSE.replace("MEDIA", "media = \"service\"");
+    let site = site_with_engine(&heard, &flow).await;
     let mut caller = Person::calling(&site).await;
     caller.hears("ask").await;
     caller.speak(spoken());
@@ -204,6 +205,91 @@ async fn a_response_that_graph_recorded_reaches_the_engine() {
     let (speech, said) = (speech.load(Ordering::Relaxed), said.load(Ordering::Relaxed));
     assert!(said > 16_000, "{said}");
     assert!(speech.abs_diff(said) < 16, "{speech} of {said}");
+    site.stop().await;
+}
+
+/// An engine that only listens.
+async fn attend(mut socket: WebSocket) {
+    let ready = json!({"type": "ready", "version": 1, "audio": true}).to_string();
+    if socket.send(Message::text(ready)).await.is_ok() {
+        while let Some(Ok(_)) = socket.recv().await {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_on_media_of_our_own_ends_with_its_key_or_a_pause() {
+    let port = serve_sockets(attend).await.port();
+    let flow = RESPONSE.replace("MEDIA", "");
+    let site = site_with(port, LinkConfig::default(), &flow).await;
+    for key in [None, Some("#")] {
+        let mut caller = Person::calling(&site).await;
+        caller.hears("ask").await;
+        match key {
+            Some(key) => caller.press(key),
+            None => caller.speak(spoken()),
+        }
+        // Long before the 60 s that it may last.
+        caller.hears("thanks").await;
+        caller.is_hung_up_on().await;
+    }
+    site.stop().await;
+}
+
+const KEYS_ALONE: &str = r##"# prompts: ask wrong bye
+start = "ask"
+otherwise = "bye"
+[nodes.ask]
+say = "ask"
+listen = { keys = { 1 = "bye" }, timeout = 30, retries = 0, on_invalid = "wrong" }
+[nodes.wrong]
+say = "wrong"
+hang_up = true
+[nodes.bye]
+say = "bye"
+hang_up = true
+"##;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_talks_to_a_menu_of_keys_presses_nothing_wrong() {
+    let site = site(KEYS_ALONE).await;
+    let mut caller = Person::calling(&site).await;
+    caller.hears("ask").await;
+    caller.speak(spoken());
+    caller.until(|noticed| *noticed == Noticed::Spoke).await;
+    // Until it is noticed that this was all.
+    let silence = Prompt::from_samples(16_000, &[0.0; 24_000]);
+    caller.speak(silence.expect("silence is a prompt"));
+    caller.until(|noticed| *noticed == Noticed::Spoke).await;
+    caller.press("1");
+    caller.hears("bye").await;
+    caller.is_hung_up_on().await;
+    site.stop().await;
+}
+
+const LONG: &str = r##"# prompts: long granted
+start = "ask"
+otherwise = "end"
+[nodes.ask]
+say = "long"
+listen = { intents = { wish = "granted" }, timeout = 30 }
+[nodes.granted]
+say = "granted"
+hang_up = true
+[nodes.end]
+hang_up = true
+"##;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_speaks_into_a_prompt_stops_it() {
+    let heard = Arc::new(Heard::default());
+    let site = site_with_engine(&heard, LONG).await;
+    let mut caller = Person::calling(&site).await;
+    caller.begins_to_hear("long").await;
+    caller.speak(spoken());
+    let cut = Noticed::Cut("long".to_owned());
+    caller.until(|noticed| *noticed == cut).await;
+    caller.hears("granted").await;
+    caller.is_hung_up_on().await;
     site.stop().await;
 }
 

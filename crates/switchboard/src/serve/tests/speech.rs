@@ -2,6 +2,8 @@
 
 use std::sync::Mutex;
 
+use futures_util::StreamExt;
+
 use switchboard_bot::speech::{HttpVoice, Synthesizer};
 use switchboard_nlp::{Action, Engine, Event, Reply, Say, Transient, Utterance};
 
@@ -125,25 +127,83 @@ async fn service(asked: Arc<Mutex<Vec<serde_json::Value>>>) -> SocketAddr {
     address
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_service_speaks_with_our_token_and_model() {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let address = service(Arc::clone(&asked)).await;
-    let voice = |token: &str| HttpVoice {
+fn voice_at(address: SocketAddr, token: &str) -> HttpVoice {
+    HttpVoice {
         url: format!("http://{address}/v1/audio/speech")
             .parse()
             .expect("a URL"),
         model: "kokoro".to_owned(),
         voice: "af".to_owned(),
         token: Some(token.to_owned().into()),
+    }
+}
+
+/// The same that stops after the first half second of what no prompt says, until told.
+async fn halting_service(go_on: Arc<tokio::sync::Notify>) -> SocketAddr {
+    let speak = move |body: axum::Json<serde_json::Value>| {
+        let go_on = Arc::clone(&go_on);
+        async move {
+            let hum: Vec<f32> = (0..24_000).map(|n| 0.2 * (n as f32 / 20.0).sin()).collect();
+            let file = wav::write(24_000, &hum);
+            let (first, rest) = match body["input"] == "Press a key." {
+                true => (file.clone(), Vec::new()),
+                false => (file[..24_000].to_vec(), file[24_000..].to_vec()),
+            };
+            let whole = rest.is_empty();
+            let first = async { Ok::<_, std::io::Error>(first) };
+            let rest = async move {
+                if !whole {
+                    go_on.notified().await;
+                }
+                Ok(rest)
+            };
+            let body = futures_util::stream::once(first).chain(futures_util::stream::once(rest));
+            axum::body::Body::from_stream(body)
+        }
     };
+    let router = axum::Router::new().route("/v1/audio/speech", axum::routing::post(speak));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, router).await.expect("it runs") });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_heard_before_it_has_made_all_of_it() {
+    let go_on = Arc::new(tokio::sync::Notify::new());
+    let address = halting_service(Arc::clone(&go_on)).await;
+    let voice = Synthesizer::http(voice_at(address, "opensesame"));
+    let site = parrot("", voice.expect("loopback")).await;
+    let mut caller = Person::calling(&site).await;
+    caller.hears("hello").await;
+    // Half of it isn't there yet.
+    caller.begins_to_hear("echo").await;
+    go_on.notify_one();
+    caller.hears("echo").await;
+    caller.hang_up().await;
+    caller.is_hung_up_on().await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_speaks_with_our_token_and_model() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let address = service(Arc::clone(&asked)).await;
+    let voice = |token: &str| voice_at(address, token);
     words_are_said_and_interrupted(
         "",
         Synthesizer::http(voice("opensesame")).expect("loopback"),
     )
     .await;
     let asked = std::mem::take(&mut *asked.lock().expect("nobody panics"));
-    assert_eq!(asked[0]["input"], "Press a key.");
+    let texts: Vec<_> = asked.iter().map(|asked| &asked["input"]).collect();
+    // What the flow says is made once, what an engine says each time.
+    assert_eq!(texts[0], "Press a key.");
+    assert!(
+        texts.len() == 3 && texts[1] == texts[2] && texts[1] != texts[0],
+        "{texts:?}"
+    );
     assert_eq!(
         (&asked[0]["model"], &asked[0]["voice"]),
         (&"kokoro".into(), &"af".into())
