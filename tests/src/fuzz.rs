@@ -5,10 +5,12 @@
 //! are accepted is no concern of it unless accepting them would be.
 
 mod calls;
+mod links;
 
 use std::time::{Duration, Instant, SystemTime};
 
 use switchboard_bot::flow::{self, Flow};
+use switchboard_bot::fuzzing;
 use switchboard_emulator::scenario::Scenario;
 use switchboard_media::analysis::{Analyzer, AnalyzerConfig};
 use switchboard_media::dtmf::DtmfEvent;
@@ -51,6 +53,11 @@ pub const TARGETS: &[Target] = &[
     ("rtcp", rtcp),
     ("ogg", ogg_file),
     ("conversation", calls::conversation),
+    ("program", calls::program),
+    ("engine_link", links::engine),
+    ("agent_session", links::agent),
+    ("graph_answer", links::answers),
+    ("wav_stream", wav_stream),
 ];
 
 fn rtp_packet(bytes: &[u8]) {
@@ -107,6 +114,18 @@ fn telephone_event(bytes: &[u8]) {
 fn flow_file(bytes: &[u8]) {
     if let Ok(flow) = Flow::parse(&String::from_utf8_lossy(bytes)) {
         assert!(!flow::mermaid(&flow).is_empty());
+    }
+}
+
+/// Speech that comes in pieces is the same in any, and no more than there are bytes for.
+fn wav_stream(bytes: &[u8]) {
+    let (whole, bytewise) = (
+        fuzzing::wav_stream(bytes, bytes.len()),
+        fuzzing::wav_stream(bytes, 1),
+    );
+    if let (Some(whole), Some(bytewise)) = (whole, bytewise) {
+        assert_eq!(whole, bytewise);
+        assert!(whole.1 <= bytes.len() / 2);
     }
 }
 

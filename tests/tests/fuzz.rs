@@ -62,8 +62,40 @@ steps=[{call="bot"},{press="12"},{hang_up=true}]
         "ogg" => vec![head("speech/command-en.opus")],
         // Answered, told, a menu's keys, a PIN's.
         "conversation" => vec![vec![0, 1, 3, 0x2e, 3, 0x4e, 0x7e, 0x1e, 0x1e, 12, 3, 0x9e]],
+        // Says, collects and listens; answered, media, keys, words.
+        "program" => vec![vec![4, 0, 0x41, 3, 0x4a, 0, 1, 3, 0x1e, 0x2e, 0xbe, 2, 4, 13, 0x1e]],
+        "engine_link" => vec![spoken(&[
+            (3, ""),
+            (2, ""),
+            (7, ""),
+            (8, r#"{"type":"ready","version":1,"features":true}"#),
+            (1, ""),
+            (7, ""),
+            (8, r#"{"type":"hang_up"}"#),
+        ])],
+        "agent_session" => [0, 1]
+            .map(|kind| {
+                let said = r#"{"event":"media","streamSid":"x","media":{"payload":"AAAA"}}"#;
+                [vec![kind], spoken(&[(4, ""), (8, ""), (0, "heard"), (10, said), (2, "")])].concat()
+            })
+            .to_vec(),
+        "graph_answer" => vec![
+            [&[0, 100, 0][..], br#"{"value":[{"id":"x"}],"@odata.nextLink":"https://graph.microsoft.com/v1.0/communications/calls/x"}"#].concat(),
+            [&[0, 100, 0][..], br#"{"token_type":"Bearer","expires_in":3599,"access_token":"t"}"#].concat(),
+            [&[1, 73, 2, b'1', b'0'][..], br#"{"error":{"code":"TooManyRequests","message":"later"}}"#].concat(),
+        ],
+        "wav_stream" => vec![head("dtmf/all-8k-s16.wav"), head("dtmf/all-48k-stereo-s16.wav")],
         _ => vec![Vec::new()],
     }
+}
+
+/// What happens on a connection, each behind its length.
+fn spoken(what: &[(u8, &str)]) -> Vec<u8> {
+    let pieces = what.iter().map(|(kind, text)| {
+        let length = u8::try_from(text.len() + 1).expect("it fits");
+        [&[length, *kind], text.as_bytes()].concat()
+    });
+    pieces.collect::<Vec<_>>().concat()
 }
 
 /// Inputs that once were too much for a target, or would be for a careless one.

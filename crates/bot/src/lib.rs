@@ -12,6 +12,8 @@ mod bot;
 mod call;
 mod conversation;
 pub mod flow;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hook;
 mod ledger;
 mod observer;

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::prompts::Sound;
 
 pub(crate) use live::{Line, Spoken};
-use stream::{Encoding, WavStream};
+pub(crate) use stream::{Encoding, WavStream};
 
 /// How long a synthesiser may give nothing; its audio may last as long as it is said.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use switchboard_bot::flow::{Action, Facts, Flow, Input, Run};
+use switchboard_bot::fuzzing::Talk;
 use switchboard_media::event::Digit;
 use switchboard_reminders::draft::Defaults;
 use switchboard_reminders::{Key, Retry, import};
@@ -93,6 +94,33 @@ pub(super) fn conversation(bytes: &[u8]) {
         }
         if run.is_done() {
             assert!(run.poll_timeout().is_none(), "a call that is over waits");
+        }
+    }
+}
+
+/// A conversation in Rust: the first byte says how many of the following are what it asks for,
+/// the rest is what happens in the call. Secrets begin and end in turn; nothing is done once
+/// the last thing was.
+pub(super) fn program(bytes: &[u8]) {
+    let Some((asks, happens)) = bytes.split_first() else {
+        return;
+    };
+    let (asks, happens) = happens.split_at(usize::from(*asks).min(happens.len()).min(MOST));
+    let mut talk = Talk::new(asks.to_vec());
+    let (mut now, mut secret, mut done) = (Instant::now(), false, false);
+    for number in happens {
+        now += Duration::from_millis(700);
+        let actions = talk.step(now, input(*number));
+        assert!(!done || actions.is_empty(), "the dead act");
+        for action in actions {
+            match action {
+                Action::Secret(is) => assert_ne!(std::mem::replace(&mut secret, is), is),
+                Action::HangUp | Action::Reject(_) | Action::Redirect(_) => done = true,
+                _ => {}
+            }
+        }
+        if done {
+            assert!(talk.poll_timeout().is_none(), "a call that is over waits");
         }
     }
 }

@@ -9,13 +9,13 @@ const LONGEST_HEAD: usize = 4096;
 
 /// How the samples come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     /// A RIFF header, then 16-bit PCM.
     Wav,
 }
 
 /// Reads a WAV as it comes: PCM, 16 bits, any number of channels, mixed to one.
-pub(super) struct WavStream {
+pub(crate) struct WavStream {
     head: Zeroizing<Vec<u8>>,
     format: Option<Format>,
     /// Bytes of a frame that isn't whole yet.
@@ -30,7 +30,7 @@ struct Format {
 }
 
 impl WavStream {
-    pub(super) fn new(encoding: Encoding) -> Self {
+    pub(crate) fn new(encoding: Encoding) -> Self {
         let Encoding::Wav = encoding;
         Self {
             head: Zeroizing::new(Vec::with_capacity(LONGEST_HEAD)),
@@ -41,7 +41,7 @@ impl WavStream {
     }
 
     /// The next bytes.
-    pub(super) async fn push(
+    pub(crate) async fn push(
         &mut self,
         bytes: &[u8],
         sink: &mut impl Sink,
