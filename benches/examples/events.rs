@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt, StreamExt};
 use secrecy::SecretString;
 use switchboard_bot::flow::Flow;
-use switchboard_bot::{AzureMedia, Bot, BotConfig, Cloud, Parts, Script};
+use switchboard_bot::{AzureMedia, Bot, BotConfig, Cloud, FeatureChoice, Parts, Script};
 use switchboard_media::engine::{self, EngineConfig};
 use switchboard_media::{resample, wav};
 use switchboard_nlp::Event;
@@ -221,6 +221,7 @@ async fn start_bot(engine: std::net::SocketAddr) -> Result<Bot, Failure> {
             let endpoint = Arc::clone(&endpoint);
             Box::new(RemoteEngine::connect(endpoint, LinkConfig::default()))
         }),
+        features: FeatureChoice::LogMel,
         ..Parts::new(script)
     };
     Ok(Bot::start(config, Transport::new(media, transport), parts).await?)

@@ -12,6 +12,7 @@ pub const NEEDLE: usize = 16;
 /// What is read at a time, and how far pieces overlap.
 const PIECE: usize = 1 << 20;
 const OVERLAP: usize = NEEDLE - 1;
+const PAGE: u64 = 4096;
 
 /// What is searched for, by name.
 #[derive(Default)]
@@ -51,8 +52,8 @@ impl Needles {
         self.by_bytes.len()
     }
 
-    /// How often each kind is in the writable memory of process `pid`: heap, stacks,
-    /// data, everything it could have written to.
+    /// How often each kind is in the memory of process `pid` that it could have written to:
+    /// heap, stacks, data, and what has no file behind it.
     ///
     /// # Errors
     /// The memory can't be read.
@@ -69,9 +70,10 @@ impl Needles {
             let mut at = begin;
             while at < end {
                 let wanted = usize::try_from(end - at)?.min(PIECE);
-                // What has been unmapped meanwhile, or can't be read, holds nothing.
+                // A page that has been unmapped meanwhile, or can't be read, holds nothing.
                 let Ok(read) = memory.read_at(&mut bytes[..wanted], at) else {
-                    break;
+                    at += PAGE;
+                    continue;
                 };
                 self.count_in(&bytes[..read], &mut found);
                 if read <= OVERLAP || at + read as u64 >= end {
@@ -103,13 +105,16 @@ impl Needles {
     }
 }
 
-/// The range of a line of `/proc/PID/maps`, if the process may write there.
+/// The range of a line of `/proc/PID/maps`, if the process may write there, or could before.
 fn writable(line: &str) -> Option<(u64, u64)> {
     let (range, rest) = line.split_once(' ')?;
     let (begin, end) = range.split_once('-')?;
     let number = |text| u64::from_str_radix(text, 16).ok();
-    rest.starts_with("rw")
-        .then_some((number(begin)?, number(end)?))
+    // Permissions, offset, device, inode, name. What has no file behind it may have been
+    // written to before it was made read-only; the kernel's own pages can't.
+    let of_no_file = rest.split_whitespace().nth(3) == Some("0") && !rest.contains("[v");
+    let held = rest.starts_with("rw") || (rest.starts_with('r') && of_no_file);
+    held.then_some((number(begin)?, number(end)?))
 }
 
 #[cfg(test)]

@@ -48,6 +48,9 @@ steps = [
 fn needles() -> Result<Needles, Failure> {
     let mut needles = Needles::new();
     needles.add("keys", KEYS.as_bytes());
+    // As event codes (RFC 4733 §3.2), one after the other.
+    let codes: Vec<u8> = KEYS.bytes().map(|key| key - b'0').collect();
+    needles.add("key codes", &codes);
     let names = ["speech/read-en.wav", "speech/recorded-en.wav"];
     add_speech(&mut needles, &names)?;
     Ok(needles)

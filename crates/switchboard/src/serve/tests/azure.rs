@@ -205,3 +205,24 @@ async fn strangers_bring_no_media() {
     assert!(gone.is_ok(), "the call is still there");
     site.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_lets_nobody_in_without_its_own_token() {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let resource = "f0a8f5b9-3d1e-4b5f-9a56-0b1f5a7e6c11".to_owned();
+    let parts = Parts {
+        azure: Some(AzureMedia::Resource(resource)),
+        ..Parts::new(script(FLOW).await)
+    };
+    let site = Site::with(any, parts, TransportConfig::default()).await;
+    let site = site.expect("the site starts");
+    // No token, none that is one, and one that its sender has signed with nothing.
+    let unsigned = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJmMGE4ZjViOSJ9.";
+    for token in ["", "opensesame", unsigned] {
+        match connect(&site, token).await {
+            Err(Error::Http(answer)) => assert_eq!(answer.status(), StatusCode::UNAUTHORIZED),
+            other => panic!("{:?} is let in", other.map(drop)),
+        }
+    }
+    site.stop().await;
+}
