@@ -8,7 +8,8 @@ use switchboard_media::rtp::{self, RtpHeader};
 
 use super::link::Refused;
 
-/// Streams whose section is remembered; SRTP knows no more either.
+/// Streams whose section is remembered, of the announced and of others each; SRTP
+/// knows no more one by one either.
 const MAX_STREAMS: usize = 16;
 /// The mix's place among the sections.
 const MIX: usize = 0;
@@ -27,8 +28,19 @@ pub(crate) struct Sorter {
     mid_extension: Option<u8>,
     /// The mix's, then the speakers'.
     sections: Box<[Section]>,
-    /// Sections by SSRC.
-    streams: Vec<(u32, usize)>,
+    /// The announced, which are never forgotten, then those that named themselves.
+    streams: Vec<Known>,
+    announced: usize,
+    /// Packets sorted so far.
+    sorted: u64,
+}
+
+/// A stream whose section is known.
+struct Known {
+    ssrc: u32,
+    section: usize,
+    /// The last packet sorted by it.
+    heard: u64,
 }
 
 impl Sorter {
@@ -36,31 +48,55 @@ impl Sorter {
         let mut sorter = Self {
             mid_extension,
             sections: sections.into(),
-            streams: Vec::with_capacity(MAX_STREAMS),
+            streams: Vec::with_capacity(2 * MAX_STREAMS),
+            announced: 0,
+            sorted: 0,
         };
-        for at in 0..sorter.sections.len() {
-            for n in 0..sorter.sections[at].ssrcs.len() {
-                let ssrc = sorter.sections[at].ssrcs[n];
-                // Whoever announced a stream first has it.
-                if sorter.known(ssrc).is_none() {
-                    sorter.remember(ssrc, at);
-                }
-            }
-        }
+        sorter.announce();
         sorter
     }
 
-    fn known(&self, ssrc: u32) -> Option<usize> {
-        let mut streams = self.streams.iter();
-        streams.find(|(known, _)| *known == ssrc).map(|(_, at)| *at)
+    /// Learns the streams that were announced, as far as there is room.
+    fn announce(&mut self) {
+        let announced = self.sections.iter().enumerate().flat_map(|(at, section)| {
+            let ssrcs = section.ssrcs.iter();
+            ssrcs.map(move |ssrc| (*ssrc, at))
+        });
+        for (ssrc, section) in announced {
+            // Whoever announced a stream first has it.
+            let new = self.streams.iter().all(|known| known.ssrc != ssrc);
+            if new && self.streams.len() < MAX_STREAMS {
+                self.streams.push(Known {
+                    ssrc,
+                    section,
+                    heard: 0,
+                });
+            }
+        }
+        self.announced = self.streams.len();
     }
 
-    fn remember(&mut self, ssrc: u32, at: usize) {
-        let mut streams = self.streams.iter_mut();
-        if let Some(stream) = streams.find(|(known, _)| *known == ssrc) {
-            stream.1 = at;
-        } else if self.streams.len() < MAX_STREAMS {
-            self.streams.push((ssrc, at));
+    fn known(&mut self, ssrc: u32) -> Option<&mut Known> {
+        self.streams.iter_mut().find(|known| known.ssrc == ssrc)
+    }
+
+    /// Remembers a stream's section in place of the longest silent one's.
+    fn remember(&mut self, ssrc: u32, section: usize) {
+        let heard = self.sorted;
+        let new = Known {
+            ssrc,
+            section,
+            heard,
+        };
+        if let Some(known) = self.known(ssrc) {
+            *known = new;
+        } else if self.streams.len() < self.announced + MAX_STREAMS {
+            self.streams.push(new);
+        } else {
+            let others = self.streams[self.announced..].iter_mut();
+            if let Some(silent) = others.min_by_key(|known| known.heard) {
+                *silent = new;
+            }
         }
     }
 
@@ -70,10 +106,11 @@ impl Sorter {
         let found = match mid {
             Some(mid) => self.named(mid)?,
             None => match self.known(header.ssrc) {
-                Some(at) => return Some(at),
+                Some(known) => known.section,
                 None => self.only_one_with(header.payload_type)?,
             },
         };
+        self.sorted += 1;
         self.remember(header.ssrc, found);
         Some(found)
     }
@@ -229,14 +266,18 @@ mod tests {
     }
 
     #[test]
-    fn more_streams_than_are_remembered_need_their_names() {
+    fn the_longest_silent_stream_makes_room_but_no_announced_one() {
         let mut sorter = sorter(Some(4));
+        assert_eq!(sort(&mut sorter, &packet(50, 111, Some("b"))), Some(2));
         for ssrc in 100..200 {
             assert_eq!(sort(&mut sorter, &packet(ssrc, 111, Some("a"))), Some(1));
+            // Who goes on speaking is known without a name.
+            assert_eq!(sort(&mut sorter, &packet(50, 111, None)), Some(2));
         }
-        assert_eq!(sorter.streams.len(), MAX_STREAMS);
-        assert_eq!(sorter.streams.capacity(), MAX_STREAMS);
-        assert_eq!(sort(&mut sorter, &packet(199, 111, None)), None);
+        assert_eq!(sorter.streams.len(), 2 + MAX_STREAMS);
+        assert_eq!(sorter.streams.capacity(), 2 * MAX_STREAMS);
+        assert_eq!(sort(&mut sorter, &packet(199, 111, None)), Some(1));
+        assert_eq!(sort(&mut sorter, &packet(100, 111, None)), None);
         assert_eq!(sort(&mut sorter, &packet(11, 111, None)), Some(1));
     }
 

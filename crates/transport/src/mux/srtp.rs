@@ -6,12 +6,13 @@
 
 mod cipher;
 mod index;
+mod sources;
 
 use rtc::crypto::RTCCrypto;
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 
 use cipher::Cipher;
-use index::{PacketIndex, ReplayWindow};
+use sources::Sources;
 
 pub(crate) use cipher::{MAX_RTCP_OVERHEAD, MAX_RTP_OVERHEAD};
 
@@ -19,8 +20,7 @@ pub(crate) use cipher::{MAX_RTCP_OVERHEAD, MAX_RTP_OVERHEAD};
 const RTP_HEADER: usize = 12;
 /// What of an RTCP packet stays in the clear (RFC 3711 §3.4).
 const RTCP_HEADER: usize = 8;
-/// Sources remembered for each direction; a call has one, or a few after
-/// renegotiations.
+/// Sources of our own: a nonce must not be used twice, so none is forgotten.
 const MAX_SOURCES: usize = 16;
 
 /// Why a packet was not taken. Says nothing of its content.
@@ -35,7 +35,7 @@ pub(crate) enum SrtpError {
     /// Seen before, or too old to tell.
     #[error("replayed")]
     Replayed,
-    /// More sources than are remembered.
+    /// More sources of our own than are remembered.
     #[error("too many sources")]
     TooManySources,
     /// The cipher refused; only for keys or profiles that can't be used.
@@ -151,31 +151,19 @@ impl Sender {
     }
 }
 
-/// One source's state on the receiving side.
-struct Source {
-    ssrc: u32,
-    index: PacketIndex,
-    replay: ReplayWindow,
-}
-
-struct RtcpSource {
-    ssrc: u32,
-    replay: ReplayWindow,
-}
-
 /// Checks and opens what comes.
 pub(crate) struct Receiver {
     cipher: Cipher,
-    sources: Vec<Source>,
-    rtcp_sources: Vec<RtcpSource>,
+    sources: Sources,
+    rtcp_sources: Sources,
 }
 
 impl Receiver {
     fn new(cipher: Cipher) -> Self {
         Self {
             cipher,
-            sources: Vec::with_capacity(MAX_SOURCES),
-            rtcp_sources: Vec::with_capacity(MAX_SOURCES),
+            sources: Sources::new(),
+            rtcp_sources: Sources::new(),
         }
     }
 
@@ -185,22 +173,16 @@ impl Receiver {
         let header_len = header_len(packet)?;
         let sequence = u16::from_be_bytes([packet[2], packet[3]]);
         let ssrc = ssrc_at(packet, 8);
-        let known = self.sources.iter().position(|source| source.ssrc == ssrc);
-        let index = match known {
-            Some(at) => {
-                let source = &self.sources[at];
-                let index = source.index.estimate(sequence);
-                source.replay.check(index)?;
+        let index = match self.sources.window(ssrc) {
+            Some(window) => {
+                let index = window.estimate(sequence);
+                window.check(index)?;
                 index
             }
-            None if self.sources.len() == MAX_SOURCES => return Err(SrtpError::TooManySources),
             None => u64::from(sequence),
         };
         let len = self.cipher.open_rtp(packet, header_len, index)?;
-        match known {
-            Some(at) => self.sources[at].accept(index),
-            None => self.sources.push(Source::first(ssrc, index)),
-        }
+        self.sources.accept(ssrc, index);
         Ok(len)
     }
 
@@ -211,45 +193,12 @@ impl Receiver {
         }
         let ssrc = ssrc_at(packet, 4);
         let index = self.cipher.rtcp_index(packet)?;
-        let mut sources = self.rtcp_sources.iter();
-        let known = sources.position(|source| source.ssrc == ssrc);
-        match known {
-            Some(at) => self.rtcp_sources[at].replay.check(u64::from(index))?,
-            None if self.rtcp_sources.len() == MAX_SOURCES => {
-                return Err(SrtpError::TooManySources);
-            }
-            None => {}
+        if let Some(window) = self.rtcp_sources.window(ssrc) {
+            window.check(u64::from(index))?;
         }
         let len = self.cipher.open_rtcp(packet, RTCP_HEADER, index)?;
-        match known {
-            Some(at) => self.rtcp_sources[at].replay.accept(u64::from(index)),
-            None => self.rtcp_sources.push(RtcpSource {
-                ssrc,
-                replay: ReplayWindow::starting_at(u64::from(index)),
-            }),
-        }
+        self.rtcp_sources.accept(ssrc, u64::from(index));
         Ok(len)
-    }
-
-    /// Sources that proved themselves.
-    #[cfg(test)]
-    fn sources(&self) -> usize {
-        self.sources.len()
-    }
-}
-
-impl Source {
-    fn first(ssrc: u32, index: u64) -> Self {
-        Self {
-            ssrc,
-            index: PacketIndex::new(index),
-            replay: ReplayWindow::starting_at(index),
-        }
-    }
-
-    fn accept(&mut self, index: u64) {
-        self.index.accept(index);
-        self.replay.accept(index);
     }
 }
 

@@ -6,34 +6,8 @@ use super::SrtpError;
 const HALF: u64 = 1 << 15;
 const ROLLOVER: u64 = 1 << 16;
 
-/// Guesses the 48-bit index of a packet from its 16-bit sequence number.
-pub(super) struct PacketIndex {
-    highest: u64,
-}
-
-impl PacketIndex {
-    pub(super) fn new(first: u64) -> Self {
-        Self { highest: first }
-    }
-
-    /// The index nearest to the highest one seen.
-    pub(super) fn estimate(&self, sequence: u16) -> u64 {
-        let same = (self.highest & !(ROLLOVER - 1)) | u64::from(sequence);
-        if same + HALF < self.highest {
-            same + ROLLOVER
-        } else if same > self.highest + HALF && same >= ROLLOVER {
-            same - ROLLOVER
-        } else {
-            same
-        }
-    }
-
-    pub(super) fn accept(&mut self, index: u64) {
-        self.highest = self.highest.max(index);
-    }
-}
-
 /// Remembers which of the last 128 indices were seen.
+#[derive(Clone, Copy)]
 pub(super) struct ReplayWindow {
     highest: u64,
     /// Bit n: `highest - n` was seen.
@@ -45,6 +19,31 @@ impl ReplayWindow {
         Self {
             highest: index,
             seen: 1,
+        }
+    }
+
+    /// One of which only the highest index is known: all before count as seen.
+    pub(super) fn closed_at(highest: u64) -> Self {
+        Self {
+            highest,
+            seen: u128::MAX,
+        }
+    }
+
+    pub(super) fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    /// The 48-bit index a 16-bit sequence number stands for: the nearest to the
+    /// highest one seen.
+    pub(super) fn estimate(&self, sequence: u16) -> u64 {
+        let same = (self.highest & !(ROLLOVER - 1)) | u64::from(sequence);
+        if same + HALF < self.highest {
+            same + ROLLOVER
+        } else if same > self.highest + HALF && same >= ROLLOVER {
+            same - ROLLOVER
+        } else {
+            same
         }
     }
 
@@ -81,13 +80,13 @@ mod tests {
 
     #[test]
     fn rolls_over_and_back() {
-        let mut index = PacketIndex::new(65_534);
+        let mut index = ReplayWindow::starting_at(65_534);
         assert_eq!(index.estimate(65_535), 65_535);
         assert_eq!(index.estimate(1), 65_537);
         index.accept(65_537);
         assert_eq!(index.estimate(65_535), 65_535);
         assert_eq!(index.estimate(2), 65_538);
-        assert_eq!(PacketIndex::new(3).estimate(65_000), 65_000);
+        assert_eq!(ReplayWindow::starting_at(3).estimate(65_000), 65_000);
     }
 
     proptest! {
@@ -97,7 +96,6 @@ mod tests {
             start in 0u64..200_000,
             steps in proptest::collection::vec(-150i64..200, 1..300),
         ) {
-            let mut index = PacketIndex::new(start);
             let mut replay = ReplayWindow::starting_at(start);
             let mut seen = HashSet::from([start]);
             let (mut at, mut highest) = (start as i64, start);
@@ -106,7 +104,7 @@ mod tests {
                 let truth = at as u64;
                 // Farther than half the numbers away nobody can tell.
                 prop_assume!(truth.abs_diff(highest) < HALF);
-                let guess = index.estimate(truth as u16);
+                let guess = replay.estimate(truth as u16);
                 prop_assert_eq!(guess, truth);
                 let fresh = replay.check(guess).is_ok();
                 prop_assert!(!(fresh && seen.contains(&guess)));
@@ -114,7 +112,6 @@ mod tests {
                 prop_assert!(fresh || seen.contains(&guess) || !recent);
                 if fresh {
                     replay.accept(guess);
-                    index.accept(guess);
                     seen.insert(guess);
                     highest = highest.max(guess);
                 }

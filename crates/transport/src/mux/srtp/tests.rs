@@ -133,23 +133,97 @@ fn forged_sources_leave_no_trace() {
             let mut forged = packet(1, ssrc, &[9; 40]);
             assert_eq!(receiver.open(&mut forged), Err(SrtpError::Forged));
         }
-        assert_eq!(receiver.sources(), 0);
+        assert_eq!(receiver.sources.known(), (0, 0));
         assert!(receiver.open(&mut honest.clone()).is_ok());
         assert_eq!(receiver.open(&mut honest.clone()), Err(SrtpError::Replayed));
-        assert_eq!(receiver.sources(), 1);
+        assert_eq!(receiver.sources.known(), (1, 0));
     }
 }
 
+/// A packet of the other side's, which counts its sources' rollovers itself.
+fn from_peer(theirs: &mut Context, sequence: u16, ssrc: u32) -> Vec<u8> {
+    let plain = packet(sequence, ssrc, b"x");
+    theirs.encrypt_rtp(&plain).unwrap().to_vec()
+}
+
 #[test]
-fn an_authentic_storm_of_sources_is_bounded() {
+fn a_hundred_sources_one_after_another_are_all_heard_and_none_is_replayed() {
+    for profile in PROFILES {
+        let (mut theirs, _) = peers(profile);
+        let (_, mut receiver) = pair(profile);
+        let mut sent = Vec::new();
+        for ssrc in 0..100 {
+            for sequence in [7, 5, 9] {
+                let bytes = from_peer(&mut theirs, sequence, ssrc);
+                assert!(receiver.open(&mut bytes.clone()).is_ok(), "{ssrc}");
+                sent.push(bytes);
+            }
+        }
+        assert_eq!(receiver.sources.known(), (sources::PRESENT, 84));
+        for (n, mut bytes) in sent.into_iter().enumerate() {
+            assert_eq!(receiver.open(&mut bytes), Err(SrtpError::Replayed), "{n}");
+        }
+    }
+}
+
+/// It goes on where it stood, rollovers counted; what was on its way then is lost.
+#[test]
+fn a_source_comes_back() {
     let (mut theirs, _) = peers(PROFILES[0]);
     let (_, mut receiver) = pair(PROFILES[0]);
-    let mut refused = 0;
-    for ssrc in 0..100 {
-        let mut sent = theirs.encrypt_rtp(&packet(1, ssrc, b"x")).unwrap().to_vec();
-        refused += u32::from(receiver.open(&mut sent) == Err(SrtpError::TooManySources));
+    for sequence in [65_000, 65_500, 3, 5] {
+        let mut bytes = from_peer(&mut theirs, sequence, 1_000);
+        assert!(receiver.open(&mut bytes).is_ok());
     }
-    assert_eq!((receiver.sources(), refused), (MAX_SOURCES, 84));
+    let [mut late, mut again, mut next] = [4, 6, 7].map(|n| from_peer(&mut theirs, n, 1_000));
+    for ssrc in 0..20 {
+        let mut bytes = from_peer(&mut theirs, 1, ssrc);
+        assert!(receiver.open(&mut bytes).is_ok());
+    }
+    assert_eq!(receiver.open(&mut late), Err(SrtpError::Replayed));
+    assert!(receiver.open(&mut again.clone()).is_ok());
+    assert_eq!(receiver.open(&mut again), Err(SrtpError::Replayed));
+    assert!(receiver.open(&mut next).is_ok());
+    assert_eq!(receiver.sources.known(), (sources::PRESENT, 5));
+}
+
+/// Whoever speaks is not forgotten for those who only pass by.
+#[test]
+fn the_longest_silent_makes_room_and_memory_is_bounded() {
+    let (mut theirs, _) = peers(PROFILES[0]);
+    let (_, mut receiver) = pair(PROFILES[0]);
+    let before = receiver.sources.capacity();
+    for ssrc in 0..1_000 {
+        let mut bytes = from_peer(&mut theirs, 1, ssrc);
+        assert!(receiver.open(&mut bytes).is_ok());
+        // Its packets come in the wrong order: only one whose window is known may do so.
+        for sequence in [2 * ssrc as u16 + 1, 2 * ssrc as u16] {
+            let mut bytes = from_peer(&mut theirs, sequence, 5_000);
+            assert!(receiver.open(&mut bytes).is_ok());
+        }
+    }
+    let bounds = (sources::PRESENT, sources::FORMER);
+    assert_eq!(receiver.sources.known(), bounds);
+    assert_eq!(receiver.sources.capacity(), before);
+}
+
+#[test]
+fn a_hundred_sources_of_reports_are_heard_and_none_is_replayed() {
+    let (mut sender, mut receiver) = pair(PROFILES[0]);
+    let mut sent = Vec::new();
+    for ssrc in 0..100u32 {
+        let mut report = vec![0x80, 201, 0, 1];
+        report.extend_from_slice(&ssrc.to_be_bytes());
+        report.resize(RTCP_HEADER + MAX_RTCP_OVERHEAD, 0);
+        let len = sender.protect_rtcp(&mut report, RTCP_HEADER).unwrap();
+        report.truncate(len);
+        assert!(receiver.open_rtcp(&mut report.clone()).is_ok(), "{ssrc}");
+        sent.push(report);
+    }
+    for mut report in sent {
+        let answer = receiver.open_rtcp(&mut report);
+        assert_eq!(answer, Err(SrtpError::Replayed));
+    }
 }
 
 #[test]
