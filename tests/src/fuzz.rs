@@ -5,6 +5,7 @@
 //! are accepted is no concern of it unless accepting them would be.
 
 mod calls;
+mod jitter;
 mod links;
 
 use std::time::{Duration, Instant, SystemTime};
@@ -15,9 +16,8 @@ use switchboard_emulator::scenario::Scenario;
 use switchboard_media::analysis::{Analyzer, AnalyzerConfig};
 use switchboard_media::dtmf::DtmfEvent;
 use switchboard_media::event::MediaEvent;
-use switchboard_media::jitter::{JitterBuffer, Pulled};
 use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig};
-use switchboard_media::rtp::{self, RtpHeader};
+use switchboard_media::rtp;
 use switchboard_media::telephone_event::TelephoneEvents;
 use switchboard_media::{ogg, pcap, wav};
 use switchboard_nlp::adapter::{acs, twilio};
@@ -34,7 +34,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("rtp", rtp_packet),
     ("receiver", receiver),
-    ("jitter_buffer", jitter_buffer),
+    ("jitter_buffer", jitter::buffer),
     ("detectors", detectors),
     ("wav", wav_file),
     ("pcap", pcap_file),
@@ -224,37 +224,6 @@ impl Times {
             MediaEvent::Level { dbov, .. } => assert!((-127.0..=0.0).contains(&dbov), "{dbov}"),
             _ => {}
         }
-    }
-}
-
-/// Every packet comes out at most once, in order, and the memory is bounded.
-fn jitter_buffer(bytes: &[u8]) {
-    let mut buffer = JitterBuffer::new(48_000);
-    let mut now = Instant::now();
-    let mut taken = 0;
-    for operation in bytes.chunks_exact(4) {
-        let [kind, low, high, time] = [operation[0], operation[1], operation[2], operation[3]];
-        now += Duration::from_millis(u64::from(time));
-        let sequence = u16::from_le_bytes([low, high]);
-        if kind % 4 != 0 {
-            let header = RtpHeader {
-                payload_type: 111,
-                marker: kind & 8 != 0,
-                sequence,
-                timestamp: u32::from(sequence).wrapping_mul(960),
-                ssrc: u32::from(kind >> 6),
-                csrc: None,
-            };
-            let payload = [kind; 16];
-            buffer.push(now, &header, 960, &payload[..usize::from(kind & 15)]);
-            taken += 1;
-        }
-        let mut given = 0;
-        while let Some(pulled) = buffer.pull(now) {
-            given += u32::from(matches!(pulled, Pulled::Packet { .. }));
-            assert!(given <= taken, "more came out than went in");
-        }
-        taken -= given.min(taken);
     }
 }
 
