@@ -200,7 +200,7 @@ impl JitterBuffer {
         if payload.len() > MAX_PAYLOAD {
             return Pushed::Oversized;
         }
-        if let Some(refused) = self.admit(arrival, header) {
+        if let Some(refused) = self.admit(arrival, header, ticks) {
             return refused;
         }
         if ticks > 0 {
@@ -222,7 +222,7 @@ impl JitterBuffer {
     }
 
     /// Whether the packet belongs into the window; `None` if so.
-    fn admit(&mut self, arrival: Instant, header: &RtpHeader) -> Option<Pushed> {
+    fn admit(&mut self, arrival: Instant, header: &RtpHeader, ticks: u32) -> Option<Pushed> {
         let Some(source) = &mut self.source else {
             self.begin(arrival, header);
             return None;
@@ -242,17 +242,26 @@ impl JitterBuffer {
         }
         source.last_arrival = arrival;
         self.candidate = None;
-        (ahead < 0).then(|| self.behind(arrival, header, -ahead))
+        (ahead < 0).then(|| self.behind(arrival, header, ticks, -ahead))
     }
 
     /// A packet `back` places before its turn.
-    fn behind(&mut self, arrival: Instant, header: &RtpHeader, back: i32) -> Pushed {
+    fn behind(
+        &mut self,
+        arrival: Instant,
+        header: &RtpHeader,
+        ticks: u32,
+        back: i32,
+    ) -> Pushed {
         let bit = 1 << (back - 1);
         if self.came & bit != 0 {
             return Pushed::Duplicate;
         }
-        // How late it is tells how long to wait next time.
-        self.delay.observe(arrival, header.timestamp);
+        // How late it is tells how long to wait next time; a telephone event's timestamp
+        // is its key's beginning and tells nothing.
+        if ticks > 0 {
+            self.delay.observe(arrival, header.timestamp);
+        }
         self.came |= bit;
         Pushed::Late
     }

@@ -126,6 +126,29 @@ fn late_packets_lengthen_the_wait() {
     assert!(buffer.target() <= MAX_TARGET);
 }
 
+/// All packets of a key carry the time of its beginning: one that comes behind its turn
+/// is not as late as it looks.
+#[test]
+fn late_telephone_events_tell_nothing_of_the_network() {
+    let (mut buffer, start) = (JitterBuffer::new(48_000), Instant::now());
+    let mut late = 0;
+    for n in 0..400u16 {
+        let now = start + MS * 20 * u32::from(n);
+        if n % 10 != 0 {
+            push(&mut buffer, now, n);
+        }
+        if n % 10 == 7 && n > 10 {
+            // Of a key that was pressed for 400 ms by then.
+            let mut event = header(n - 7);
+            event.timestamp = event.timestamp.wrapping_sub(20 * 960);
+            let pushed = buffer.push(now + 10 * MS, &event, 0, &[1, 0, 0, 0]);
+            late += u32::from(pushed == Pushed::Late);
+        }
+        drain(&mut buffer, now + 10 * MS);
+    }
+    assert_eq!((late, buffer.target()), (39, MIN_TARGET));
+}
+
 #[test]
 fn silence_between_talk_spurts_is_told_by_timestamps() {
     let (mut buffer, start) = (JitterBuffer::new(48_000), Instant::now());
