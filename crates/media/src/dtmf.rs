@@ -80,9 +80,13 @@ pub struct Detector {
 impl Detector {
     /// A detector that has heard nothing.
     pub fn new(rate: Rate) -> Self {
+        Self::with_level(rate, Level::new())
+    }
+
+    fn with_level(rate: Rate, level: Level) -> Self {
         Self {
-            front: FrontEnd::new(rate.hz()),
-            band: Band::new(rate.hz()),
+            front: FrontEnd::new(rate.hz(), level),
+            band: Band::new(rate.hz(), level),
         }
     }
 
@@ -138,10 +142,10 @@ struct Band {
 }
 
 impl Band {
-    fn new(rate: u32) -> Self {
+    fn new(rate: u32, level: Level) -> Self {
         Self {
             rate,
-            level: Level::new(),
+            level,
             history: History::new(),
             count: 0,
             all: 0.0,
@@ -235,4 +239,34 @@ fn millis_at(count: u64, age: f32) -> u64 {
 
 fn millis(slices: f32) -> u64 {
     (slices * 1000.0 / BASE_RATE as f32).round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::levels;
+    use crate::tone::{self, DtmfTone};
+
+    /// All sixteen keys among noise, at each width of the kernels.
+    #[test]
+    fn keys_are_the_same_whatever_the_cpu() {
+        let mut state = 1u32;
+        for rate in [Rate::Hz8000, Rate::Hz16000, Rate::Hz48000] {
+            let keys = "0123456789*#ABCD";
+            let mut audio = tone::dial(rate.hz(), keys, &DtmfTone::new(Digit::ALL[0]));
+            for sample in &mut audio {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *sample += 0.01 * (state as f32 / u32::MAX as f32 - 0.5);
+            }
+            let all = levels().into_iter().map(|level| {
+                let mut heard = Vec::new();
+                let mut detector = Detector::with_level(rate, level);
+                detector.push(&audio, &mut |event| heard.push(event));
+                heard
+            });
+            let all: Vec<_> = all.collect();
+            assert_eq!(all[0].len(), 32, "{rate:?}");
+            assert!(all.iter().all(|heard| *heard == all[0]), "{rate:?}");
+        }
+    }
 }

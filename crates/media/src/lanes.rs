@@ -75,6 +75,18 @@ pub(crate) fn products<S: Simd>(simd: S, signal: &[f32], other: &[f32]) -> f32x1
     (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
+/// The kernels' form without vectors, that of the least vector unit of this architecture
+/// (SSE2, NEON), and those of the wider ones this CPU has.
+#[cfg(test)]
+pub(crate) fn levels() -> Vec<fearless_simd::Level> {
+    use fearless_simd::Level;
+
+    let mut levels = vec![Level::fallback(), Level::baseline(), Level::new()];
+    #[cfg(target_arch = "x86_64")]
+    levels.extend(Level::new().as_avx2().map(Level::Avx2));
+    levels
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

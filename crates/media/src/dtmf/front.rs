@@ -56,7 +56,7 @@ pub(super) struct FrontEnd {
 
 impl FrontEnd {
     /// For a rate that is a multiple of [`BASE_RATE`].
-    pub(super) fn new(rate: u32) -> Self {
+    pub(super) fn new(rate: u32, level: Level) -> Self {
         let length = (rate * FILTER_MS / 1000) as usize;
         let step = (rate / BASE_RATE) as usize;
         let band = lowpass(length, HALF_BAND_HZ / f64::from(rate));
@@ -76,7 +76,7 @@ impl FrontEnd {
             at: past,
             past,
             step,
-            level: Level::new(),
+            level,
         }
     }
 
@@ -190,7 +190,7 @@ mod tests {
             .map(|n| (SQRT_2 * (TAU * hz * f64::from(n) / f64::from(rate)).sin()) as f32)
             .collect();
         let (mut sums, mut count, mut seen) = ((0.0, 0.0), 0.0, 0);
-        FrontEnd::new(rate).push(&sine, &mut |slice, _| {
+        FrontEnd::new(rate, Level::new()).push(&sine, &mut |slice, _| {
             seen += 1;
             if seen > 32 {
                 sums.0 += slice.re * slice.re + slice.im * slice.im;
@@ -220,8 +220,8 @@ mod tests {
     fn pieces_of_any_size_make_the_same_signal() {
         let audio: Vec<f32> = (0..8000).map(|n| ((n * n) as f32 * 1e-3).sin()).collect();
         let (mut whole, mut pieces) = (Vec::new(), Vec::new());
-        FrontEnd::new(8000).push(&audio, &mut |slice, _| whole.push(slice.re));
-        let mut front = FrontEnd::new(8000);
+        FrontEnd::new(8000, Level::new()).push(&audio, &mut |slice, _| whole.push(slice.re));
+        let mut front = FrontEnd::new(8000, Level::new());
         for piece in audio.chunks(7) {
             front.push(piece, &mut |slice, _| pieces.push(slice.re));
         }

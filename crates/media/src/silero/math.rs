@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn curves_are_right_to_the_sixth_digit() {
-        for level in super::super::tests::levels() {
+        for level in crate::lanes::levels() {
             for step in -4800i16..=4800 {
                 let x = f32::from(step) / 40.0;
                 let (s, t) = dispatch!(level, simd => {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use fearless_simd::Level;
 use serde::Deserialize;
 
 use super::{FRAME_16K, Rate, Silero, TOGETHER};
+use crate::lanes::levels;
 use crate::wav;
 
 /// What `scripts/make-silero` heard in a fixture with ONNX Runtime.
@@ -14,14 +14,6 @@ struct Golden {
     file: String,
     rate: u32,
     p: Vec<f32>,
-}
-
-/// The portable kernels and those of each wider instruction set.
-pub(super) fn levels() -> Vec<Level> {
-    let mut levels = vec![Level::baseline(), Level::new()];
-    #[cfg(target_arch = "x86_64")]
-    levels.extend(Level::new().as_avx2().map(Level::Avx2));
-    levels
 }
 
 fn rate(hz: u32) -> Rate {

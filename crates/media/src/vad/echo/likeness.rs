@@ -58,8 +58,12 @@ struct Compared {
 
 impl Likeness {
     pub(super) fn new() -> Self {
+        Self::with_level(Level::new())
+    }
+
+    fn with_level(level: Level) -> Self {
         Self {
-            level: Level::new(),
+            level,
             said: Box::new([0.0; KEPT + ROOM]),
             windows: Box::new([0.0; KEPT + ROOM]),
             end: 0,
@@ -203,5 +207,48 @@ impl Drop for Likeness {
         self.compared.products.zeroize();
         self.compared.energies.zeroize();
         self.compared.shares.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::levels;
+
+    /// What is said comes back, half as loud and so many samples later.
+    fn likest(level: Level, delay: usize) -> Match {
+        let mut likeness = Likeness::with_level(level);
+        let mut state = 1u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as i16 / 4
+        };
+        let said: Vec<i16> = (0..4_000).map(|_| noise()).collect();
+        let mut best = Match::default();
+        let mut frames = said.chunks_exact(80);
+        for at in (SLOW..=said.len()).step_by(SLOW) {
+            while likeness.end() < at as u64 + 80
+                && let Some(frame) = frames.next()
+            {
+                likeness.say(&std::array::from_fn(|n| frame[n].to_le_bytes()));
+            }
+            let heard = |n: usize| {
+                let back = (at - SLOW + n).checked_sub(delay);
+                back.map_or(0.0, |back| 0.5 * f32::from(said[back]) / 32_767.0)
+            };
+            best = likeness.hear(&std::array::from_fn(heard), true, at as u64);
+        }
+        best
+    }
+
+    #[test]
+    fn an_echo_is_found_at_the_same_delay_whatever_the_cpu() {
+        for delay in [40, 777, LONGEST - 1] {
+            for level in levels() {
+                let found = likest(level, delay);
+                assert_eq!(found.delay, LONGEST - delay, "{level:?}");
+                assert!((found.share - 1.0).abs() < 0.02, "{}", found.share);
+            }
+        }
     }
 }
