@@ -148,7 +148,7 @@ fn frequencies_3_5_percent_off_are_not() {
                     duration_ms: 150.0,
                     ..like()
                 };
-                for rate in [Rate::Hz8000, Rate::Hz16000] {
+                for rate in RATES {
                     let heard = keys(rate, &all(rate, &like, 0));
                     assert_eq!(heard, "", "{low_offset} {high_offset} at {rate:?}");
                 }

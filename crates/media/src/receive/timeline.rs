@@ -96,8 +96,109 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jitter::{JitterBuffer, Pulled, Pushed};
+    use crate::rtp::RtpHeader;
 
     const MS: Duration = Duration::from_millis(1);
+    /// As a receiver's.
+    const PATIENCE: Duration = Duration::from_millis(60);
+
+    /// A call's time without its audio: one packet in a hundred is lost, as many are held up
+    /// for up to 250 ms, and every other second or so nobody speaks.
+    struct Call {
+        jitter: JitterBuffer,
+        timeline: Timeline,
+        heard: usize,
+        random: u32,
+    }
+
+    impl Call {
+        fn below(&mut self, limit: u32) -> u32 {
+            self.random = self
+                .random
+                .wrapping_mul(1_664_525)
+                .wrapping_add(1_013_904_223);
+            (self.random >> 8) % limit
+        }
+
+        fn hear(&mut self, now: Instant) {
+            loop {
+                while let piece @ 1.. = self.timeline.pay(FRAME) {
+                    self.heard += piece;
+                }
+                match self.jitter.pull(now) {
+                    Some(Pulled::Silence { ticks, .. } | Pulled::Lost { ticks, .. }) => {
+                        let rest = self.timeline.settle(ticks as usize / 3);
+                        self.timeline.owe(rest);
+                    }
+                    Some(Pulled::Packet { packet, restart }) => {
+                        let level = f32::from(packet.payload[0]);
+                        self.timeline.packet(now, restart);
+                        if !self.timeline.skip(&[level; FRAME]) {
+                            self.heard += FRAME;
+                        }
+                    }
+                    None => break,
+                }
+            }
+            let patience = self.jitter.target() + PATIENCE;
+            while self.timeline.guess(now, patience) {
+                self.heard += FRAME;
+            }
+        }
+
+        /// How far media time was ever from the sender's, in ms: behind and ahead.
+        fn day(&mut self, ppm: i64) -> (i64, i64) {
+            let start = Instant::now();
+            let (mut sequence, mut before) = (0u16, start);
+            let (mut behind, mut ahead) = (0, 0);
+            for slot in 0..24 * 3600 * 50u32 {
+                if slot % 100 >= 60 {
+                    continue;
+                }
+                sequence = sequence.wrapping_add(1);
+                let late = match self.below(100) {
+                    0 => continue,
+                    1 => self.below(250),
+                    _ => self.below(30),
+                };
+                let sent = u64::from(slot) * (20_000_000 + 20 * ppm) as u64;
+                let now = (start + Duration::from_nanos(sent) + MS * late).max(before);
+                before = now;
+                self.hear(now);
+                let header = RtpHeader {
+                    sequence,
+                    // It wraps on the way.
+                    timestamp: (slot * 960).wrapping_add(u32::MAX / 2),
+                    ..RtpHeader::default()
+                };
+                // Every fifth is quiet.
+                let pushed = self.jitter.push(now, &header, 960, &[u8::from(slot % 5 > 0)]);
+                assert_eq!(pushed, Pushed::Taken);
+                self.hear(now);
+                if self.jitter.held() == 0 {
+                    let apart = self.heard as i64 / 16 - i64::from(slot + 1) * 20;
+                    (behind, ahead) = (apart.min(behind), apart.max(ahead));
+                }
+            }
+            (behind, ahead)
+        }
+    }
+
+    /// Clocks 300 ppm apart are 26 s apart after a day.
+    #[test]
+    fn a_day_of_drift_does_not_creep() {
+        for ppm in [-300, 300] {
+            let mut call = Call {
+                jitter: JitterBuffer::new(48_000),
+                timeline: Timeline::default(),
+                heard: 0,
+                random: 1,
+            };
+            let (behind, ahead) = call.day(ppm);
+            assert!(behind >= -40 && ahead <= 500, "{ppm} ppm: {behind}, {ahead}");
+        }
+    }
 
     fn starve(timeline: &mut Timeline, from: Instant, for_ms: u32) -> usize {
         let mut frames = 0;
