@@ -3,14 +3,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use switchboard_media::analysis::{Analyzer, AnalyzerConfig};
-use switchboard_media::codec::{Codec, Decoder, ENCODER_FRAME, Encoder, MAX_FRAME, MAX_PACKET};
-use switchboard_media::event::PlayId;
+use switchboard_media::codec::{
+    Codec, Decoder, ENCODER_FRAME, Encoder, MAX_FRAME, MAX_PACKET, OPUS_SILENCE,
+};
+use switchboard_media::engine::{Engine, EngineConfig, Leg, LegConfig, Stepper};
+use switchboard_media::event::{MediaEvent, PlayId};
 use switchboard_media::jitter::JitterBuffer;
 use switchboard_media::playout::{Playout, PlayoutConfig};
 use switchboard_media::prompt::Prompt;
@@ -20,6 +24,12 @@ use switchboard_media::rtp::{self, RtpHeader};
 
 const OPUS: u8 = 111;
 const FRAME: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_micros(2500);
+const TICKS_A_FRAME: u32 = 8;
+/// Frames after which what is said comes back.
+const ECHO_LATE: usize = 10;
+const READ: &[u8] = include_bytes!("../../fixtures/speech/read-en.wav");
+const ANOTHER: &[u8] = include_bytes!("../../fixtures/speech/recorded-es.wav");
 
 /// Ten seconds at `rate`: bursts of shaped noise, like syllables, and pauses.
 fn signal(rate: u32) -> Vec<f32> {
@@ -176,12 +186,192 @@ fn resample(c: &mut Criterion) {
     group.finish();
 }
 
+/// What a caller's line gives to a bot that speaks.
+#[derive(Debug, Clone, Copy)]
+enum Line {
+    Silent,
+    Echo,
+    AnotherVoice,
+}
+
+/// A leg that plays a prompt over and over.
+struct Bot {
+    leg: Leg,
+    stepper: Stepper,
+    _engine: Engine,
+    prompt: Arc<Prompt>,
+    another: Arc<Prompt>,
+    /// What was said last and may come back.
+    said: VecDeque<Vec<u8>>,
+    now: Instant,
+    n: u32,
+}
+
+impl Bot {
+    fn new(guard_echo: bool) -> Self {
+        let (engine, stepper) = Engine::stepped(EngineConfig::default()).unwrap();
+        let config = LegConfig {
+            guard_echo,
+            ..LegConfig::new(OPUS, 1)
+        };
+        let mut leg = engine.open(config).unwrap();
+        let prompt = Prompt::from_wav(READ).unwrap();
+        leg.app.play(Arc::clone(&prompt)).unwrap();
+        Self {
+            leg,
+            stepper,
+            _engine: engine,
+            prompt,
+            another: Prompt::from_wav(ANOTHER).unwrap(),
+            said: std::iter::repeat_n(OPUS_SILENCE.to_vec(), ECHO_LATE).collect(),
+            now: Instant::now(),
+            n: 0,
+        }
+    }
+
+    /// 20 ms both ways, with the ticks of a worker.
+    fn frame(&mut self, line: Line) {
+        self.n = self.n.wrapping_add(1);
+        let payload = match line {
+            Line::Silent => &OPUS_SILENCE[..],
+            Line::Echo => &self.said[0][..],
+            Line::AnotherVoice => {
+                let at = self.n as usize % self.another.packets();
+                self.another.packet(at).unwrap()
+            }
+        };
+        let network = &mut self.leg.network;
+        network.receive(self.now, &header(self.n), payload).unwrap();
+        for _ in 0..TICKS_A_FRAME {
+            self.now += TICK;
+            self.stepper.tick(self.now);
+            while network
+                .transmit(|_, payload| keep(&mut self.said, payload))
+                .is_some()
+            {}
+        }
+        while let Some(event) = self.leg.app.event() {
+            if let MediaEvent::PlayFinished { .. } = event {
+                self.leg.app.play(Arc::clone(&self.prompt)).unwrap();
+            }
+        }
+    }
+}
+
+/// The oldest makes room, and its memory.
+fn keep(said: &mut VecDeque<Vec<u8>>, payload: &[u8]) {
+    let mut oldest = said.pop_front().unwrap_or_default();
+    oldest.clear();
+    oldest.extend_from_slice(payload);
+    said.push_back(oldest);
+}
+
+/// A leg while the bot speaks, with and without the guard against its own echo.
+fn guarded_leg(c: &mut Criterion) {
+    let mut group = c.benchmark_group("leg that speaks, 20 ms");
+    for line in [Line::Silent, Line::Echo, Line::AnotherVoice] {
+        for (guard, guard_echo) in [("off", false), ("on", true)] {
+            let mut bot = Bot::new(guard_echo);
+            let id = BenchmarkId::new(format!("guard {guard}"), format!("{line:?}"));
+            group.bench_function(id, |b| b.iter(|| bot.frame(line)));
+        }
+    }
+    group.finish();
+}
+
+/// A meeting: the mix, and dominant speakers on lines beside it, as the transport opens them.
+struct Meeting {
+    mix: Leg,
+    lines: Vec<Leg>,
+    stepper: Stepper,
+    _engine: Engine,
+    voices: [Arc<Prompt>; 2],
+    now: Instant,
+    n: u32,
+}
+
+impl Meeting {
+    fn new(lines: u32) -> Self {
+        let (engine, stepper) = Engine::stepped(EngineConfig::default()).unwrap();
+        let line = |n| LegConfig {
+            comfort_silence: false,
+            sources: true,
+            ..LegConfig::new(OPUS, 100 + n)
+        };
+        Self {
+            mix: engine.open(LegConfig::new(OPUS, 1)).unwrap(),
+            lines: (0..lines).map(|n| engine.open(line(n)).unwrap()).collect(),
+            stepper,
+            _engine: engine,
+            voices: [READ, ANOTHER].map(|wav| Prompt::from_wav(wav).unwrap()),
+            now: Instant::now(),
+            n: 0,
+        }
+    }
+
+    /// 20 ms: `speaking` lines have a voice, the others nothing; each is another's after
+    /// every `turn` packets.
+    fn frame(&mut self, speaking: usize, turn: u32) {
+        self.n = self.n.wrapping_add(1);
+        let (now, header) = (self.now, header(self.n));
+        let voice = |n: usize| {
+            let prompt = &self.voices[n % 2];
+            prompt
+                .packet((self.n as usize + 70 * n) % prompt.packets())
+                .unwrap()
+        };
+        let mixed = if speaking > 0 {
+            voice(0)
+        } else {
+            &OPUS_SILENCE[..]
+        };
+        self.mix.network.receive(now, &header, mixed).unwrap();
+        for (n, line) in self.lines.iter_mut().take(speaking).enumerate() {
+            let header = RtpHeader {
+                csrc: Some(self.n / turn * 10 + n as u32),
+                ..header
+            };
+            line.network.receive(now, &header, voice(n)).unwrap();
+        }
+        for _ in 0..TICKS_A_FRAME {
+            self.now += TICK;
+            self.stepper.tick(self.now);
+            for leg in std::iter::once(&mut self.mix).chain(&mut self.lines) {
+                while leg.network.transmit(|_, _| ()).is_some() {}
+            }
+        }
+        for leg in std::iter::once(&mut self.mix).chain(&mut self.lines) {
+            while let Some(event) = leg.app.event() {
+                black_box(event);
+            }
+        }
+    }
+}
+
+fn dominant_speakers(c: &mut Criterion) {
+    const NEVER: u32 = u32::MAX;
+    let mut group = c.benchmark_group("meeting, 20 ms");
+    for (name, lines, speaking, turn) in [
+        ("the mix alone, one speaks", 0, 1, NEVER),
+        ("4 lines, nobody speaks", 4, 0, NEVER),
+        ("4 lines, 1 speaks", 4, 1, NEVER),
+        ("4 lines, 4 speak", 4, 4, NEVER),
+        ("4 lines, 4 speak, each for a second", 4, 4, 50),
+    ] {
+        let mut meeting = Meeting::new(lines);
+        group.bench_function(name, |b| b.iter(|| meeting.frame(speaking, turn)));
+    }
+    group.finish();
+}
+
 fn all(c: &mut Criterion) {
     let prompt = prompt();
     parts(c, &prompt);
     receive(c, &prompt);
     playout(c, &prompt);
     resample(c);
+    guarded_leg(c);
+    dominant_speakers(c);
 }
 
 criterion_group!(benches, all);
