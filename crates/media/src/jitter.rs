@@ -246,13 +246,7 @@ impl JitterBuffer {
     }
 
     /// A packet `back` places before its turn.
-    fn behind(
-        &mut self,
-        arrival: Instant,
-        header: &RtpHeader,
-        ticks: u32,
-        back: i32,
-    ) -> Pushed {
+    fn behind(&mut self, arrival: Instant, header: &RtpHeader, ticks: u32, back: i32) -> Pushed {
         let bit = 1 << (back - 1);
         if self.came & bit != 0 {
             return Pushed::Duplicate;

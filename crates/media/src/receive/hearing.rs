@@ -372,6 +372,9 @@ impl Hearing {
         if let Some(opus) = &mut self.opus {
             opus.reset();
         }
+        if let Some(g711) = &mut self.g711 {
+            g711.reset();
+        }
         if let Some(g722) = &mut self.g722 {
             g722.reset();
         }

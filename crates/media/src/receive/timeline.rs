@@ -173,7 +173,9 @@ mod tests {
                     ..RtpHeader::default()
                 };
                 // Every fifth is quiet.
-                let pushed = self.jitter.push(now, &header, 960, &[u8::from(slot % 5 > 0)]);
+                let pushed = self
+                    .jitter
+                    .push(now, &header, 960, &[u8::from(slot % 5 > 0)]);
                 assert_eq!(pushed, Pushed::Taken);
                 self.hear(now);
                 if self.jitter.held() == 0 {
@@ -196,7 +198,10 @@ mod tests {
                 random: 1,
             };
             let (behind, ahead) = call.day(ppm);
-            assert!(behind >= -40 && ahead <= 500, "{ppm} ppm: {behind}, {ahead}");
+            assert!(
+                behind >= -40 && ahead <= 500,
+                "{ppm} ppm: {behind}, {ahead}"
+            );
         }
     }
 
