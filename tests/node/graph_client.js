@@ -2,17 +2,11 @@
 // Microsoft's Graph client for JavaScript against the emulator; only address and
 // credentials differ.
 //
-// Reads its settings from the environment and prints one JSON line for each step.
+// Reads its settings from the environment and prints one JSON line for each step. GRAPH is
+// an https address, whose authority NODE_EXTRA_CA_CERTS names.
 // Needs @microsoft/microsoft-graph-client, and fetch (node 18 or later).
 
-const {
-  Client,
-  GraphError,
-  HTTPMessageHandler,
-  RedirectHandler,
-  RetryHandler,
-  TelemetryHandler,
-} = require("@microsoft/microsoft-graph-client");
+const { Client, GraphError } = require("@microsoft/microsoft-graph-client");
 
 const settings = process.env;
 const person = "#microsoft.graph.invitationParticipantInfo";
@@ -21,12 +15,14 @@ function tell(step, facts) {
   console.log(JSON.stringify({ step, ...facts }));
 }
 
-/**
- * OAuth 2.0 client credentials. The client's own `AuthenticationHandler` gives a token
- * to https alone, whatever `customHosts` says; this stands in its place in the chain.
- */
+/** OAuth 2.0 client credentials: the client asks for a token with each request. */
 class ClientCredentials {
-  async token() {
+  async getAccessToken() {
+    this.token ??= this.ask();
+    return this.token;
+  }
+
+  async ask() {
     const response = await fetch(settings.TOKEN_URL, {
       method: "POST",
       body: new URLSearchParams({
@@ -39,29 +35,14 @@ class ClientCredentials {
     if (!response.ok) throw new Error(`no token: ${response.status}`);
     return (await response.json()).access_token;
   }
-
-  async execute(context) {
-    this.bearer ??= `Bearer ${await this.token()}`;
-    context.options.headers = { ...context.options.headers, Authorization: this.bearer };
-    return this.next.execute(context);
-  }
-
-  setNext(next) {
-    this.next = next;
-  }
 }
 
 function graphClient() {
   return Client.initWithMiddleware({
-    // The client puts `/v1.0` behind it.
+    authProvider: new ClientCredentials(),
+    // The client puts `/v1.0` behind it, and gives tokens to https alone.
     baseUrl: settings.GRAPH.replace(/v1\.0$/, ""),
-    middleware: [
-      new ClientCredentials(),
-      new RetryHandler(),
-      new RedirectHandler(),
-      new TelemetryHandler(),
-      new HTTPMessageHandler(),
-    ],
+    customHosts: new Set([new URL(settings.GRAPH).hostname]),
   });
 }
 

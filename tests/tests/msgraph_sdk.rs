@@ -8,6 +8,7 @@ use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -19,13 +20,61 @@ use switchboard_emulator::{
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_tests::{Failure, fixture};
 use switchboard_transport::{Session, Transport, TransportConfig};
-use tokio::net::TcpListener;
+use tempfile::NamedTempFile;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{self, ServerConfig};
 use url::Url;
 
 const TENANT: &str = "7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10";
 const CLIENT: &str = "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70";
 const SECRET: &str = "not-a-secret";
+
+/// HTTPS in front of an emulator, which has none: a TLS proxy as one would put there.
+struct Front {
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    url: Url,
+    /// Its certificate, for clients to trust.
+    certificate: NamedTempFile,
+}
+
+impl Front {
+    async fn bind() -> Result<Self, Failure> {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        let certificate = NamedTempFile::new()?;
+        std::fs::write(certificate.path(), own.cert.pem())?;
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der())?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("https://localhost:{}/", listener.local_addr()?.port());
+        Ok(Self {
+            listener,
+            tls: TlsAcceptor::from(Arc::new(config)),
+            url: Url::parse(&url)?,
+            certificate,
+        })
+    }
+
+    /// Carries connections to `behind`, until it is dropped.
+    async fn carry(&self, behind: SocketAddr) -> Result<(), Failure> {
+        loop {
+            let (stream, _) = self.listener.accept().await?;
+            let tls = self.tls.clone();
+            tokio::spawn(async move {
+                let mut client = tls.accept(stream).await?;
+                let mut server = TcpStream::connect(behind).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    }
+}
 
 /// A program with one of Microsoft's SDKs.
 struct Sdk {
@@ -36,6 +85,8 @@ struct Sdk {
     script: &'static str,
     /// What the script calls itself in its requests.
     name: &'static str,
+    /// Whether it gives tokens to https alone.
+    needs_tls: bool,
 }
 
 impl Sdk {
@@ -47,6 +98,7 @@ impl Sdk {
             missing: "pip install -r tests/python/requirements.txt, and name the interpreter in SWITCHBOARD_PYTHON",
             script: "../tests/python/msgraph_client.py",
             name: "python",
+            needs_tls: false,
         }
     }
 
@@ -57,6 +109,7 @@ impl Sdk {
             missing: "npm install @microsoft/microsoft-graph-client, and name its node_modules in NODE_PATH",
             script: "../tests/node/graph_client.js",
             name: "node",
+            needs_tls: true,
         }
     }
 
@@ -125,12 +178,16 @@ async fn registered(phone: &mut Phone) -> Result<String, Failure> {
 async fn run_client(
     sdk: &Sdk,
     emulator: &Emulator,
+    front: Option<&Front>,
     origin: &Url,
-    user: &str,
-    guest: &str,
+    [user, guest]: [&str; 2],
 ) -> Result<Output, Failure> {
     let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
-    let client = Command::new(&sdk.interpreter)
+    let mut client = Command::new(&sdk.interpreter);
+    if let Some(front) = front {
+        client.env("NODE_EXTRA_CA_CERTS", front.certificate.path());
+    }
+    let client = client
         .arg(fixture(sdk.script))
         .env("GRAPH", text(emulator.graph_url()))
         .env("TOKEN_URL", text(emulator.token_url()))
@@ -200,8 +257,13 @@ async fn drives_the_emulator(sdk: Sdk) -> Result<(), Failure> {
         webhook: Some(origin.join("api/calls")?),
     };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let emulator =
-        Emulator::start(EmulatorConfig::new(listen, transport.clone()).with_app(app)).await?;
+    let mut config = EmulatorConfig::new(listen, transport.clone()).with_app(app);
+    let front = match sdk.needs_tls {
+        true => Some(Front::bind().await?),
+        false => None,
+    };
+    config.public_url = front.as_ref().map(|front| front.url.clone());
+    let emulator = Emulator::start(config).await?;
     let mut callees = Vec::new();
     let (mut ids, names) = (Vec::new(), ["Adele", "Lee"]);
     for name in names {
@@ -210,7 +272,18 @@ async fn drives_the_emulator(sdk: Sdk) -> Result<(), Failure> {
         callees.push(tokio::spawn(answer(phone, transport.clone())));
     }
 
-    let output = run_client(&sdk, &emulator, &origin, &ids[0], &ids[1]).await?;
+    let ids = [ids[0].as_str(), ids[1].as_str()];
+    let client = run_client(&sdk, &emulator, front.as_ref(), &origin, ids);
+    let carry = async {
+        match &front {
+            Some(front) => front.carry(emulator.listens_at()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let output = tokio::select! {
+        output = client => output?,
+        Err(error) = carry => return Err(error),
+    };
     Steps::read(&output)?.hold_a_call_and_a_meeting(sdk.name);
     for callee in callees {
         callee.await??;

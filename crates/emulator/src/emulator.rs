@@ -33,6 +33,7 @@ const COMMAND_QUEUE: usize = 16;
 pub struct Emulator {
     hub: Arc<Hub>,
     base: Url,
+    address: SocketAddr,
     tenant: String,
     server: JoinHandle<()>,
 }
@@ -67,9 +68,15 @@ impl Emulator {
         Ok(Self {
             hub,
             base,
+            address,
             tenant,
             server,
         })
+    }
+
+    /// Where it listens; others may reach it under another address.
+    pub fn listens_at(&self) -> SocketAddr {
+        self.address
     }
 
     /// The softphone page.
