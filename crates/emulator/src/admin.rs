@@ -83,8 +83,9 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
         ))
 }
 
-/// A page of another site must not reach this API, under whatever name it resolves
-/// this machine (DNS rebinding shows in `Host`, other origins in `Origin`).
+/// A page of another site must not reach this API, under whatever name it resolves this
+/// machine: other origins show in `Origin`, DNS rebinding in `Host` alone when a page reads
+/// from what it takes for its own origin.
 async fn own_pages_only(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
     if hub.is_from_our_page(request.headers()) {
         return next.run(request).await;

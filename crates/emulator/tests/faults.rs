@@ -6,7 +6,7 @@ mod support;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use support::{CLIENT, LIMIT, Site, service_hosted, told};
-use switchboard_emulator::PhoneEvent;
+use switchboard_emulator::{Emulator, PhoneEvent};
 use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -370,25 +370,43 @@ async fn pages_of_others_cannot_reach_the_admin_api() {
     let port = site.emulator.page_url().port().unwrap();
     let own = format!("http://127.0.0.1:{port}");
     let rebound = format!("http://rebound.example:{port}");
-    for (origin, host, status) in [
-        (own.as_str(), None, 204),
-        ("http://evil.example", None, 403),
-        ("null", None, 403),
-        (
-            rebound.as_str(),
-            Some(format!("rebound.example:{port}")),
-            403,
-        ),
+    let rebound_host = format!("rebound.example:{port}");
+    let local_host = format!("localhost:{port}");
+    for (method, origin, host, status) in [
+        ("DELETE", Some(own.as_str()), None, 204),
+        ("DELETE", Some("http://evil.example"), None, 403),
+        ("DELETE", Some("null"), None, 403),
+        ("DELETE", Some(rebound.as_str()), Some(&rebound_host), 403),
+        // Browsers name no origin when a page reads from its own.
+        ("GET", None, Some(&rebound_host), 403),
+        ("GET", None, Some(&local_host), 200),
+        ("GET", None, None, 200),
     ] {
-        let mut request = site.http.delete(&url).header("origin", origin);
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = site.http.request(method, &url);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
         if let Some(host) = host {
             request = request.header("host", host);
         }
-        assert_eq!(
-            request.send().await.unwrap().status().as_u16(),
-            status,
-            "{origin}"
-        );
+        let found = request.send().await.unwrap().status().as_u16();
+        assert_eq!(found, status, "{origin:?} {host:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_name_reads_the_admin_api() {
+    let (_engine, transport) = support::transport();
+    let mut config = support::config(transport);
+    config.public_url = Some("http://emulator:8480/".parse().unwrap());
+    let emulator = Emulator::start(config).await.unwrap();
+    let url = format!("http://{}/admin/faults", emulator.listens_at());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (host, status) in [("emulator:8480", 200), ("rebound.example:8480", 403)] {
+        let request = http.get(&url).header("host", host);
+        let found = request.send().await.unwrap().status().as_u16();
+        assert_eq!(found, status, "{host}");
     }
 }
 

@@ -49,35 +49,46 @@ async fn connect(
 }
 
 impl Hub {
-    /// Browsers say which page opens a socket; another site's must not reach the
-    /// phones (RFC 6455 §10.2). Programs say nothing.
+    /// Browsers say which page opens a socket or changes something; another site's must not
+    /// reach the phones (RFC 6455 §10.2). Programs say nothing, nor does a page that reads from
+    /// where it came from: so it counts what name it came by.
     pub(crate) fn is_from_our_page(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else {
-            return true;
+            return self.is_asked_by_own_name(headers);
         };
         let origin = origin.to_str().ok().and_then(|text| Url::parse(text).ok());
         origin.is_some_and(|origin| {
             origin.origin() == self.settings.base.origin() || is_where_asked(&origin, headers)
         })
     }
+
+    /// Whether a request names an address, `localhost`, or the host by which the emulator is
+    /// told to be reached.
+    fn is_asked_by_own_name(&self, headers: &HeaderMap) -> bool {
+        asked(headers).is_some_and(|asked| {
+            has_no_foreign_name(&asked) || asked.host() == self.settings.base.host()
+        })
+    }
+}
+
+/// Where a request is sent to, by its `Host`.
+fn asked(headers: &HeaderMap) -> Option<Url> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    Url::parse(&format!("http://{host}")).ok()
 }
 
 /// Whether a page's origin is the host that it asks, under an address or as `localhost`.
 fn is_where_asked(origin: &Url, headers: &HeaderMap) -> bool {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let own = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
-    let Some(own) = own else {
-        return false;
-    };
-    // A name that someone else lets point here would be its own origin.
-    let no_foreign_name = match own.host() {
+    asked(headers).is_some_and(|own| has_no_foreign_name(&own) && own.origin() == origin.origin())
+}
+
+/// A name that someone else lets point here would be its own origin.
+fn has_no_foreign_name(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(_) => true,
         None => false,
-    };
-    no_foreign_name && own.origin() == origin.origin()
+    }
 }
 
 async fn serve(hub: Arc<Hub>, mut socket: WebSocket) {
