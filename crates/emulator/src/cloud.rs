@@ -56,6 +56,8 @@ const BOT_NAME: &str = "Bot";
 pub(crate) struct Cloud {
     ids: Ids,
     apps: BTreeMap<String, Registration>,
+    /// Their client ids in the order of registration: the first is what people dial as `bot`.
+    app_order: Vec<String>,
     phones: BTreeMap<String, PhoneEntry>,
     calls: BTreeMap<String, Conversation>,
     rooms: BTreeMap<String, Room>,
@@ -101,6 +103,7 @@ impl Cloud {
         Self {
             ids: Ids::new(seed),
             apps: BTreeMap::new(),
+            app_order: Vec::new(),
             phones: BTreeMap::new(),
             calls: BTreeMap::new(),
             rooms: BTreeMap::new(),
@@ -128,16 +131,25 @@ impl Cloud {
 
     /// Adds an application, or changes its webhook; phones learn that a bot is there.
     pub(crate) fn register_app(&mut self, client_id: &str, registration: Registration) {
-        self.apps.insert(client_id.to_owned(), registration);
+        let known = self.apps.insert(client_id.to_owned(), registration);
+        if known.is_none() {
+            self.app_order.push(client_id.to_owned());
+        }
         let phones: Vec<_> = self.phones.keys().cloned().collect();
         for phone in phones {
             self.welcome(&phone);
         }
     }
 
-    /// The client id of any application.
-    pub(crate) fn any_app(&self) -> Option<String> {
-        self.apps.keys().next().cloned()
+    /// The client id of the first application.
+    pub(crate) fn first_app(&self) -> Option<String> {
+        self.app_order.first().cloned()
+    }
+
+    /// All applications in the order they were registered.
+    fn apps(&self) -> impl Iterator<Item = (&String, &Registration)> {
+        let order = self.app_order.iter();
+        order.filter_map(|id| self.apps.get_key_value(id))
     }
 
     pub(crate) fn app(&self, client_id: &str) -> Option<&Registration> {

@@ -64,8 +64,8 @@ impl Cloud {
     }
 
     /// The tenant of everybody with a phone.
-    fn home_tenant(&self) -> String {
-        let tenant = self.apps.values().next().map(|app| app.tenant.clone());
+    pub(super) fn home_tenant(&self) -> String {
+        let tenant = self.apps().next().map(|(_, app)| app.tenant.clone());
         tenant.unwrap_or_default()
     }
 

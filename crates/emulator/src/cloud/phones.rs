@@ -160,14 +160,13 @@ impl Cloud {
     /// The application a target means, if it can be called.
     fn reachable(&self, target: &str) -> Option<(&String, &Registration)> {
         let meant = |id: &String| target == BOT || target.eq_ignore_ascii_case(id);
-        self.apps
-            .iter()
+        self.apps()
             .find(|(id, app)| app.webhook.is_some() && meant(id))
     }
 
     /// What a phone can dial: every application with a webhook, and every meeting.
     pub(crate) fn targets(&self) -> Vec<Target> {
-        let apps = self.apps.iter().filter(|(_, app)| app.webhook.is_some());
+        let apps = self.apps().filter(|(_, app)| app.webhook.is_some());
         let bots: Vec<_> = apps.map(|(id, _)| id).collect();
         let one = bots.len() == 1;
         let bots = bots.into_iter().map(|id| Target {

@@ -184,7 +184,7 @@ fn number_of(emulator: &Emulator, scenario: &Scenario, target: String) -> String
         ..CreateOrGetRequest::default()
     };
     let meeting = emulator.hub().apply(|cloud, now| {
-        let app = cloud.any_app()?;
+        let app = cloud.first_app()?;
         let owner = Owner::User("scenario".to_owned());
         let (_, meeting) = cloud.create_or_get(&app, &owner, request, now).ok()?;
         if let Some(plan) = scenario.meetings.get(name) {

@@ -31,6 +31,27 @@ fn an_answered_call_goes_through_the_documented_states() {
 }
 
 #[test]
+fn bot_is_the_first_application_that_was_registered() {
+    let mut cloud = Cloud::new(1);
+    let mut register = |id: &str| {
+        let webhook = Some(Url::parse("http://127.0.0.1:3978/api/calls").unwrap());
+        let tenant = format!("tenant of {id}");
+        cloud.register_app(id, Registration { tenant, webhook });
+    };
+    register("zeta");
+    register("alpha");
+    // A new webhook makes no new application.
+    register("zeta");
+    let now = Instant::now();
+    assert_eq!(cloud.bot_leg("bot", now).unwrap().app, "zeta");
+    assert_eq!(cloud.bot_leg("alpha", now).unwrap().app, "alpha");
+    assert_eq!(cloud.first_app().as_deref(), Some("zeta"));
+    assert_eq!(cloud.home_tenant(), "tenant of zeta");
+    let targets = cloud.targets().into_iter().map(|one| one.target);
+    assert_eq!(targets.collect::<Vec<_>>(), ["zeta", "alpha"]);
+}
+
+#[test]
 fn each_operation_is_refused_in_the_states_that_do_not_allow_it() {
     let actions = [
         ("answer", CallState::Incoming),
