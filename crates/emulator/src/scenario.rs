@@ -8,6 +8,7 @@
 //! Reports hold what the file scripted and how each step went, never what was heard.
 
 mod check;
+mod far;
 mod junit;
 mod model;
 mod plan;

@@ -6,6 +6,7 @@ mod support;
 use axum::http::StatusCode;
 use serde_json::json;
 use support::{CLIENT, LIMIT, Site, app_hosted, play, service_hosted, told};
+use switchboard_emulator::scenario::{self, Scenario};
 use switchboard_emulator::{Counts, Phone, PhoneCommand, PhoneEvent, PhoneRole};
 use switchboard_media::event::MediaEvent;
 use switchboard_media::prompt::Prompt;
@@ -396,4 +397,56 @@ async fn a_new_call_goes_where_the_bot_sends_it_within_allowed_origins() {
         let own = verdicts.find(|verdict| verdict["call"] == call.as_str());
         assert_eq!(own.unwrap()["rule"], "webhookRefused", "{path}");
     }
+}
+
+/// Takes a call, plays without end, and mutes itself for the first key until the second.
+async fn mutes_between_keys(site: &Site) {
+    let call = site.bot.hears("incoming").await.call();
+    let ask = async |operation: &str, body: serde_json::Value| {
+        let (status, answer) = site.post(&format!("/{call}/{operation}"), body).await;
+        assert!(status.is_success(), "{operation}: {answer}");
+    };
+    ask("answer", service_hosted()).await;
+    site.bot.hears("establishing").await;
+    site.bot.hears("established").await;
+    ask("subscribeToTone", json!({})).await;
+    let mut music = play(&site.bot.url("/prompt.wav"));
+    music["prompts"] = json!(vec![music["prompts"][0].clone(); 20]);
+    ask("playPrompt", music).await;
+    for (tone, operation) in [("tone1", "mute"), ("tone2", "unmute")] {
+        let is_pressed =
+            |heard: &support::Heard| heard.first()["resourceData"]["toneInfo"]["tone"] == tone;
+        while !is_pressed(&site.bot.heard().await) {}
+        ask(operation, json!({})).await;
+    }
+    while site.bot.heard().await.state() != "terminated" {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripted_people_hear_nothing_of_a_bot_that_has_muted_itself() {
+    let site = Site::start().await;
+    let sound = wav::write(16_000, &tone(16_000, 400.0));
+    site.bot.prompt.send_replace(sound);
+    let script = r#"
+        [people.Ada]
+        steps = [
+            { call = "bot" },
+            { hear = "sound", within = "20s" },
+            { press = "1" },
+            { hear = "silence", for = "2s", within = "20s" },
+            { expect_energy = { below = -90.0 }, for = "500ms" },
+            { press = "2" },
+            { hear = "sound" },
+            { hang_up = true },
+        ]"#;
+    let scenario = Scenario::parse(script, &mut |_| Err("no files".to_owned())).unwrap();
+    let played = scenario::run(&site.emulator, &site.transport, &scenario);
+    let (report, ()) = timeout(LIMIT * 2, async {
+        tokio::join!(played, mutes_between_keys(&site))
+    })
+    .await
+    .unwrap();
+    let people = report.people.iter().flat_map(|person| &person.steps);
+    let failed = people.filter(|step| step.outcome != scenario::Outcome::Passed);
+    assert_eq!(failed.count(), 0, "{}", report.text());
 }

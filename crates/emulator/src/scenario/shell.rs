@@ -15,6 +15,7 @@ use switchboard_transport::{Offer, Session, SessionEvent, Transport};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::far::FarEnd;
 use super::plan::{MeetingPlan, Person, Scenario};
 use super::player::{Command, Event};
 use super::report::{Finding, Report};
@@ -276,6 +277,7 @@ struct Body {
     offer: Option<Offer>,
     session: Option<Session>,
     call: Option<String>,
+    far: FarEnd,
     /// Whether the network is left alone.
     undisturbed: bool,
     hub: Arc<Hub>,
@@ -308,6 +310,7 @@ impl Body {
             offer: None,
             session: None,
             call: None,
+            far: FarEnd::default(),
             undisturbed: !person.has_network(),
             hub: Arc::clone(emulator.hub()),
             calls: Vec::new(),
@@ -411,7 +414,7 @@ impl Body {
             PhoneEvent::Answer { sdp, .. } => {
                 let offer = self.offer.take().ok_or("an answer without an offer")?;
                 if self.session.take().is_some() {
-                    self.tell(Event::Disconnected).await;
+                    self.hear(Event::Disconnected).await;
                 }
                 let session = offer.accept(&sdp).await;
                 self.session = Some(session.map_err(|error| error.to_string())?);
@@ -422,9 +425,15 @@ impl Body {
             }
             PhoneEvent::State { state, .. } => self.tell(Event::State(state)).await,
             PhoneEvent::Lobby { waiting, .. } => self.tell(Event::Lobby(waiting)).await,
+            PhoneEvent::RemoteMuted { muted, .. } => {
+                if let Some(event) = self.far.mute(muted) {
+                    self.tell(event).await;
+                }
+            }
             PhoneEvent::Ended { call, reason } => {
                 self.look_for_gaps(&call);
                 (self.session, self.offer, self.call) = (None, None, None);
+                self.far = FarEnd::default();
                 self.tell(Event::Ended { code: reason.code }).await;
             }
             PhoneEvent::Error { message, .. } => return Err(message),
@@ -467,7 +476,14 @@ impl Body {
                 _ => return,
             },
         };
-        self.tell(event).await;
+        self.hear(event).await;
+    }
+
+    /// Tells of something in the far end's audio, unless the far end is muted.
+    async fn hear(&mut self, event: Event) {
+        if let Some(event) = self.far.heard(event) {
+            self.tell(event).await;
+        }
     }
 }
 
