@@ -104,7 +104,7 @@ impl Cloud {
         now: Instant,
     ) -> Result<Reply, Fault> {
         incoming(call, "answer")?;
-        modalities(request.accepted_modalities.as_deref())?;
+        modalities("acceptedModalities", request.accepted_modalities.as_deref())?;
         let media = media_config(request.media_config, self.origins_of(call))?;
         self.change_callback(call, request.callback_uri.as_deref())?;
         if let Some(bot) = &mut call.bot {
@@ -283,7 +283,10 @@ impl Cloud {
         let origins = self.origins(registration.webhook.as_ref());
         let callback = origins.address("callbackUri", callback)?;
         let media = media_config(request.media_config.take(), self.origins(Some(&callback)))?;
-        modalities(request.requested_modalities.as_deref())?;
+        modalities(
+            "requestedModalities",
+            request.requested_modalities.as_deref(),
+        )?;
         let mut bot = self.new_bot_leg(app.to_owned(), tenant, callback, now);
         bot.media = Some(media);
         bot.wish(request.call_options.as_ref());
@@ -396,11 +399,11 @@ fn not_in_group(call: &Conversation) -> Result<(), Fault> {
     }
 }
 
-fn modalities(modalities: Option<&[Modality]>) -> Result<(), Fault> {
+fn modalities(property: &str, modalities: Option<&[Modality]>) -> Result<(), Fault> {
     match modalities {
         Some(modalities) if modalities.contains(&Modality::Audio) => Ok(()),
         _ => Err(Fault::property(
-            "acceptedModalities",
+            property,
             "it must hold audio, the modality of the call",
         )),
     }

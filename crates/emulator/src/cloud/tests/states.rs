@@ -262,6 +262,16 @@ fn each_reason_to_reject_reaches_the_caller() {
 }
 
 #[test]
+fn a_new_call_asks_for_audio() {
+    let mut scene = Scene::new();
+    let body = json!({"callbackUri": "http://127.0.0.1:3978/api/calls",
+        "mediaConfig": service_media(), "requestedModalities": ["video"],
+        "targets": [{"identity": {"user": {"id": "someone"}}}]});
+    let fault = scene.create(body).unwrap_err();
+    assert_eq!(fault.target.as_deref(), Some("requestedModalities"));
+}
+
+#[test]
 fn whoever_hangs_up_the_others_learn_it() {
     for who in ["caller", "tab", "bot"] {
         let (mut scene, call) = Scene::established(&own_media());
