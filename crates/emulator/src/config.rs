@@ -44,7 +44,8 @@ pub struct EmulatorConfig {
     /// Makes ids, and the chances of faults, reproducible. One is made up if left out, and
     /// told by [`Emulator::seed`](crate::Emulator::seed).
     pub seed: Option<u64>,
-    /// Whether unknown properties in requests are overlooked. Graph doesn't.
+    /// Whether unknown properties in requests, missing permissions and too many requests are
+    /// overlooked. Graph overlooks none of them.
     pub lenient: bool,
     /// The permissions (app roles) of applications, by client id; all permissions on
     /// calls for those that aren't named.

@@ -438,7 +438,7 @@ impl Hub {
         act(&mut self.limits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether unknown properties are overlooked.
+    /// Whether unknown properties, missing permissions and too many requests are overlooked.
     pub(crate) fn is_lenient(&self) -> bool {
         self.settings.lenient
     }

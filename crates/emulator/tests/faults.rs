@@ -353,14 +353,23 @@ async fn strictness_and_permissions_are_settings() {
     );
     let lenient = Site::start_with(|mut config| {
         config.lenient = true;
-        config
+        config.with_roles(CLIENT, ["Presence.Read.All"])
     })
     .await;
-    let (status, body) = lenient.post("/x/answer", misspelt).await;
-    assert_eq!(
-        (status, &body["error"]["code"]),
-        (StatusCode::NOT_FOUND, &json!("8522"))
-    );
+    for (operation, body) in [("answer", misspelt), ("transfer", json!({}))] {
+        let (status, body) = lenient.post(&format!("/x/{operation}"), body).await;
+        assert_eq!(
+            (status, &body["error"]["code"]),
+            (StatusCode::NOT_FOUND, &json!("8522")),
+            "{operation}"
+        );
+    }
+    // New calls have permissions of their own.
+    let body = json!({"callbackUri": lenient.bot.url("/api/calls"),
+        "mediaConfig": service_hosted()["mediaConfig"], "requestedModalities": ["audio"],
+        "targets": [{"identity": {"user": {"id": "someone"}}}]});
+    let (status, body) = lenient.post("", body).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
