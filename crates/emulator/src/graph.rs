@@ -1,6 +1,8 @@
 //! Graph's HTTP: who asks, what for, and the answer in Graph's form.
 
 mod admitted;
+mod appointments;
+mod artifacts;
 mod asked;
 mod limits;
 mod meetings;

@@ -4,7 +4,7 @@
 use axum::http::{Method, StatusCode};
 use switchboard_signaling::types::{Call, MediaConfig};
 
-use super::{meetings, presence};
+use super::{artifacts, meetings, presence};
 use crate::cloud::Fault;
 use crate::identity::Access;
 
@@ -20,7 +20,9 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn read(method: &Method, path: &str) -> Self {
         let presence = || presence::operation(path);
-        if let Some(operation) = meetings::operation(method, path).or_else(presence) {
+        let artifacts = artifacts::operation(path);
+        let known = artifacts.or_else(|| meetings::operation(method, path));
+        if let Some(operation) = known.or_else(presence) {
             return Self {
                 operation: operation.chars().take(64).collect(),
                 call: String::new(),
@@ -88,6 +90,16 @@ impl Asked {
             | "clearLocation"
             | "clearAutomaticLocation" => &["Presence.ReadWrite.All"],
             "attendanceReports" => &["OnlineMeetingArtifact.Read.All"],
+            "getAllRecordings" => &["OnlineMeetingRecording.Read.All"],
+            "getAllTranscripts" => &["OnlineMeetingTranscript.Read.All"],
+            "getAllOnlineMeetingMessages" => &["EngagementMeetingConversation.Read.All"],
+            "getVirtualAppointmentJoinWebUrl" => &[
+                "VirtualAppointment.Read.All",
+                "VirtualAppointment.ReadWrite.All",
+            ],
+            "sendVirtualAppointmentSms" | "sendVirtualAppointmentReminderSms" => {
+                &["VirtualAppointmentNotification.Send"]
+            }
             _ => &[],
         }
     }

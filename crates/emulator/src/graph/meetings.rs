@@ -12,6 +12,7 @@ use url::form_urlencoded;
 
 use super::admitted::Admitted;
 use super::refuse::{bad, no_method, refuse};
+use super::{appointments, artifacts};
 use crate::cloud::{Fault, Filter, Owner};
 use crate::shell::Hub;
 
@@ -55,6 +56,7 @@ pub(super) fn operation(method: &Method, path: &str) -> Option<&'static str> {
     let asked = read(path)?;
     Some(match (method, asked.rest.as_slice()) {
         (_, ["createOrGet" | "microsoft.graph.createOrGet"]) => "createOrGetMeeting",
+        (_, [_, action]) if let Some(name) = appointments::named(action) => name,
         (_, [_, "attendanceReports", ..]) => "attendanceReports",
         (&Method::POST, []) => "createMeeting",
         (&Method::PATCH, _) => "updateMeeting",
@@ -83,6 +85,9 @@ fn act(admitted: &Admitted) -> Result<Response, Fault> {
     let decoded = decoded.ok_or_else(|| bad("A segment of the path is not UTF-8."))?;
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
     match (method, segments.as_slice()) {
+        (_, [function, rest @ ..]) if artifacts::named(function).is_some() => {
+            artifacts::all(admitted, function, rest)
+        }
         (&Method::POST, []) => {
             let request = body.read()?;
             let made = hub.apply(|cloud, now| cloud.create_meeting(app, owner, request, now))?;
@@ -117,22 +122,36 @@ fn act(admitted: &Admitted) -> Result<Response, Fault> {
             hub.apply(|cloud, _| cloud.delete_meeting(app, owner, id))?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
-        (&Method::GET, [id, "attendanceReports"]) => {
+        (_, [id, "attendanceReports", rest @ ..]) => reports(admitted, owner, id, rest),
+        (_, [id, action]) if let Some(name) = appointments::named(action) => {
+            let find = || hub.apply(|cloud, _| cloud.get_meeting(app, owner, id));
+            appointments::act(method, name, body, find)
+        }
+        _ => Err(no_method(method)),
+    }
+}
+
+/// Attendance reports of a meeting; `rest` is what follows them in the path.
+fn reports(admitted: &Admitted, owner: &Owner, id: &str, rest: &[&str]) -> Result<Response, Fault> {
+    let (hub, app) = (&admitted.hub, admitted.access.app.as_str());
+    match (&admitted.method, rest) {
+        (&Method::GET, []) => {
             let reports = hub.apply(|cloud, _| cloud.attendance_reports(app, owner, id))?;
             Ok(list("attendanceReports", &reports))
         }
-        (&Method::GET, [id, "attendanceReports", report]) => {
+        (&Method::GET, [report]) => {
             let mut found =
                 hub.apply(|cloud, _| cloud.attendance_report(app, owner, id, report))?;
-            let expanded = query(uri, "$expand").is_some_and(|what| what == "attendanceRecords");
+            let expanded = query(&admitted.uri, "$expand");
+            let expanded = expanded.is_some_and(|what| what == "attendanceRecords");
             found.attendance_records.take_if(|_| !expanded);
             Ok(Json(found).into_response())
         }
-        (&Method::GET, [id, "attendanceReports", report, "attendanceRecords"]) => {
+        (&Method::GET, [report, "attendanceRecords"]) => {
             let records = hub.apply(|cloud, _| cloud.attendance_records(app, owner, id, report))?;
             Ok(list("attendanceRecords", &records))
         }
-        _ => Err(no_method(method)),
+        (method, _) => Err(no_method(method)),
     }
 }
 
@@ -150,7 +169,7 @@ pub(super) fn list(what: &str, items: &impl Serialize) -> Response {
     Json(json!({"@odata.context": context, "value": items})).into_response()
 }
 
-fn query(uri: &Uri, name: &str) -> Option<String> {
+pub(super) fn query(uri: &Uri, name: &str) -> Option<String> {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let mut found = pairs.filter(|(key, _)| key == name);
     found.next().map(|(_, value)| value.into_owned())
@@ -175,6 +194,12 @@ fn filter(query: &str) -> Result<Filter, Fault> {
         "videoteleconferenceid" => Ok(Filter::VideoTeleconferenceId(value)),
         _ => Err(wrong()),
     }
+}
+
+/// The name of an action or function in a segment, without its namespace and parameters.
+pub(super) fn bare(segment: &str) -> &str {
+    let name = segment.strip_prefix("microsoft.graph.").unwrap_or(segment);
+    name.split_once('(').map_or(name, |(name, _)| name)
 }
 
 /// A segment of a path without its escapes; what forms give a meaning has none there.

@@ -16,7 +16,7 @@ use super::admitted::{Admitted, Payload};
 use super::asked::{for_call, lacks};
 use super::oversee::authorize;
 use super::refuse::{Ids, no_method, no_segment, refuse};
-use super::{meetings, presence};
+use super::{artifacts, meetings, presence};
 use crate::cloud::{Cloud, Fault, Operation, Reply};
 use crate::shell::Hub;
 
@@ -62,6 +62,7 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
         .nest("/v1.0/communications/calls", calls.clone())
         .nest("/v1.0/app/calls", calls)
         .merge(meetings::router())
+        .merge(artifacts::router())
         .merge(presence::router())
         .route("/v1.0/{*rest}", any(unknown))
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -2,6 +2,7 @@
 //! property is an error with a pointer to it.
 
 mod meeting;
+mod quality;
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -91,7 +92,7 @@ const MEDIA_INFO: Shape = Shape {
 
 const PROMPT: Shape = Shape {
     name: "mediaPrompt",
-    properties: &[("mediaInfo", Of(&MEDIA_INFO)), ("loop", Plain)],
+    properties: &[("mediaInfo", Of(&MEDIA_INFO))],
 };
 
 const MEDIA_CONFIG: Shape = Shape {
@@ -194,11 +195,7 @@ const TRANSFER: Shape = Shape {
 
 const PLAY_PROMPT: Shape = Shape {
     name: "playPrompt",
-    properties: &[
-        ("prompts", Of(&PROMPT)),
-        ("loop", Plain),
-        ("clientContext", Plain),
-    ],
+    properties: &[("prompts", Of(&PROMPT)), ("clientContext", Plain)],
 };
 
 const RECORDING_STATUS: Shape = Shape {
@@ -244,12 +241,6 @@ const ROUTE: Shape = Shape {
     ],
 };
 
-/// The measurements are checked where they are read.
-const QUALITY: Shape = Shape {
-    name: "logTeleconferenceDeviceQuality",
-    properties: &[("quality", Plain)],
-};
-
 const INVITE: Shape = Shape {
     name: "invite",
     properties: &[("participants", Of(&INVITATION)), ("clientContext", Plain)],
@@ -279,7 +270,7 @@ pub(super) fn check(operation: &str, body: &Value) -> Result<(), Fault> {
         "recordResponse" => &RECORD,
         "changeScreenSharingRole" => &ROLE,
         "audioRoutingGroup" => &ROUTE,
-        "logTeleconferenceDeviceQuality" => &QUALITY,
+        "logTeleconferenceDeviceQuality" => &quality::LOG,
         "getPresencesByUserId" => &meeting::PRESENCES,
         "setPresence" => &meeting::SET_PRESENCE,
         "clearPresence" => &meeting::CLEAR_PRESENCE,
@@ -290,6 +281,8 @@ pub(super) fn check(operation: &str, body: &Value) -> Result<(), Fault> {
         "startHoldMusic" => &HOLD_MUSIC,
         "createMeeting" | "updateMeeting" => &meeting::MEETING,
         "createOrGetMeeting" => &meeting::CREATE_OR_GET,
+        "sendVirtualAppointmentSms" => &meeting::SMS,
+        "sendVirtualAppointmentReminderSms" => &meeting::REMINDER_SMS,
         _ => &MARK,
     };
     walk(shape, body, "")
@@ -369,6 +362,38 @@ mod tests {
                 "prompts/1/mediaInfo/url",
             ),
             ("mute", json!({"context": "x"}), "context"),
+            // Of Graph's former versions.
+            (
+                "playPrompt",
+                json!({"prompts": [{"loop": 2}]}),
+                "prompts/0/loop",
+            ),
+            ("playPrompt", json!({"prompts": [], "loop": 2}), "loop"),
+            (
+                "setStatusMessage",
+                json!({"statusMessage": {"message": {"text": "x"}}}),
+                "statusMessage/message/text",
+            ),
+            (
+                "setStatusMessage",
+                json!({"statusMessage": {"expiryDateTime": {"zone": "x"}}}),
+                "statusMessage/expiryDateTime/zone",
+            ),
+            (
+                "logTeleconferenceDeviceQuality",
+                json!({"quality": {"mediaQualityList": [{"jitter": 1}]}}),
+                "quality/mediaQualityList/0/jitter",
+            ),
+            (
+                "createMeeting",
+                json!({"broadcastSettings": {"captions": {"isCaptionEnabld": true}}}),
+                "broadcastSettings/captions/isCaptionEnabld",
+            ),
+            (
+                "sendVirtualAppointmentSms",
+                json!({"attendees": [{"number": "x"}]}),
+                "attendees/0/number",
+            ),
         ] {
             let fault = check(operation, &body).unwrap_err();
             assert_eq!(fault.target.as_deref(), Some(target));

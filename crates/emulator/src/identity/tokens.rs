@@ -29,17 +29,23 @@ const NOTIFICATION_LIFETIME: Duration = Duration::from_secs(3600);
 const BACKDATED: Duration = Duration::from_secs(300);
 
 /// The application permissions that are consented to.
-pub(crate) const ROLES: [&str; 10] = [
+pub(crate) const ROLES: [&str; 16] = [
     "Calls.AccessMedia.All",
     "Calls.Initiate.All",
     "Calls.InitiateGroupCall.All",
     "Calls.JoinGroupCall.All",
     "Calls.JoinGroupCallAsGuest.All",
+    "EngagementMeetingConversation.Read.All",
     "OnlineMeetingArtifact.Read.All",
+    "OnlineMeetingRecording.Read.All",
+    "OnlineMeetingTranscript.Read.All",
     "OnlineMeetings.Read.All",
     "OnlineMeetings.ReadWrite.All",
     "Presence.Read.All",
     "Presence.ReadWrite.All",
+    "VirtualAppointment.Read.All",
+    "VirtualAppointment.ReadWrite.All",
+    "VirtualAppointmentNotification.Send",
 ];
 
 /// Applications with their secrets, and the key that signs.

@@ -31,6 +31,57 @@ const LOBBY: Shape = Shape {
     properties: &[("isDialInBypassEnabled", Plain), ("scope", Plain)],
 };
 
+const AUDIO_CONFERENCING: Shape = Shape {
+    name: "audioConferencing",
+    properties: &[
+        ("conferenceId", Plain),
+        ("dialinUrl", Plain),
+        ("tollFreeNumber", Plain),
+        ("tollFreeNumbers", Plain),
+        ("tollNumber", Plain),
+        ("tollNumbers", Plain),
+    ],
+};
+
+const BROADCAST: Shape = Shape {
+    name: "broadcastMeetingSettings",
+    properties: &[
+        ("allowedAudience", Plain),
+        ("captions", Of(&CAPTIONS)),
+        ("isAttendeeReportEnabled", Plain),
+        ("isQuestionAndAnswerEnabled", Plain),
+        ("isRecordingEnabled", Plain),
+        ("isVideoOnDemandEnabled", Plain),
+    ],
+};
+
+const CAPTIONS: Shape = Shape {
+    name: "broadcastMeetingCaptionSettings",
+    properties: &[
+        ("isCaptionEnabled", Plain),
+        ("spokenLanguage", Plain),
+        ("translationLanguages", Plain),
+    ],
+};
+
+const CHAT_RESTRICTIONS: Shape = Shape {
+    name: "chatRestrictions",
+    properties: &[("allowTextOnly", Plain)],
+};
+
+const LABEL: Shape = Shape {
+    name: "onlineMeetingSensitivityLabelAssignment",
+    properties: &[("sensitivityLabelId", Plain)],
+};
+
+const WATERMARK: Shape = Shape {
+    name: "watermarkProtectionValues",
+    properties: &[
+        ("isEnabledForContentSharing", Plain),
+        ("isEnabledForVideo", Plain),
+    ],
+};
+
 pub(super) const MEETING: Shape = Shape {
     name: "onlineMeeting",
     properties: &[
@@ -50,10 +101,10 @@ pub(super) const MEETING: Shape = Shape {
         ("allowedPresenters", Plain),
         ("attendanceReports", Plain),
         ("attendeeReport", Plain),
-        ("audioConferencing", Plain),
-        ("broadcastSettings", Plain),
+        ("audioConferencing", Of(&AUDIO_CONFERENCING)),
+        ("broadcastSettings", Of(&BROADCAST)),
         ("chatInfo", Of(&CHAT_INFO)),
-        ("chatRestrictions", Plain),
+        ("chatRestrictions", Of(&CHAT_RESTRICTIONS)),
         ("cloudVideoInteropInfo", Plain),
         ("creationDateTime", Plain),
         ("endDateTime", Plain),
@@ -63,7 +114,7 @@ pub(super) const MEETING: Shape = Shape {
         ("isBroadcast", Plain),
         ("isEndToEndEncryptionEnabled", Plain),
         ("isEntryExitAnnounced", Plain),
-        ("joinInformation", Plain),
+        ("joinInformation", Of(&ITEM_BODY)),
         ("joinMeetingIdSettings", Of(&JOIN_ID)),
         ("joinWebUrl", Plain),
         ("lobbyBypassSettings", Of(&LOBBY)),
@@ -74,13 +125,13 @@ pub(super) const MEETING: Shape = Shape {
         ("participants", Of(&PEOPLE)),
         ("recordAutomatically", Plain),
         ("recordings", Plain),
-        ("sensitivityLabelAssignment", Plain),
+        ("sensitivityLabelAssignment", Of(&LABEL)),
         ("shareMeetingChatHistoryDefault", Plain),
         ("startDateTime", Plain),
         ("subject", Plain),
         ("transcripts", Plain),
         ("videoTeleconferenceId", Plain),
-        ("watermarkProtection", Plain),
+        ("watermarkProtection", Of(&WATERMARK)),
     ],
 };
 
@@ -127,7 +178,44 @@ pub(super) const PREFERRED: Shape = Shape {
 
 pub(super) const STATUS: Shape = Shape {
     name: "setStatusMessage",
-    properties: &[("statusMessage", Plain)],
+    properties: &[("statusMessage", Of(&STATUS_MESSAGE))],
+};
+
+const STATUS_MESSAGE: Shape = Shape {
+    name: "presenceStatusMessage",
+    properties: &[
+        ("expiryDateTime", Of(&DATE_TIME)),
+        ("message", Of(&ITEM_BODY)),
+        ("publishedDateTime", Plain),
+    ],
+};
+
+const DATE_TIME: Shape = Shape {
+    name: "dateTimeTimeZone",
+    properties: &[("dateTime", Plain), ("timeZone", Plain)],
+};
+
+const ITEM_BODY: Shape = Shape {
+    name: "itemBody",
+    properties: &[("content", Plain), ("contentType", Plain)],
+};
+
+const ATTENDEE: Shape = Shape {
+    name: "attendeeNotificationInfo",
+    properties: &[("phoneNumber", Plain), ("timeZone", Plain)],
+};
+
+pub(super) const SMS: Shape = Shape {
+    name: "sendVirtualAppointmentSms",
+    properties: &[("attendees", Of(&ATTENDEE)), ("messageType", Plain)],
+};
+
+pub(super) const REMINDER_SMS: Shape = Shape {
+    name: "sendVirtualAppointmentReminderSms",
+    properties: &[
+        ("attendees", Of(&ATTENDEE)),
+        ("remindBeforeTimeInMinutesType", Plain),
+    ],
 };
 
 pub(super) const LOCATION: Shape = Shape {
