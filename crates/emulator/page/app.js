@@ -87,8 +87,15 @@ class Call {
   mute() {
     this.muted = !this.muted;
     if (this.track) this.track.enabled = !this.muted;
+    this.tellMuted();
     view.announce(this.muted ? 'Muted' : 'Microphone on');
     refresh();
+  }
+
+  /** Bots see on the roster who is muted. */
+  tellMuted() {
+    const taken = this.id && !(this.incoming && this.state === 'ringing');
+    if (taken) signal.send({ type: 'mute', call: this.id, muted: this.muted });
   }
 
   /** On hold this side sends nothing and hears nothing. */
@@ -197,7 +204,9 @@ async function accept() {
   await attempt(mine, async () => {
     await mine.speak();
     const sdp = await mine.media.offer(mine.track);
-    if (!mine.over) signal.send({ type: 'accept', call: mine.id, sdp });
+    if (mine.over) return;
+    signal.send({ type: 'accept', call: mine.id, sdp });
+    if (mine.muted) mine.tellMuted();
   });
 }
 
@@ -236,6 +245,7 @@ const handlers = {
   dialing({ call: id }) {
     if (!call || call.id) return;
     call.id = id;
+    if (call.muted) call.tellMuted();
     if (call.leaving) signal.send({ type: 'hangup', call: id });
   },
   incoming({ call: id, from, reason }) {
@@ -251,6 +261,9 @@ const handlers = {
   },
   answer({ sdp }) {
     const mine = call;
+    // A bot that had muted itself has left by a second answer.
+    mine.farMuted = false;
+    mine.listen();
     attempt(mine, () => mine.media.answer(sdp));
   },
   renegotiate({ call: id }) {

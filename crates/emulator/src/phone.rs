@@ -48,6 +48,14 @@ pub enum PhoneCommand {
         /// Which.
         call: String,
     },
+    /// This side is muted at the phone, or no longer: its audio is silence anyway, and bots
+    /// see it on the roster.
+    Mute {
+        /// Which call.
+        call: String,
+        /// Whether it is muted now.
+        muted: bool,
+    },
     /// Lets somebody in who waits in the lobby of the meeting this phone is in.
     Admit {
         /// The meeting's call.
@@ -285,7 +293,7 @@ macro_rules! names_only {
     };
 }
 
-names_only!(PhoneCommand: Dial, Accept, Decline, Hangup, Admit, Offer);
+names_only!(PhoneCommand: Dial, Accept, Decline, Hangup, Mute, Admit, Offer);
 names_only!(PhoneEvent: Registered, Phones, Dialing, Incoming, Answer, Renegotiate, State, Ended,
     RemoteMuted, ServerMuted, Lobby, Roster, Timeline, Error);
 

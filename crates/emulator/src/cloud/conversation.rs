@@ -31,6 +31,8 @@ pub(crate) struct Conversation {
     pub(crate) bot: Option<BotLeg>,
     /// The phone at the user's side; none while an outgoing call rings.
     pub(crate) caller: Option<String>,
+    /// Whether that phone has muted itself.
+    pub(crate) caller_muted: bool,
     /// The application instance that was called, by its id.
     pub(crate) instance: Option<String>,
     /// The phone a caller was handed over to.
@@ -165,6 +167,7 @@ impl Conversation {
             direction: CallDirection::Incoming,
             bot: Some(bot),
             caller: None,
+            caller_muted: false,
             instance: None,
             agent: None,
             phase,

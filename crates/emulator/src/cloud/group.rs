@@ -262,6 +262,20 @@ impl Cloud {
         self.muted(&room, number, &who, muted);
     }
 
+    /// A phone has muted itself, or takes that back: who is there is told, media is left alone.
+    pub(super) fn mute_own_seat(&mut self, room: &str, phone: &str, muted: bool) {
+        let who = Who::Phone(phone.to_owned());
+        let Some(room) = self.rooms.get_mut(room) else {
+            return;
+        };
+        let Some(seat) = room.seat_of(&who) else {
+            return;
+        };
+        seat.self_muted = muted;
+        let number = seat.number;
+        room.changed(number);
+    }
+
     fn muted(&mut self, room: &str, seat: u32, who: &Who, muted: bool) {
         if let Some(room) = self.rooms.get_mut(room) {
             room.changed(seat);

@@ -205,8 +205,15 @@ pub(crate) fn legacy(notice: &Notice) -> Value {
     })
 }
 
+/// Who has muted somebody.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Muted {
+    pub(crate) by_server: bool,
+    pub(crate) by_self: bool,
+}
+
 /// One on the roster, whose only stream is audio.
-pub(crate) fn participant(id: &str, identity: IdentitySet, muted: bool) -> Participant {
+pub(crate) fn participant(id: &str, identity: IdentitySet, muted: Muted) -> Participant {
     Participant {
         id: Some(id.to_owned()),
         info: Some(ParticipantInfo {
@@ -214,11 +221,11 @@ pub(crate) fn participant(id: &str, identity: IdentitySet, muted: bool) -> Parti
             ..ParticipantInfo::default()
         }),
         is_in_lobby: Some(false),
-        is_muted: Some(muted),
+        is_muted: Some(muted.by_server || muted.by_self),
         media_streams: Some(vec![MediaStream {
             media_type: Some(Modality::Audio),
             direction: Some(MediaDirection::SendReceive),
-            server_muted: Some(muted),
+            server_muted: Some(muted.by_server),
             ..MediaStream::default()
         }]),
         ..Participant::default()

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::conversation::{Conversation, KEEP_ALIVE_LIMIT};
 use super::graph::established;
+use super::notice::Muted;
 use super::origins::Origins;
 use super::{Cloud, Fault, MediaAction, Playable, Reply, notice};
 use crate::phone::PhoneEvent;
@@ -232,18 +233,22 @@ impl Cloud {
             return seen.filter(|one| !waits || own(one)).collect();
         }
         let application = IdentitySet::application(Identity::new(&bot.app));
-        let mut roster = vec![notice::participant(
-            &bot.participant,
-            application,
-            bot.muted,
-        )];
+        let muted = Muted {
+            by_server: bot.muted,
+            by_self: false,
+        };
+        let mut roster = vec![notice::participant(&bot.participant, application, muted)];
         if let Some((id, phone)) = call
             .caller
             .as_ref()
             .and_then(|id| self.phones.get_key_value(id))
         {
             let user = notice::person(id, &phone.name, &bot.tenant);
-            roster.push(notice::participant(id, user, false));
+            let muted = Muted {
+                by_server: false,
+                by_self: call.caller_muted,
+            };
+            roster.push(notice::participant(id, user, muted));
         }
         roster
     }

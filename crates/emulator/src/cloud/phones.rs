@@ -107,6 +107,10 @@ impl Cloud {
                 self.leave_room(&room, phone, now);
                 Ok(())
             }
+            (PhoneCommand::Mute { call, muted }, Some(room)) if own(&call) => {
+                self.mute_own_seat(&room, phone, muted);
+                Ok(())
+            }
             (PhoneCommand::Admit { call, participant }, Some(room)) if own(&call) => {
                 self.phone_admits(&room, phone, &participant, now)
             }
@@ -135,6 +139,12 @@ impl Cloud {
             PhoneCommand::Decline { call } | PhoneCommand::Hangup { call } => {
                 self.in_call(phone, &call, |cloud, call| cloud.leave(call, phone, now))
             }
+            PhoneCommand::Mute { call, muted } => self.in_call(phone, &call, |_, call| {
+                // An agent is on nobody's roster.
+                if call.caller.as_deref() == Some(phone) {
+                    call.caller_muted = muted;
+                }
+            }),
             PhoneCommand::Admit { .. } => Err("This phone is not in that meeting.".to_owned()),
         }
     }
@@ -378,6 +388,7 @@ fn about(command: &PhoneCommand) -> Option<&str> {
         | PhoneCommand::Offer { call, .. }
         | PhoneCommand::Decline { call }
         | PhoneCommand::Hangup { call }
+        | PhoneCommand::Mute { call, .. }
         | PhoneCommand::Admit { call, .. } => Some(call),
     }
 }

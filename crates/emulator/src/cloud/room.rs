@@ -10,6 +10,7 @@ use switchboard_signaling::types::{
 };
 
 use super::media::SessionClock;
+use super::notice::Muted;
 use super::{BOT_NAME, notice};
 use crate::phone;
 
@@ -48,7 +49,10 @@ pub(crate) struct Seat {
     pub(crate) name: String,
     pub(crate) identity: IdentitySet,
     pub(crate) standing: Standing,
+    /// By the server, which hears nothing of it.
     pub(crate) muted: bool,
+    /// By itself.
+    pub(crate) self_muted: bool,
     pub(crate) held: bool,
     pub(crate) in_lobby: bool,
     pub(super) clock: SessionClock,
@@ -165,6 +169,7 @@ impl Room {
             identity,
             standing,
             muted: false,
+            self_muted: false,
             held: false,
             in_lobby: false,
             clock: SessionClock::default(),
@@ -385,7 +390,11 @@ impl Seat {
     }
 
     fn shown(&self, sequence: i64) -> Participant {
-        let mut shown = notice::participant(&self.participant, self.identity.clone(), self.muted);
+        let muted = Muted {
+            by_server: self.muted,
+            by_self: self.self_muted,
+        };
+        let mut shown = notice::participant(&self.participant, self.identity.clone(), muted);
         shown.is_in_lobby = Some(self.in_lobby);
         shown.roster_sequence_number = Some(sequence);
         for stream in shown.media_streams.iter_mut().flatten() {

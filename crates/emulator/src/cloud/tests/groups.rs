@@ -7,6 +7,7 @@ use switchboard_signaling::types::{ChangeType, Participant};
 
 use super::*;
 
+mod muting;
 mod sharing;
 mod transfer;
 

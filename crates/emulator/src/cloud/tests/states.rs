@@ -52,6 +52,29 @@ fn bot_is_the_first_application_that_was_registered() {
 }
 
 #[test]
+fn who_mutes_at_the_phone_is_muted_on_the_roster_of_two() {
+    let (mut scene, call) = Scene::established(&service_media());
+    let caller = scene.caller.clone();
+    let mute = PhoneCommand::Mute {
+        call: call.clone(),
+        muted: true,
+    };
+    // Of a call that is not its own a phone says nothing.
+    scene.say(&scene.agent.clone(), mute.clone());
+    for muted in [false, true] {
+        let operation = Operation::GetParticipant(caller.clone());
+        let found = scene.cloud.operate(APP, &call, operation, scene.now);
+        let Ok(Reply::Participant(found)) = found else {
+            panic!()
+        };
+        assert_eq!(found.is_muted, Some(muted));
+        let streams = found.media_streams.unwrap();
+        assert_eq!(streams[0].server_muted, Some(false));
+        scene.say(&caller, mute.clone());
+    }
+}
+
+#[test]
 fn each_operation_is_refused_in_the_states_that_do_not_allow_it() {
     let actions = [
         ("answer", CallState::Incoming),
