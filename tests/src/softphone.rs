@@ -129,6 +129,37 @@ impl Softphone {
         Ok(self.driver.find(button).await?.click().await?)
     }
 
+    /// Writes into a field by its `data-testid`.
+    ///
+    /// # Errors
+    /// It isn't there.
+    pub async fn fill(&self, name: &str, text: &str) -> Result<(), Failure> {
+        self.front().await?;
+        let field = By::Css(format!("[data-testid='{name}']"));
+        let field = self.driver.find(field).await?;
+        field.clear().await?;
+        Ok(field.send_keys(text).await?)
+    }
+
+    /// Chooses from a list by its `data-testid`.
+    ///
+    /// # Errors
+    /// There is no such choice.
+    pub async fn choose(&self, name: &str, value: &str) -> Result<(), Failure> {
+        self.front().await?;
+        let choice = By::Css(format!("[data-testid='{name}'] option[value='{value}']"));
+        Ok(self.driver.find(choice).await?.click().await?)
+    }
+
+    /// The id of the call.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn call_id(&self) -> Result<String, Failure> {
+        let id = self.ask("window.switchboard.callId()").await?;
+        Ok(id.as_str().ok_or("there is no call")?.to_owned())
+    }
+
     /// Types keys without a focused field.
     ///
     /// # Errors

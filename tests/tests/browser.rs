@@ -3,7 +3,8 @@
 //! Chromium's microphone is a recording of someone reading; the digits are the
 //! browser's own (`RTCDTMFSender`).
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use switchboard_tests::browser::{Browser, skipped};
 use switchboard_tests::cloud::Cloud;
 use switchboard_tests::demo::Demo;
@@ -209,7 +210,36 @@ async fn browser_inspects_a_call_and_switches_faults() -> Result<(), Failure> {
     caller.click("hangup").await?;
     caller.reaches("terminated").await?;
     caller.inspects("notification", "terminated", "202").await?;
+    refuses_the_next_answers(caller).await?;
     stage.end().await
+}
+
+/// A fault of one's own: the bot can't answer, which the judge finds.
+async fn refuses_the_next_answers(caller: &Softphone) -> Result<(), Failure> {
+    caller.fill("fault-operation", "answer").await?;
+    caller.choose("fault-kind", "lose").await?;
+    caller.click("fault-add").await?;
+    caller
+        .shows_text("fault-refused", "lose concerns notifications")
+        .await?;
+    caller.choose("fault-kind", "status").await?;
+    caller.click("fault-add").await?;
+    caller
+        .shows_text("faults-on", "status 503: fitted 0, struck 0")
+        .await?;
+    assert_eq!(caller.nameless().await?, [""; 0]);
+    has_no_barrier(caller).await?;
+    caller.click("call").await?;
+    caller.inspects("request", "answer", "503").await?;
+    caller.shows_text("faults-on", "status 503: fitted").await?;
+    caller.click("advance-60000").await?;
+    caller.reaches("terminated").await?;
+    caller.shows_text("judge", "lateAnswer").await?;
+    caller.click("remove-fault").await?;
+    eventually("the fault is off", async || {
+        Ok((caller.faults().await? == 0).then_some(()))
+    })
+    .await
 }
 
 /// axe-core finds nothing serious on the page as it is now.
@@ -378,10 +408,25 @@ async fn browser_mutes_copies_changes_its_network_and_works_by_keyboard() -> Res
 
     // What the bot hears of this side is gone, and comes again.
     caller.is_heard(true).await?;
+    let id = caller.call_id().await?;
+    let is_muted = async |muted: bool| {
+        eventually(&format!("the bot sees it muted: {muted}"), async || {
+            let path = format!("/communications/calls/{id}/participants");
+            let roster = stage
+                .site
+                .desk
+                .ask(Method::GET, &path, &Value::Null)
+                .await?;
+            Ok((roster["value"][1]["isMuted"] == muted).then_some(()))
+        })
+        .await
+    };
     caller.click("mute").await?;
     caller.is_heard(false).await?;
+    is_muted(true).await?;
     caller.click("mute").await?;
     caller.is_heard(true).await?;
+    is_muted(false).await?;
 
     caller.click("address-change").await?;
     suffers("\"addressChange\":true").await?;

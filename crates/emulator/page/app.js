@@ -466,7 +466,8 @@ addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 const targets = new Targets({ field: $('to'), list: $('targets'), dial });
 const panel = $('inspector');
 const inspector = new Inspector({ panel, list: $('axis'), empty: $('axis-empty'), call: () => call, announce: view.announce });
-new Tools({ panel, faults: $('faults'), network: $('network'), clock: $('clock-step'), lobby: $('lobby'), judge: $('judge'), me: () => me, announce: view.announce });
+const faults = { switches: $('faults'), form: $('fault'), list: $('faults-on'), calls: () => inspector.calls() };
+new Tools({ panel, faults, network: $('network'), clock: $('clock-step'), lobby: $('lobby'), judge: $('judge'), me: () => me, announce: view.announce });
 
 document.body.dataset.role = role;
 view.showNext(role === 'agent' ? 'Calls the bot transfers ring here.' : 'Press Call and the bot answers.');

@@ -25,6 +25,15 @@ export class Inspector {
     return this.#items().map(({ kind, title, status, who, start }) => ({ kind, title, status, who, start }));
   }
 
+  /** The ids of the calls that the page's call is to Graph, with the bots' names if several are in it. */
+  calls() {
+    const calls = new Map();
+    for (const { call, bot } of this.#entries.values()) if (call) calls.set(call, bot ?? '');
+    const own = this.call();
+    if (own?.id && !own.timeline.shared) calls.set(own.id, '');
+    return calls;
+  }
+
   #start() {
     this.#timer ??= setInterval(() => this.#look(), LOOK_MS);
     this.#look();

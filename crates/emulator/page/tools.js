@@ -1,18 +1,10 @@
 // Switches for faults, this phone's network and the clock, and what the judge found: the
 // emulator's own REST API, by hand.
 
+import { ask } from './admin.js';
 import { element } from './element.js';
+import { Faults, toggle } from './faults.js';
 
-const FAULTS = [
-  { name: 'throttle', label: 'The next answer is throttled: 429, Retry-After 2 s', rule: { operation: 'answer', times: 1, fault: { kind: 'status', status: 429, retryAfter: 2 } } },
-  { name: 'fail', label: 'Every third prompt is refused: 503', rule: { operation: 'playPrompt', probability: 0.33, fault: { kind: 'status', status: 503 } } },
-  { name: 'reset', label: 'Connections break before the answer, one in five', rule: { operation: '*', probability: 0.2, fault: { kind: 'reset' } } },
-  { name: 'slow', label: 'Answers with a body take 5 s to arrive', rule: { operation: '*', fault: { kind: 'slowBody', ms: 5000 } } },
-  { name: 'timeout', label: 'The next request is never answered', rule: { operation: '*', times: 1, fault: { kind: 'timeOut' } } },
-  { name: 'double', label: 'Notifications come three times', rule: { operation: 'notification:*', fault: { kind: 'duplicate', copies: 3 } } },
-  { name: 'late', label: 'Notifications come 2 s late', rule: { operation: 'notification:*', fault: { kind: 'delay', ms: 2000 } } },
-  { name: 'lose', label: 'Notifications get lost, one in five', rule: { operation: 'notification:*', probability: 0.2, fault: { kind: 'lose' } } },
-];
 const NETWORK = [
   { name: 'loss', label: 'This phone’s network is bad: 10 % loss in bursts, 40 ms jitter', rule: { conditions: { loss: 0.1, burst: 3, jitterMs: 40 } } },
   { name: 'stall', label: 'Nothing reaches this phone', rule: { direction: 'down', conditions: { stall: true } } },
@@ -21,14 +13,14 @@ const STEPS = [['1 minute', 60_000], ['16 minutes', 960_000], ['44 minutes', 2_6
 const LOOK_MS = 2000;
 
 export class Tools {
-  #on = new Map();
   #waiting = '';
+  #judged = '';
   #suffers = {};
 
   constructor({ panel, faults, network, clock, lobby, judge, me, announce }) {
     Object.assign(this, { panel, advanced: clock.querySelector('output'), lobby, judge, me, announce });
-    for (const fault of FAULTS) faults.append(this.#toggle(fault, (on) => this.#fault(fault, on)));
-    for (const harm of NETWORK) network.append(this.#toggle(harm, (on) => this.#harm(harm, on)));
+    this.faults = new Faults({ ...faults, announce });
+    for (const harm of NETWORK) network.append(toggle(harm, (on) => this.#harm(harm, on), announce));
     network.append(this.#move());
     for (const [label, ms] of STEPS) {
       const step = element('button', `+ ${label}`);
@@ -39,25 +31,6 @@ export class Tools {
     }
     setInterval(() => panel.open && this.#look(), LOOK_MS);
     panel.addEventListener('toggle', () => panel.open && this.#look());
-  }
-
-  #toggle({ name, label }, turn) {
-    const box = element('input');
-    box.type = 'checkbox';
-    box.dataset.testid = `fault-${name}`;
-    box.addEventListener('change', async () => {
-      const done = await turn(box.checked).then(() => true, () => false);
-      if (!done) box.checked = !box.checked;
-      this.announce(done ? `${label}: ${box.checked ? 'on' : 'off'}` : 'The emulator does not answer');
-    });
-    const line = element('label');
-    line.append(box, ' ', label);
-    return line;
-  }
-
-  async #fault({ name, rule }, on) {
-    if (on) this.#on.set(name, (await ask('POST', 'faults', rule)).id);
-    else await ask('DELETE', `faults/${this.#on.get(name)}`);
   }
 
   /** A rule that is off stays, empty, so that it can be switched on during a call. */
@@ -112,21 +85,21 @@ export class Tools {
   }
 
   async #look() {
-    const looks = [ask('GET', 'clock'), ask('GET', 'judge'), ask('GET', 'lobby')];
+    const looks = [ask('GET', 'clock'), ask('GET', 'judge'), ask('GET', 'lobby'), this.faults.look()];
     // An emulator that is gone is told of elsewhere.
     const [clock, verdicts, waiting] = await Promise.all(looks).catch(() => [null, [], []]);
     if (!clock) return;
     this.#waits(waiting);
     this.advanced.textContent = `${Math.round(clock.advancedMs / 60_000)} min ahead`;
-    const lines = verdicts.slice(-20).map(({ rule, detail }) => element('li', `${rule}: ${detail}`));
-    if (lines.length !== this.judge.children.length || !lines.length) {
-      this.judge.replaceChildren(...(lines.length ? lines : [element('li', 'Nothing so far.')]));
-    }
+    this.#judges(verdicts);
   }
-}
 
-async function ask(method, path, body) {
-  const answer = await fetch(`/admin/${path}`, { method, body: body && JSON.stringify(body) });
-  if (!answer.ok) throw new Error(`${answer.status}`);
-  return answer.status === 204 ? null : answer.json();
+  /** Shows the latest findings; a list that is the same stays. */
+  #judges(verdicts) {
+    const lines = verdicts.slice(-20).map(({ rule, detail }) => `${rule}: ${detail}`);
+    const shown = lines.join('\n');
+    if (this.judge.children.length && shown === this.#judged) return;
+    this.#judged = shown;
+    this.judge.replaceChildren(...(lines.length ? lines : ['Nothing so far.']).map((line) => element('li', line)));
+  }
 }
