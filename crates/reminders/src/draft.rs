@@ -79,6 +79,8 @@ pub struct Defaults {
     pub prompts: Vec<String>,
     /// Whether there is a synthesiser for texts.
     pub texts: bool,
+    /// Whether there is somebody in whose name phone numbers are called.
+    pub phones: bool,
 }
 
 /// What is wrong with one field.
@@ -127,7 +129,7 @@ impl Draft {
     /// All that is wrong, at least one.
     pub fn check(self, defaults: &Defaults, now: Timestamp) -> Result<Checked, Vec<FieldError>> {
         let mut wrong = Problems::default();
-        let target = self.target(&mut wrong);
+        let target = self.target(defaults, &mut wrong);
         let zone = self.zone(defaults, &mut wrong);
         let first = self.first(zone.as_ref(), now, &mut wrong);
         let expires = self.expiry(zone.as_ref(), first, defaults, &mut wrong);
@@ -169,8 +171,14 @@ impl Draft {
         Ok(Checked { spec, fit })
     }
 
-    fn target(&self, wrong: &mut Problems) -> Option<Target> {
+    fn target(&self, defaults: &Defaults, wrong: &mut Problems) -> Option<Target> {
         match (&self.phone, &self.user) {
+            (Some(_), None) if !defaults.phones => {
+                let problem = "this bot has no application instance to call numbers from; \
+                               use 'user', or configure one";
+                wrong.add("phone", problem);
+                None
+            }
             (Some(phone), None) => wrong.take("phone", Target::phone(phone)),
             (None, Some(user)) => wrong.take("user", Target::user(user)),
             (None, None) => {

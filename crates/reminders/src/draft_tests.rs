@@ -14,6 +14,7 @@ pub(crate) fn defaults() -> Defaults {
         confirm: Key::new('1').unwrap(),
         prompts: vec!["visit".to_owned(), "bill".to_owned()],
         texts: true,
+        phones: true,
     }
 }
 
@@ -147,4 +148,23 @@ fn single_mistakes() {
     for (draft, problem) in cases {
         assert_eq!(check(draft).unwrap_err(), problem);
     }
+}
+
+#[test]
+fn numbers_need_somebody_who_calls_them() {
+    let nobody = Defaults {
+        phones: false,
+        ..defaults()
+    };
+    let now = NOW.parse().unwrap();
+    let wrong = good().check(&nobody, now).unwrap_err();
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert_eq!(wrong[0].field, "phone");
+    assert!(wrong[0].problem.contains("no application instance"));
+    let user = Draft {
+        phone: None,
+        user: some("3f0a6c1e-52c8-4d3f-9d5b-0b6f9a2c7a01"),
+        ..good()
+    };
+    assert!(user.check(&nobody, now).is_ok());
 }

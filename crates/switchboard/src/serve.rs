@@ -258,6 +258,7 @@ async fn start(
                 sandbox: layers.to_string(),
                 directory: args.directory(),
                 voice: synthesizer(settings)?,
+                phones: settings.graph.has_instance(),
             };
             Some(Service::open(service, settings.reminders.as_ref(), around).await?)
         }
@@ -328,7 +329,7 @@ async fn script(args: &SettingsArgs, settings: &Settings) -> Result<Script, Fail
 /// Whether the settings have what the flow needs.
 fn fit(settings: &Settings, flow: &Flow) -> Result<(), SettingsError> {
     settings.drain.check_with(flow)?;
-    settings.graph.check_instance(flow.from())?;
+    settings.graph.check_calls(flow)?;
     engine::check_with(settings.engine.as_ref(), flow)?;
     Ok(())
 }

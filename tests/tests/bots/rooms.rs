@@ -8,7 +8,7 @@ use switchboard_tests::patience::eventually;
 use switchboard_tests::service::Around;
 use switchboard_tests::stage::{Stage, guide};
 
-use super::{KEY, KEYS, Rest, phones};
+use super::{INSTANCE, KEY, KEYS, Rest, phones};
 
 impl Rest {
     /// Opens a room; its id.
@@ -203,6 +203,44 @@ async fn a_group_call_is_led_over_rest() -> Result<(), Failure> {
     let (report, led) = tokio::join!(stage.play("group-call-led"), lead);
     led?;
     stage.expect(&report?)?;
+    stage.end().await
+}
+
+/// Ada and a telephone, at once.
+const WITH_A_PHONE: &str = r#"
+start = "end"
+otherwise = "end"
+[contacts]
+ada = { user = "3f0a6c1e-52c8-4d3f-9d5b-0b6f9a2c7a01" }
+uwe = { phone = "+31612345678" }
+[rooms.talk]
+start = "gather"
+with = ["ada", "uwe"]
+[prompts]
+hello = { text = "You are both here. Goodbye." }
+[nodes.gather]
+attend = { people = 2, on_people = "hello", timeout = 60, on_alone = "end", on_timeout = "end" }
+[nodes.hello]
+say = "hello"
+interruptible = false
+next = "end"
+[nodes.end]
+hang_up = true
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_telephone_is_called_into_a_group_call() -> Result<(), Failure> {
+    let mut stage = Stage::start(WITH_A_PHONE, &format!("{KEYS}{INSTANCE}")).await?;
+    let rooms = Rest::rooms(&stage)?;
+    let open = async {
+        phones(&stage, 2).await?;
+        let id = rooms.opens("talk", &json!({})).await?;
+        let over = |room: &Value| room["state"] == "closed";
+        rooms.until(&id, "both were there", over).await
+    };
+    let (report, opened) = tokio::join!(stage.play("group-call-phone"), open);
+    stage.expect(&report?)?;
+    opened?;
     stage.end().await
 }
 

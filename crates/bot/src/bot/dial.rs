@@ -52,6 +52,18 @@ pub enum Destination {
     Meeting(Box<JoinAddress>),
 }
 
+impl Destination {
+    /// Whether a phone number is called, by itself or among others.
+    fn has_number(&self) -> bool {
+        let number = |contact: &Contact| matches!(contact, Contact::Phone(_));
+        match self {
+            Self::One(contact) => number(contact),
+            Self::Group(people) => people.iter().any(number),
+            Self::Meeting(_) => false,
+        }
+    }
+}
+
 impl From<Contact> for Destination {
     fn from(contact: Contact) -> Self {
         Self::One(contact)
@@ -291,11 +303,9 @@ impl Shared {
     }
 
     fn request(&self, dial: &Dial) -> Result<Call, DialError> {
-        let source = match &dial.to {
-            Destination::One(Contact::Phone(_)) => {
-                instance(self.instance(dial.script.flow.from())?)
-            }
-            _ => ParticipantInfo::new(IdentitySet::application(Identity::new(&self.app))),
+        let source = match dial.to.has_number() {
+            true => instance(self.instance(dial.script.flow.from())?),
+            false => ParticipantInfo::new(IdentitySet::application(Identity::new(&self.app))),
         };
         let call = Call {
             direction: Some(CallDirection::Outgoing),

@@ -143,6 +143,16 @@ impl Flow {
         self.rooms.keys().map(String::as_str)
     }
 
+    /// Whether calls of the flow's own go to phone numbers: those of group calls and on-call
+    /// lists. They are placed in the name of an application instance.
+    pub fn calls_numbers(&self) -> bool {
+        let groups = self.rooms.values().filter(|room| room.meeting.is_none());
+        let tiers = self.on_call.values().flat_map(|list| &list.tiers);
+        let called = groups.flat_map(|room| &room.with);
+        let mut called = called.chain(tiers.flat_map(|tier| &tier.who));
+        called.any(|one| matches!(one, Contact::Phone(_)))
+    }
+
     /// What whoever opens a room gives words for.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
+use switchboard_bot::flow::Flow;
 use switchboard_bot::speech::SpeechError;
 use switchboard_bot::{ApplicationInstance, BotConfig, Cloud};
 use switchboard_transport::sdp::MAX_SPEAKERS;
@@ -199,6 +200,20 @@ impl Graph {
             None => Ok(()),
         }
     }
+
+    /// Whether there is an instance to call numbers from.
+    pub(super) fn has_instance(&self) -> bool {
+        !self.instances.is_empty()
+    }
+
+    /// Whether the flow's calls can be placed.
+    pub(super) fn check_calls(&self, flow: &Flow) -> Result<(), SettingsError> {
+        self.check_instance(flow.from())?;
+        match flow.calls_numbers() && !self.has_instance() {
+            true => Err(SettingsError::NoInstances),
+            false => Ok(()),
+        }
+    }
 }
 
 fn graph_base() -> String {
@@ -296,6 +311,11 @@ pub(crate) enum SettingsError {
         "numbers are to be called from \"{0}\", and no [[graph.instances]] has that name; add it"
     )]
     NoInstance(String),
+    #[error(
+        "the flow calls phone numbers, in a group call or from an on-call list, and there is no \
+         [[graph.instances]] in whose name they are called; add one"
+    )]
+    NoInstances,
     #[error("media.speakers is {0}; it must be from 0 to {MAX_SPEAKERS}")]
     Speakers(usize),
     #[error("[reminders] needs [service]: a database, and keys of the API")]

@@ -114,6 +114,50 @@ fn what_is_wrong_is_told_with_its_place_and_without_its_value() {
 }
 
 #[test]
+fn a_flow_that_calls_numbers_needs_an_instance_to_call_them_from() {
+    let called = |with: &str, rest: &str| {
+        let flow = format!(
+            r#"
+            start = "end"
+            otherwise = "end"
+            [contacts]
+            ada = {{ user = "3f0a6c1e-52c8-4d3f-9d5b-0b6f9a2c7a01" }}
+            ben = {{ user = "8f6c2a52-9e1a-4bf5-8a7e-0f3ec10e8a02" }}
+            uwe = {{ phone = "+31612345678" }}
+            [rooms.talk]
+            start = "stay"
+            with = {with}
+            [nodes.stay]
+            attend = {{ timeout = 60 }}
+            [nodes.end]
+            hang_up = true
+            {rest}
+            "#
+        );
+        Flow::parse(&flow).unwrap()
+    };
+    let (users, number) = (r#"["ada", "ben"]"#, r#"["ada", "uwe"]"#);
+    let list = "[on_call.night]\ntiers = [{ who = [\"uwe\"] }]";
+    let meeting = "meeting = { organizer = \"boss\" }";
+    let none = read(WHOLE, &Overrides::default()).unwrap();
+    let told = |flow: &Flow| none.graph.check_calls(flow).err();
+    assert!(told(&called(users, "")).is_none());
+    assert!(matches!(
+        told(&called(number, "")),
+        Some(SettingsError::NoInstances)
+    ));
+    assert!(matches!(
+        told(&called(users, list)),
+        Some(SettingsError::NoInstances)
+    ));
+    // Into a meeting they are invited.
+    assert!(told(&called(&format!("{number}\n{meeting}"), "")).is_none());
+    let one = format!("{WHOLE}[[graph.instances]]\nname = \"desk\"\nid = \"an id\"\n");
+    let one = read(&one, &Overrides::default()).unwrap();
+    assert!(one.graph.check_calls(&called(number, list)).is_ok());
+}
+
+#[test]
 fn traces_go_where_the_file_says_or_what_goes_over_it() {
     let file = format!("{WHOLE}[telemetry]\notlp = \"https://collector.example/base/\"\n");
     let to = |otlp: Option<&str>| {

@@ -69,6 +69,7 @@ impl Office {
             sandbox: String::new(),
             directory: directory.path(),
             voice: None,
+            phones: false,
         };
         let reminders = reminders(directory.path(), media);
         let service = Service::open(&settings, Some(&reminders), around).await;

@@ -48,6 +48,8 @@ pub(super) struct Around<'a> {
     pub(super) directory: &'a Path,
     /// Who speaks texts.
     pub(super) voice: Option<Arc<Synthesizer>>,
+    /// Whether there is an application instance to call numbers from.
+    pub(super) phones: bool,
 }
 
 /// The service, before there is a bot.
@@ -65,6 +67,7 @@ pub(super) struct Service {
 struct Remind {
     settings: ReminderSettings,
     making: Making,
+    phones: bool,
 }
 
 /// A service that runs.
@@ -96,6 +99,7 @@ impl Service {
             reminders: reminders.map(|settings| Remind {
                 settings: settings.clone(),
                 making: Making::new(settings, around.directory, around.voice),
+                phones: around.phones,
             }),
             switch: Arc::new(BotSwitch {
                 application: around.application,
@@ -118,7 +122,7 @@ impl Service {
     ) -> Result<Router, Failure> {
         let defaults = self.reminders.as_ref().map(|remind| {
             let texts = remind.making.has_voice();
-            remind.settings.defaults(texts)
+            remind.settings.defaults(texts, remind.phones)
         });
         let parts = Parts {
             store: self.store.clone(),

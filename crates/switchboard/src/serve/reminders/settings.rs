@@ -98,7 +98,12 @@ impl ReminderSettings {
         }
     }
 
-    pub(in crate::serve) fn defaults(&self, texts: bool) -> Result<Defaults, ReminderError> {
+    /// `texts`: whether there is a voice; `phones`: whether numbers can be called.
+    pub(in crate::serve) fn defaults(
+        &self,
+        texts: bool,
+        phones: bool,
+    ) -> Result<Defaults, ReminderError> {
         range("attempts", self.attempts, 1..=MAX_ATTEMPTS)?;
         range("spacing_minutes", self.spacing_minutes, 1..=MAX_MINUTES)?;
         range("expires_hours", self.expires_hours, 1..=24 * 366)?;
@@ -127,6 +132,7 @@ impl ReminderSettings {
             confirm,
             prompts: self.prompts.keys().cloned().collect(),
             texts,
+            phones,
         })
     }
 
@@ -158,7 +164,7 @@ mod tests {
 
     fn told(settings: &str) -> String {
         let settings: ReminderSettings = toml::from_str(settings).expect("TOML");
-        let defaults = settings.defaults(true).err();
+        let defaults = settings.defaults(true, true).err();
         defaults.map_or_else(String::new, |error| error.to_string())
     }
 
