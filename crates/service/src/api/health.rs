@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::request::Reader;
 
 /// How long the database may take to answer before it counts as out of reach.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the service stands.
 #[derive(Debug, Serialize, ToSchema)]

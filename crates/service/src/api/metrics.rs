@@ -4,36 +4,60 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
-use switchboard_store::Counts;
+use switchboard_store::{Counts, StoreError};
 
 use super::Shared;
-use super::health::late;
+use super::health::{PATIENCE, late};
 use super::problem::Problem;
 use super::request::Reader;
 
-/// Figures for Prometheus (text format 0.0.4).
+/// Figures for Prometheus (text format 0.0.4). Without a database those of reminders are left
+/// out.
 #[utoipa::path(
     get, path = "/api/v1/metrics", tag = "operations", security(("key" = []), ("token" = [])),
     responses(
         (status = 200, description = "They", body = String, content_type = "text/plain"),
         (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
-        (status = 503, description = "The database can't be read now", body = Problem,
+        (status = 503, description = "Access tokens can't be checked now", body = Problem,
             content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn metrics(
-    Reader(_): Reader,
-    State(api): State<Shared>,
-) -> Result<Response, Problem> {
-    let counts = api.store.counts().await?;
-    let wake = api.store.next_wake().await?;
-    let text = text(counts, wake, api.clock.now()) + &confinement(&api.sandbox);
+pub(super) async fn metrics(Reader(_): Reader, State(api): State<Shared>) -> Response {
+    let ask = async {
+        let counts = api.store.counts().await?;
+        Ok::<_, StoreError>((counts, api.store.next_wake().await?))
+    };
+    let told = tokio::time::timeout(PATIENCE, ask).await.ok();
+    let told = told.and_then(Result::ok);
+    let (open, calls) = (api.switch.is_open(), api.switch.calls().len());
+    let mut text = standing(calls, open, told.is_some());
+    if let Some((counts, wake)) = told {
+        text += &reminders(counts, wake, api.clock.now());
+    }
+    text += &confinement(&api.sandbox);
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    Ok(([(CONTENT_TYPE, kind)], text).into_response())
+    ([(CONTENT_TYPE, kind)], text).into_response()
 }
 
-fn text(counts: Counts, wake: Option<Timestamp>, now: Timestamp) -> String {
+/// What is known without a database, too.
+fn standing(calls: usize, open: bool, database: bool) -> String {
+    format!(
+        "# HELP switchboard_calls Calls that this instance has.\n\
+         # TYPE switchboard_calls gauge\n\
+         switchboard_calls {calls}\n\
+         # HELP switchboard_open Whether this instance takes new calls; 0 while it drains.\n\
+         # TYPE switchboard_open gauge\n\
+         switchboard_open {}\n\
+         # HELP switchboard_database_up Whether the database answers.\n\
+         # TYPE switchboard_database_up gauge\n\
+         switchboard_database_up {}\n",
+        u8::from(open),
+        u8::from(database)
+    )
+}
+
+fn reminders(counts: Counts, wake: Option<Timestamp>, now: Timestamp) -> String {
     let late = late(wake, now);
     format!(
         "# HELP switchboard_reminders Reminders that are stored, by where they stand.\n\
@@ -72,7 +96,7 @@ mod tests {
             calling: 1,
             done: 40,
         };
-        insta::assert_snapshot!(text(counts, Some(now - 1500.milliseconds()), now), @r#"
+        insta::assert_snapshot!(reminders(counts, Some(now - 1500.milliseconds()), now), @r#"
         # HELP switchboard_reminders Reminders that are stored, by where they stand.
         # TYPE switchboard_reminders gauge
         switchboard_reminders{state="waiting"} 2
@@ -82,8 +106,23 @@ mod tests {
         # TYPE switchboard_reminders_late_seconds gauge
         switchboard_reminders_late_seconds 1.500
         "#);
-        assert!(text(counts, Some(now + 1.hours()), now).ends_with("_seconds 0.000\n"));
-        assert!(text(counts, None, now).ends_with("_seconds 0.000\n"));
+        assert!(reminders(counts, Some(now + 1.hours()), now).ends_with("_seconds 0.000\n"));
+        assert!(reminders(counts, None, now).ends_with("_seconds 0.000\n"));
+    }
+
+    #[test]
+    fn calls_and_the_database_are_told() {
+        insta::assert_snapshot!(standing(7, true, false), @r#"
+        # HELP switchboard_calls Calls that this instance has.
+        # TYPE switchboard_calls gauge
+        switchboard_calls 7
+        # HELP switchboard_open Whether this instance takes new calls; 0 while it drains.
+        # TYPE switchboard_open gauge
+        switchboard_open 1
+        # HELP switchboard_database_up Whether the database answers.
+        # TYPE switchboard_database_up gauge
+        switchboard_database_up 0
+        "#);
     }
 
     #[test]

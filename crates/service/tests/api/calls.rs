@@ -1,10 +1,12 @@
 //! Live calls and health, as a client sees them.
 
+use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode};
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 use switchboard_reminders::Target;
 use switchboard_service::LiveCall;
+use tower::ServiceExt as _;
 
 use crate::site::Site;
 
@@ -87,6 +89,28 @@ async fn writers_hang_up_what_is_there() {
     let done = hang_up("call-1", &site.writer).await;
     assert_eq!(done.status, StatusCode::ACCEPTED);
     assert_eq!(*site.switch.hung_up.lock().unwrap(), ["call-1"]);
+}
+
+#[tokio::test]
+async fn figures_are_told_without_a_database_too() {
+    let site = site().await;
+    let figures = async || {
+        let request = site.ask("GET", "/metrics", &site.reader);
+        let request = request.body(Body::empty()).unwrap();
+        let response = site.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let good = figures().await;
+    assert!(good.contains("switchboard_calls 5\n") && good.contains("switchboard_open 1\n"));
+    assert!(good.contains("switchboard_database_up 1\n"));
+    assert!(good.contains("switchboard_reminders{state=\"waiting\"} 0\n"));
+    site.store.close().await;
+    let bad = figures().await;
+    assert!(bad.contains("switchboard_calls 5\n") && bad.contains("switchboard_sandbox_info"));
+    assert!(bad.contains("switchboard_database_up 0\n"));
+    assert!(!bad.contains("switchboard_reminders"), "{bad}");
 }
 
 #[tokio::test]
