@@ -137,6 +137,12 @@ mod tests {
         let present = [all, &without, &without, all, all];
         let turns = bench().order(Pick::LongestIdle, &present);
         assert_eq!(turns, ["ada", "ben", "cleo", "ada", "ben"]);
+        // Whoever takes turns goes on behind the last one; here those who waited longest come.
+        let present = [all, &["cleo"], all];
+        let idle = bench().order(Pick::LongestIdle, &present);
+        assert_eq!(idle, ["ada", "cleo", "ben"]);
+        let round = bench().order(Pick::RoundRobin, &present);
+        assert_eq!(round, ["ada", "cleo", "ada"]);
         let first = bench().order(Pick::First, &[all, all, &without]);
         assert_eq!(first, ["ada", "ada", "ben"]);
     }
