@@ -1,5 +1,6 @@
 //! Every block of TOML in the manuals is taken by the program it is for, as it stands there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -118,15 +119,34 @@ fn manuals() -> Vec<PathBuf> {
     found
 }
 
+/// The file that a block belongs to by its first line, and whether it goes on there.
+fn part_of(block: &str) -> Option<(&str, bool)> {
+    let name = block.lines().next()?.strip_prefix("# ")?;
+    let further = name.strip_suffix(", further");
+    Some((further.unwrap_or(name), further.is_some()))
+}
+
+/// A block as it stands in its file: behind what the manual shows of that before.
+fn as_a_file(block: &str, files: &mut BTreeMap<String, String>) -> String {
+    let Some((name, further)) = part_of(block) else {
+        return block.to_owned();
+    };
+    let before = files.get(name).filter(|_| further).cloned();
+    let whole = before.unwrap_or_default() + block;
+    files.insert(name.to_owned(), whole.clone());
+    whole
+}
+
 fn blocks() -> Vec<Block> {
     let mut blocks = Vec::new();
     for file in manuals() {
         let text = fs::read_to_string(&file).unwrap();
-        let mut first = None;
+        let (mut first, mut files) = (None, BTreeMap::new());
         for (at, _) in text.match_indices("```toml\n") {
             let place = format!("{}:{}", file.display(), text[..at].lines().count() + 1);
             let block = text[at..].split("```").nth(1).unwrap();
-            let table = block.trim_start_matches("toml\n").parse::<Table>();
+            let block = as_a_file(block.trim_start_matches("toml\n"), &mut files);
+            let table = block.parse::<Table>();
             let table = table.unwrap_or_else(|error| panic!("{place}: {error}"));
             let first = first.get_or_insert_with(|| table.clone()).clone();
             blocks.push(Block {
@@ -204,4 +224,26 @@ fn every_block_of_toml_is_taken_as_it_stands() {
     assert!(blocks.len() >= 15, "{} blocks", blocks.len());
     let complaints: Vec<_> = blocks.iter().filter_map(complaint).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn what_is_added_to_a_file_stands_behind_the_rest_of_it() {
+    let mut files = BTreeMap::new();
+    as_a_file(
+        "# desk.toml\n[rooms.standup]\nstart = \"greet\"\n",
+        &mut files,
+    );
+    let again = as_a_file(
+        "# desk.toml, further\n[rooms.standup]\nopens = \"x\"\n",
+        &mut files,
+    );
+    assert!(again.parse::<Table>().is_err(), "a table can't come twice");
+    let other = as_a_file(
+        "# bot.toml, further\n[rooms.standup]\nopens = \"x\"\n",
+        &mut files,
+    );
+    assert!(
+        other.parse::<Table>().is_ok(),
+        "of that file nothing is shown"
+    );
 }
