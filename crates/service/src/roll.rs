@@ -1,4 +1,4 @@
-//! Which instance has which call, among those that share a database.
+//! Which instance has which call and which room, among those that share a database.
 //!
 //! Each says every few seconds that it lives and what calls it has. One that says nothing
 //! for as long as a lease lasts is gone: the others end its calls. Whether it is silent is
@@ -6,6 +6,7 @@
 //! when it was away, everybody begins anew.
 
 mod pulse;
+pub(crate) mod rooms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::news::heard;
+use crate::rooms::Rooms;
 use crate::switch::{LiveCall, Switch};
 use pulse::Pulse;
 
@@ -48,6 +50,7 @@ pub struct Roll {
     name: String,
     url: String,
     pulse: Pulse,
+    rooms: Option<Arc<dyn Rooms>>,
     /// Calls of an earlier life under the same name.
     left: BTreeSet<String>,
 }
@@ -68,7 +71,17 @@ impl Roll {
             name: name.into(),
             url: url.into(),
             pulse: Pulse::default(),
+            rooms: None,
             left: BTreeSet::new(),
+        }
+    }
+
+    /// The same for an instance that has rooms.
+    #[must_use]
+    pub fn with_rooms(self, rooms: Arc<dyn Rooms>) -> Self {
+        Self {
+            rooms: Some(rooms),
+            ..self
         }
     }
 
@@ -124,9 +137,13 @@ impl Roll {
         for unwanted in self.say(&self.own()).await? {
             self.switch.hang_up(&unwanted);
         }
+        if let Some(rooms) = &self.rooms {
+            rooms::keep(&self.store, &self.name, &**rooms).await?;
+        }
         let instances = self.store.instances().await?;
         for gone in self.pulse.gone(&self.name, instances, self.clock.now()) {
             self.end_of(&gone.name).await?;
+            self.store.forget_rooms(&gone.name).await?;
             self.store.forget_instance(&gone).await?;
         }
         Ok(())
@@ -151,6 +168,7 @@ impl Roll {
     async fn leave(&self) -> Result<(), StoreError> {
         let own = self.own();
         self.say(&own).await?;
+        self.store.forget_rooms(&own.name).await?;
         self.store.forget_instance(&own).await
     }
 

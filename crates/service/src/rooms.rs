@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// A room that was opened.
@@ -28,7 +29,7 @@ pub struct Room {
 }
 
 /// Where a room stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RoomState {
     /// Its meeting begins then.
     Waiting(Timestamp),
@@ -54,7 +55,7 @@ pub struct Member {
 }
 
 /// What is to be done in a room. People are contacts of the flow, by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RoomWish {
     /// To bring them in.
     Invite(Vec<String>),
@@ -104,6 +105,12 @@ pub trait Rooms: Send + Sync + 'static {
 
     /// One of them.
     fn get(&self, id: Uuid) -> Option<Room>;
+
+    /// Whether a wish makes sense by the flow, whoever has the room.
+    ///
+    /// # Errors
+    /// [`RoomRefusal::Wrong`].
+    fn check(&self, wish: &RoomWish) -> Result<(), RoomRefusal>;
 
     /// Has something done in a room.
     ///

@@ -18,6 +18,7 @@ mod error;
 mod news;
 mod openings;
 mod requests;
+mod rooms;
 mod rows;
 mod store;
 
@@ -25,4 +26,5 @@ pub use calls::{Instance, KeptCall};
 pub use error::StoreError;
 pub use news::Topic;
 pub use requests::{Idempotency, Noted};
+pub use rooms::KeptRoom;
 pub use store::{Claimed, Counts, Cursor, Inserted, Page, Query, Report, Store, StoreConfig};

@@ -21,7 +21,7 @@ use crate::store::Store;
 pub enum Topic {
     /// A reminder was made, or has to be looked at now.
     Reminders,
-    /// Somebody wants a call hung up.
+    /// Somebody wants a call hung up, or something done in a room.
     Calls,
 }
 

@@ -413,6 +413,7 @@ fn migrations() -> Vec<Migration> {
         (2, "calls", include_str!("../migrations/2_calls.sql")),
         (3, "limits", include_str!("../migrations/3_limits.sql")),
         (4, "openings", include_str!("../migrations/4_openings.sql")),
+        (5, "rooms", include_str!("../migrations/5_rooms.sql")),
     ];
     let migration = |(number, name, sql): (i64, &'static str, &'static str)| {
         let kind = MigrationType::Simple;

@@ -14,7 +14,8 @@ use switchboard_reminders::{
     State, Target, Terms, Verdict,
 };
 use switchboard_store::{
-    Claimed, Idempotency, Inserted, Instance, Query, Report, Store, StoreConfig, StoreError,
+    Claimed, Idempotency, Inserted, Instance, KeptRoom, Query, Report, Store, StoreConfig,
+    StoreError,
 };
 use uuid::Uuid;
 
@@ -426,6 +427,45 @@ async fn calls_are_kept_with_who_has_them(store: Store) {
     assert_eq!(store.instances().await.unwrap(), [of("a", 2)]);
 }
 
+async fn rooms_are_kept_with_who_has_them_and_what_is_to_be_done(store: Store) {
+    let about = |ids: &[&str]| -> BTreeMap<String, String> {
+        let about = |id: &&str| ((*id).to_owned(), format!("about {id}"));
+        ids.iter().map(about).collect()
+    };
+    let keep = async |name: &str, ids: &[&str]| {
+        let rooms = about(ids);
+        store.keep_rooms(name, || rooms).await.unwrap()
+    };
+    assert!(keep("a", &["1", "2"]).await.is_empty());
+    keep("b", &["3"]).await;
+    for (room, wish) in [("2", "mute"), ("3", "close"), ("2", "hold")] {
+        assert!(store.want_in_room(room, wish).await.unwrap());
+    }
+    assert!(!store.want_in_room("9", "mute").await.unwrap());
+    let wish = |room: &str, wish: &str| (room.to_owned(), wish.to_owned());
+    let wishes = keep("a", &["1", "2"]).await;
+    assert_eq!(wishes, [wish("2", "mute"), wish("2", "hold")]);
+    assert!(keep("a", &["1", "2"]).await.is_empty(), "each is told once");
+
+    // What was entered in the meantime stays, and what is over goes with its wishes.
+    assert!(store.want_in_room("2", "mute").await.unwrap());
+    let entered = KeptRoom {
+        id: "4".to_owned(),
+        instance: "a".to_owned(),
+        about: "about 4".to_owned(),
+    };
+    store.enter_room(&entered).await.unwrap();
+    assert!(keep("a", &["1", "4"]).await.is_empty());
+    assert!(!store.want_in_room("2", "mute").await.unwrap());
+    assert_eq!(store.kept_room("4").await.unwrap(), Some(entered));
+    assert_eq!(store.kept_room("2").await.unwrap(), None);
+    store.forget_rooms("a").await.unwrap();
+    let left = store.kept_rooms().await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!((&*left[0].id, &*left[0].instance), ("3", "b"));
+    assert_eq!(keep("b", &["3"]).await, [wish("3", "close")]);
+}
+
 /// Only a server can be gone.
 async fn a_server_that_is_gone_for_a_while(cluster: &Cluster) {
     let mut config = StoreConfig::new(cluster.database("gone"));
@@ -497,4 +537,5 @@ suite!(
     the_same_request_twice_at_once_is_done_once,
     what_is_over_is_forgotten,
     calls_are_kept_with_who_has_them,
+    rooms_are_kept_with_who_has_them_and_what_is_to_be_done,
 );

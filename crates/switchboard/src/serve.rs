@@ -269,7 +269,7 @@ async fn start(
     parts.openings = service.as_ref().map(Service::openings);
     let bot = Bot::start(config, transport, parts).await?;
     rooms.serve(bot.rooms());
-    let running = service.map(|service| service.run(&bot));
+    let running = service.map(|service| service.run(&bot, rooms));
     Ok((bot, running))
 }
 

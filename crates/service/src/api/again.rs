@@ -88,6 +88,14 @@ impl Requests {
         Ok(None)
     }
 
+    /// The database, if there is one.
+    pub(super) fn store(&self) -> Option<&Store> {
+        match self {
+            Self::Stored(store) => Some(store),
+            Self::Remembered(_) => None,
+        }
+    }
+
     /// Forgets a request that made nothing after all.
     pub(super) async fn forget(&self, request: &Idempotency) -> Result<(), StoreError> {
         match self {

@@ -1,5 +1,6 @@
 //! Rooms: opened by whoever notices something, looked at, and led.
 
+mod elsewhere;
 mod leading;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use super::paging::Part;
 use super::problem::Problem;
 use super::request::{Access, Guarded, MAX_JSON, Reader, Writer, read, whole};
 use crate::clock::Clock;
+use crate::roll::rooms::Wanted;
 use crate::rooms::{Member, Room, RoomRefusal, RoomState, Rooms};
 
 /// What the API of rooms needs.
@@ -83,7 +85,7 @@ enum Phase {
     Closed,
     /// It didn't come about: `problem`.
     Failed,
-    /// `instance` opened it, and alone knows; after it was restarted nobody does.
+    /// `instance` opened it; since that ended or was restarted nobody knows.
     Unknown,
 }
 
@@ -95,7 +97,7 @@ struct RoomView {
     id: Uuid,
     /// What the flow calls it.
     room: String,
-    /// The instance that opened it, and alone can be asked for it.
+    /// The instance that has it.
     instance: String,
     /// When it was opened.
     #[schema(value_type = String, format = DateTime)]
@@ -119,7 +121,7 @@ struct RoomView {
     outcome: Option<String>,
     /// How many others are in it.
     count: usize,
-    /// They; for writers alone.
+    /// They; for writers alone, and told by the room's own instance.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     people: Vec<MemberView>,
 }
@@ -178,7 +180,7 @@ impl RoomView {
         }
     }
 
-    /// One that is another instance's, or an earlier life's.
+    /// One of an instance that ended, or of an earlier life.
     fn unknown(id: Uuid, room: String, since: Timestamp, instance: String) -> Self {
         Self {
             id,
@@ -219,7 +221,7 @@ impl From<RoomRefusal> for Problem {
     }
 }
 
-/// The rooms of this instance, with those that were closed lately, oldest first.
+/// The rooms of all instances, with those that were closed lately, oldest first.
 #[utoipa::path(
     get, path = "/api/v1/rooms", tag = "rooms", security(("key" = []), ("token" = [])),
     params(Part),
@@ -229,7 +231,7 @@ impl From<RoomRefusal> for Problem {
             content_type = "application/problem+json"),
         (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
-        (status = 503, description = "Access tokens can't be checked now", body = Problem,
+        (status = 503, description = "The database or access tokens can't be asked now", body = Problem,
             content_type = "application/problem+json"),
     )
 )]
@@ -239,13 +241,15 @@ async fn list(
     part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<RoomPage>, Problem> {
     let Query(part) = part.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let place = |room: &Room| (room.since.as_microsecond(), room.id.to_string());
-    let (page, next) = part.of(api.rooms.list(), place)?;
-    let view = |room| RoomView::new(room, &api.instance, caller.role);
-    Ok(Json(RoomPage {
-        rooms: page.into_iter().map(view).collect(),
-        next,
-    }))
+    let others = elsewhere::all(&api).await.into_iter();
+    let mut all: Vec<RoomView> = others
+        .map(|there| elsewhere::view(there, caller.role))
+        .collect();
+    let own = api.rooms.list().into_iter();
+    all.extend(own.map(|room| RoomView::new(room, &api.instance, caller.role)));
+    let place = |room: &RoomView| (room.since.as_microsecond(), room.id.to_string());
+    let (rooms, next) = part.of(all, place)?;
+    Ok(Json(RoomPage { rooms, next }))
 }
 
 /// Open a room of the flow. What becomes of it is told at `Location`.
@@ -292,7 +296,7 @@ async fn open(
     let request = idempotency(&headers, &caller, &format!("open {room}"), &body)?;
     let id = Uuid::new_v4();
     if let Some(before) = note(&api, request.as_ref(), id).await? {
-        return opened_before(&api, room, &before, caller.role);
+        return opened_before(&api, room, &before, caller.role).await;
     }
     if let Err(refusal) = api.rooms.open(id, &room, new.variables) {
         if let Some(request) = &request {
@@ -301,6 +305,7 @@ async fn open(
         return Err(refusal.into());
     }
     tracing::info!(room, %id, key = caller.name, "a room is opened");
+    elsewhere::enter(&api, id).await;
     let status = api.rooms.get(id).ok_or_else(missing)?;
     Ok(opened(
         &RoomView::new(status, &api.instance, caller.role),
@@ -325,16 +330,16 @@ async fn note(
     Ok(api.requests.note(request, made, api.clock.now()).await?)
 }
 
-fn opened_before(
+async fn opened_before(
     api: &RoomParts,
     room: String,
     before: &Noted,
     role: Role,
 ) -> Result<Response, Problem> {
     let Opened { id, instance } = read(before.made.as_bytes())?;
-    let view = match api.rooms.get(id) {
-        Some(status) => RoomView::new(status, &instance, role),
-        None => RoomView::unknown(id, room, before.at, instance),
+    let view = match seen(api, id, role).await {
+        Ok(Some(view)) => view,
+        _ => RoomView::unknown(id, room, before.at, instance),
     };
     Ok(opened(&view, true))
 }
@@ -346,7 +351,16 @@ fn opened(view: &RoomView, again: bool) -> Response {
     response
 }
 
-/// One room.
+/// A room of this instance or another.
+async fn seen(api: &RoomParts, id: Uuid, role: Role) -> Result<Option<RoomView>, Problem> {
+    if let Some(room) = api.rooms.get(id) {
+        return Ok(Some(RoomView::new(room, &api.instance, role)));
+    }
+    let there = elsewhere::find(api, id).await?;
+    Ok(there.map(|there| elsewhere::view(there, role)))
+}
+
+/// One room, whichever instance has it.
 #[utoipa::path(
     get, path = "/api/v1/rooms/{room}", tag = "rooms", security(("key" = []), ("token" = [])),
     params(("room" = Uuid, Path, description = "its id")),
@@ -354,9 +368,9 @@ fn opened(view: &RoomView, again: bool) -> Response {
         (status = 200, description = "It", body = RoomView),
         (status = 401, description = "No key or token", body = Problem,
             content_type = "application/problem+json"),
-        (status = 404, description = "This instance knows no such room", body = Problem,
+        (status = 404, description = "There is no such room", body = Problem,
             content_type = "application/problem+json"),
-        (status = 503, description = "Access tokens can't be checked now", body = Problem,
+        (status = 503, description = "The database or access tokens can't be asked now", body = Problem,
             content_type = "application/problem+json"),
     )
 )]
@@ -365,11 +379,11 @@ async fn get(
     State(api): State<Shared>,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Json<RoomView>, Problem> {
-    let room = api.rooms.get(known(id)?).ok_or_else(missing)?;
-    Ok(Json(RoomView::new(room, &api.instance, caller.role)))
+    let view = seen(&api, known(id)?, caller.role).await?;
+    Ok(Json(view.ok_or_else(missing)?))
 }
 
-/// Close a room: its call ends; who is in its meeting may stay there.
+/// Close a room, whichever instance has it: its call ends; who is in its meeting may stay there.
 #[utoipa::path(
     delete, path = "/api/v1/rooms/{room}", tag = "rooms", security(("key" = []), ("token" = [])),
     params(("room" = Uuid, Path, description = "its id")),
@@ -379,11 +393,12 @@ async fn get(
             content_type = "application/problem+json"),
         (status = 403, description = "A reader's key or token", body = Problem,
             content_type = "application/problem+json"),
-        (status = 404, description = "This instance knows no such room", body = Problem,
+        (status = 404, description = "There is no such room", body = Problem,
             content_type = "application/problem+json"),
         (status = 409, description = "It isn't open", body = Problem,
             content_type = "application/problem+json"),
-        (status = 503, description = "The bot is stopping, or access tokens can't be checked now",
+        (status = 503, description = "The bot is stopping, or the database or access tokens can't \
+            be asked now",
             body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -393,14 +408,16 @@ async fn close(
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let id = known(id)?;
-    api.rooms.get(id).ok_or_else(missing)?;
-    api.rooms.close(id).await?;
+    match api.rooms.get(id) {
+        Some(_) => api.rooms.close(id).await?,
+        None => elsewhere::ask(&api, id, &Wanted::Close).await.map(drop)?,
+    }
     tracing::info!(%id, key = caller.name, "a room is closed by hand");
     Ok(StatusCode::ACCEPTED)
 }
 
 fn missing() -> Problem {
-    let detail = "there is no such room here, or no more";
+    let detail = "there is no such room, or no more";
     Problem::new(StatusCode::NOT_FOUND, detail)
 }
 

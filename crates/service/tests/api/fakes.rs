@@ -96,11 +96,18 @@ impl Rooms for FakeRooms {
         self.list().into_iter().find(|room| room.id == id)
     }
 
-    async fn wish(&self, _: Uuid, wish: RoomWish) -> Result<(), RoomRefusal> {
-        if wish == RoomWish::Hold("ben".to_owned()) {
-            let unknown = "there is no contact \"ben\" in the flow";
-            return Err(RoomRefusal::Wrong(unknown.to_owned()));
+    fn check(&self, wish: &RoomWish) -> Result<(), RoomRefusal> {
+        match *wish == RoomWish::Hold("ben".to_owned()) {
+            true => {
+                let unknown = "there is no contact \"ben\" in the flow";
+                Err(RoomRefusal::Wrong(unknown.to_owned()))
+            }
+            false => Ok(()),
         }
+    }
+
+    async fn wish(&self, _: Uuid, wish: RoomWish) -> Result<(), RoomRefusal> {
+        self.check(&wish)?;
         self.wishes.lock().unwrap().push(wish);
         Ok(())
     }

@@ -66,7 +66,7 @@ impl Switch for Ender {
     }
 }
 
-fn roll(store: &Store, switch: Arc<dyn Switch>, name: &str) -> Roll {
+pub(crate) fn roll(store: &Store, switch: Arc<dyn Switch>, name: &str) -> Roll {
     let url = format!("https://{name}.example/api/v1");
     Roll::new(store.clone(), switch, Arc::<Flying>::default(), name, url)
 }

@@ -1,14 +1,17 @@
 //! Rooms, as a client sees them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use switchboard_service::api::{self, Access, Requests, RoomParts};
-use switchboard_service::{Member, RoomState, RoomWish};
+use switchboard_service::{Member, RoomState, RoomWish, Rooms as _};
 use uuid::Uuid;
 
-use crate::fakes::FakeRooms;
+use crate::fakes::{FakeRooms, FakeSwitch};
+use crate::roll::roll;
 use crate::site::{Answer, Site};
 
 fn reason() -> String {
@@ -252,4 +255,97 @@ async fn without_a_database_there_are_rooms_alone() {
     let described = site.send(Request::get("/api/v1/openapi.json"), "").await;
     let paths = described.body["paths"].as_object().unwrap();
     assert!(paths.keys().all(|path| path.starts_with("/api/v1/rooms")));
+}
+
+/// Looks until it is so.
+async fn until(is: impl AsyncFn() -> bool) {
+    while !is().await {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Rooms of an instance `two`: one that is open, and Ada in it.
+fn with_ada(id: Uuid) -> Arc<FakeRooms> {
+    let there = Arc::<FakeRooms>::default();
+    let variables = BTreeMap::from([("reason".to_owned(), "The disk is full.".to_owned())]);
+    there.open(id, "bridge", variables).unwrap();
+    {
+        let mut rooms = there.rooms.lock().unwrap();
+        rooms[0].state = RoomState::Open;
+        rooms[0].people.push(Member {
+            name: Some("Ada".to_owned()),
+            identity: Some("ada-id".to_owned()),
+            muted: false,
+        });
+    }
+    there
+}
+
+#[tokio::test]
+async fn a_room_elsewhere_is_seen_and_led_by_who_has_it() {
+    let site = Site::start().await;
+    let id = Uuid::new_v4();
+    let there = with_ada(id);
+    let two = roll(&site.store, Arc::<FakeSwitch>::default(), "two");
+    let two = two.with_rooms(Arc::clone(&there) as Arc<_>);
+    let (end, ended) = tokio::sync::oneshot::channel();
+    let life = tokio::spawn(two.keep(async move { _ = ended.await }));
+    let path = format!("/rooms/{id}");
+    until(async || site.get(&path).await.status == StatusCode::OK).await;
+
+    let request = site.ask("GET", &path, &site.writer);
+    let seen = site.send(request, "").await.body;
+    let told = json!([
+        seen["instance"],
+        seen["state"],
+        seen["count"],
+        seen["people"]
+    ]);
+    // Who is in it is told by nobody else.
+    assert_eq!(told, json!(["two", "open", 1, null]));
+    open(&site, None, reason()).await;
+    let listed = site.get("/rooms").await.body;
+    let listed = listed["rooms"].as_array().unwrap().iter();
+    let mut listed: Vec<_> = listed.map(|room| room["instance"].clone()).collect();
+    listed.sort_by_key(Value::to_string);
+    assert_eq!(json!(listed), json!(["one", "two"]));
+
+    let lead = |what: &str, body: Value| {
+        let request = site.post(&format!("{path}/{what}"));
+        site.send(request, body.to_string())
+    };
+    lead("hold", json!({"who": ["ben"]})).await.is_problem(422);
+    for (what, who) in [("mute", json!([])), ("hold", json!(["ada"]))] {
+        assert_eq!(lead(what, json!({"who": who})).await.status, 202, "{what}");
+    }
+    until(async || there.wishes.lock().unwrap().len() == 2).await;
+    let wishes = there.wishes.lock().unwrap().clone();
+    let wanted = [RoomWish::Mute(None), RoomWish::Hold("ada".to_owned())];
+    assert_eq!(wishes, wanted);
+    let close = || site.send(site.ask("DELETE", &path, &site.writer), "");
+    assert_eq!(close().await.status, 202);
+    until(async || *there.closed.lock().unwrap() == [id]).await;
+    assert!(site.rooms.wishes.lock().unwrap().is_empty());
+
+    there.rooms.lock().unwrap()[0].state = RoomState::Closed;
+    until(async || site.get(&path).await.body["state"] == "closed").await;
+    close().await.is_problem(409);
+    // Its instance ends, and with it what is known of its rooms.
+    end.send(()).unwrap();
+    life.await.unwrap();
+    site.get(&path).await.is_problem(404);
+    close().await.is_problem(404);
+}
+
+#[tokio::test]
+async fn a_room_is_known_elsewhere_as_soon_as_it_is_opened() {
+    let site = Site::start().await;
+    let opened = open(&site, None, reason()).await;
+    let kept = site.store.kept_rooms().await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(
+        (&*kept[0].id, &*kept[0].instance),
+        (opened.body["id"].as_str().unwrap(), "one")
+    );
+    assert!(!kept[0].about.contains("disk"), "reasons are not stored");
 }

@@ -311,10 +311,7 @@ pub(crate) enum SettingsError {
         "numbers are to be called from \"{0}\", and no [[graph.instances]] has that name; add it"
     )]
     NoInstance(String),
-    #[error(
-        "the flow calls phone numbers, in a group call or from an on-call list, and there is no \
-         [[graph.instances]] in whose name they are called; add one"
-    )]
+    #[error("the flow calls phone numbers, and there is no [[graph.instances]] to call them from")]
     NoInstances,
     #[error("media.speakers is {0}; it must be from 0 to {MAX_SPEAKERS}")]
     Speakers(usize),

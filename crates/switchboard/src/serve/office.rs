@@ -87,7 +87,7 @@ impl Office {
         rooms.serve(site.bot.rooms());
         let api = site.bot.webhook_url().join("/api/v1").expect("an address");
         Self {
-            running: Some(service.run(&site.bot)),
+            running: Some(service.run(&site.bot, rooms)),
             api: api.to_string(),
             key: writer.key,
             reader: reader.key,

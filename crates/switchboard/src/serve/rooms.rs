@@ -81,6 +81,10 @@ impl service::Rooms for BotRooms {
         self.0.get()?.get(id).map(told)
     }
 
+    fn check(&self, wish: &service::RoomWish) -> Result<(), RoomRefusal> {
+        understood(self.rooms()?, wish.clone()).map(drop)
+    }
+
     async fn wish(&self, id: Uuid, wish: service::RoomWish) -> Result<(), RoomRefusal> {
         let rooms = self.rooms()?;
         let wish = understood(rooms, wish)?;

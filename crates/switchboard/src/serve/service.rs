@@ -160,7 +160,7 @@ impl Service {
     }
 
     /// Looks after the bot's calls, and begins to call what is due.
-    pub(super) fn run(self, bot: &Bot) -> Running {
+    pub(super) fn run(self, bot: &Bot, rooms: Arc<BotRooms>) -> Running {
         let dialer = bot.dialer();
         // It is empty until now.
         let _ = self.switch.dialer.set(dialer.clone());
@@ -168,7 +168,7 @@ impl Service {
         let store = self.store.clone();
         let (end, ended) = oneshot::channel();
         let mut roll = JoinSet::new();
-        let kept = self.roll(&bot.webhook_url());
+        let kept = self.roll(&bot.webhook_url()).with_rooms(rooms);
         roll.spawn(kept.keep(async move { _ = ended.await }));
         let runner = self.reminders.map(|remind| {
             let config = remind.settings.runner(self.settings.instance());

@@ -1,6 +1,6 @@
 //! Rooms that open by the clock, where several instances and their earlier lives could.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::postgres::Cluster;
 use super::world::{Instance, World};
@@ -23,10 +23,18 @@ meeting = {{ organizer = "d0c5b1a4-7e7c-4f0b-9a55-6f3f0a1e5c04", external_id = "
     )
 }
 
+/// A room that stays.
+const MEETING: &str = r#"
+[flow.rooms.talk]
+start = "wait"
+meeting = { organizer = "d0c5b1a4-7e7c-4f0b-9a55-6f3f0a1e5c04", external_id = "talk" }
+"#;
+
 /// The rooms that an instance opened, once `last` is among them.
 async fn rooms_until(instance: &Instance, last: &str) -> Vec<String> {
     let names = |seen: &Value| -> Vec<String> {
         let rooms = seen["rooms"].as_array().into_iter().flatten();
+        let rooms = rooms.filter(|room| room["instance"] == instance.name());
         let name = |room: &Value| room["room"].as_str().unwrap().to_owned();
         rooms.map(name).collect()
     };
@@ -63,6 +71,39 @@ async fn a_room_is_opened_by_one_of_several_instances_and_once() {
     let one = world.instance("one", &database);
     let two = world.instance("two", &database);
     open_once(world, one, two).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_is_led_at_any_instance() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let database = cluster.database("led");
+    let world = World::start().await;
+    let (one, two) = (
+        world.instance("one", &database),
+        world.instance("two", &database),
+    );
+    for instance in [&one, &two] {
+        instance.also(MEETING);
+    }
+    let bots = (one.serve(), two.serve());
+    let opened = one.post("/rooms/talk", &json!({})).await;
+    assert_eq!(opened.status(), 202);
+    let opened: Value = opened.json().await.unwrap();
+    let path = format!("/rooms/{}", opened["id"].as_str().unwrap());
+    let seen = two.until(&path, |room| room["state"] == "open").await;
+    assert_eq!(seen["instance"], "one");
+    assert!(seen["joinUrl"].as_str().unwrap().starts_with("https://"));
+    let muted = two
+        .post(&format!("{path}/mute"), &json!({"who": ["eve"]}))
+        .await;
+    assert_eq!(muted.status(), 422);
+    assert_eq!(two.delete(&path).await.status(), 202);
+    one.until(&path, |room| room["state"] == "closed").await;
+    two.until(&path, |room| room["state"] == "closed").await;
+    drop(bots);
+    world.stop().await;
 }
 
 /// A file is for one instance, but nothing keeps two from it.

@@ -319,6 +319,16 @@ impl Instance {
         answer.json().await.ok()
     }
 
+    /// What flows and the database call it.
+    pub(crate) fn name(&self) -> &str {
+        self.file.file_stem().unwrap().to_str().unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Response {
+        let request = self.request(Method::POST, path).json(body);
+        request.send().await.unwrap()
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Response {
         self.request(Method::DELETE, path).send().await.unwrap()
     }

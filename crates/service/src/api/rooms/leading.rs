@@ -12,8 +12,9 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
-use super::{Problem, Shared, known, missing};
+use super::{Problem, Shared, elsewhere, known};
 use crate::api::request::{MAX_JSON, Writer, read, whole};
+use crate::roll::rooms::Wanted;
 use crate::rooms::RoomWish;
 
 /// Contacts of the flow, by name.
@@ -52,7 +53,7 @@ impl IntoResponses for Led {
             ("400", "The body is no such JSON"),
             ("401", "No key or token"),
             ("403", "A reader's key or token"),
-            ("404", "This instance knows no such room"),
+            ("404", "There is no such room"),
             ("409", "It isn't open"),
             ("413", "More than 64 KiB"),
             (
@@ -61,7 +62,7 @@ impl IntoResponses for Led {
             ),
             (
                 "503",
-                "The bot is stopping, or access tokens can't be checked now",
+                "The bot is stopping, or the database or access tokens can't be asked now",
             ),
         ];
         let problems = problems.map(|(status, what)| (status.to_owned(), problem(what).into()));
@@ -82,7 +83,9 @@ async fn lead<T: DeserializeOwned>(
 ) -> Result<StatusCode, Problem> {
     let id = known(room)?;
     let wish = wish(read(&whole(body, MAX_JSON)?)?)?;
-    api.rooms.get(id).ok_or_else(missing)?;
+    if api.rooms.get(id).is_none() {
+        return elsewhere::ask(api, id, &Wanted::Wish(wish)).await;
+    }
     api.rooms.wish(id, wish).await?;
     Ok(StatusCode::ACCEPTED)
 }
