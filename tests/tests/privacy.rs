@@ -2,10 +2,18 @@
 //! after calls with known speech and keys.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::json;
 use switchboard_tests::Failure;
 use switchboard_tests::canaries::{ENTERING, KEYS, SPEAKING, WORDS, add_speech, understanding};
 use switchboard_tests::cloud::Cloud;
@@ -13,6 +21,7 @@ use switchboard_tests::desk::Desk;
 use switchboard_tests::memory::Needles;
 use switchboard_tests::patience::eventually;
 use switchboard_tests::service::{Around, Service};
+use switchboard_tests::stage::serve;
 use switchboard_tests::trace;
 
 /// How often a memory is searched while a call lasts, at most.
@@ -146,6 +155,115 @@ async fn keys_that_graph_tells_stay_nowhere() -> Result<(), Failure> {
     site.emulator.stop().await;
     Ok(())
 }
+
+/// A message is kept, heard again and handed over; the desk is told before and after that.
+fn message(desk: SocketAddr) -> String {
+    format!(
+        r##"
+start = "message"
+otherwise = "bye"
+[prompts.ask]
+file = "bye.wav"
+text = "Your message, please."
+[prompts.bye]
+file = "bye.wav"
+text = "Goodbye."
+[nodes.message]
+say = "ask"
+interruptible = false
+record = {{ keep = true, seconds = 60, pause = 3, stop = "#", next = "kept", on_empty = "bye" }}
+[nodes.kept]
+webhook = {{ url = "http://{desk}/kept", timeout = 30, next = "hear", on_failed = "bye" }}
+[nodes.hear]
+play_back = {{ next = "deliver" }}
+[nodes.deliver]
+deliver = {{ url = "http://{desk}/message", timeout = 30, next = "delivered", on_failed = "bye" }}
+[nodes.delivered]
+webhook = {{ url = "http://{desk}/delivered", timeout = 30, next = "bye", on_failed = "bye" }}
+[nodes.bye]
+say = "bye"
+hang_up = true
+"##
+    )
+}
+
+/// What the desk saw: how much of the caller's speech was in the bot's memory when the message
+/// was kept and when it was delivered, and how many bytes the message had.
+#[derive(Default)]
+struct Seen {
+    pid: AtomicU32,
+    kept: AtomicUsize,
+    delivered: AtomicUsize,
+    message: AtomicUsize,
+}
+
+/// Where a message is delivered to, and whoever looks into the bot's memory while it waits.
+async fn desk(seen: &Arc<Seen>, needles: &Arc<Needles>) -> Result<SocketAddr, Failure> {
+    let look = |into: fn(&Seen) -> &AtomicUsize| {
+        let (seen, needles) = (Arc::clone(seen), Arc::clone(needles));
+        post(async move || {
+            let found = find(&needles, seen.pid.load(Relaxed)).await;
+            let found = found.expect("a memory that can be read");
+            let audio = found.get("audio").copied().unwrap_or_default();
+            into(&seen).store(audio, Relaxed);
+            Json(json!({}))
+        })
+    };
+    let taker = Arc::clone(seen);
+    let take = post(async move |body: Bytes| {
+        taker.message.store(body.len(), Relaxed);
+        Json(json!({}))
+    });
+    let take = take.layer(DefaultBodyLimit::max(8 << 20));
+    let routes = Router::new()
+        .route("/kept", look(|seen| &seen.kept))
+        .route("/delivered", look(|seen| &seen.delivered))
+        .route("/message", take);
+    serve(routes).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_gone_once_it_is_delivered() -> Result<(), Failure> {
+    let site = Cloud::start().await?;
+    let mut needles = Needles::new();
+    add_speech(&mut needles, &["speech/read-en.wav"])?;
+    let (seen, needles) = (Arc::<Seen>::default(), Arc::new(needles));
+    let flow = message(desk(&seen, &needles).await?);
+    let around = Around {
+        arguments: vec!["--no-sandbox".to_owned()],
+        ..Around::default()
+    };
+    let mut service = Service::start(&site.emulator, &flow, &around)?;
+    seen.pid.store(service.pid(), Relaxed);
+    let report = site.play(LEAVING, "speech").await?;
+    assert!(report.passed, "{}", report.text());
+    let counts = [&seen.kept, &seen.delivered, &seen.message];
+    let [kept, delivered, message] = counts.map(|count| count.load(Relaxed));
+    println!("speech in memory: {kept} pieces kept, {delivered} after the delivery");
+    // The control: it was there, and whole. The call's own rings have the last moments of it.
+    assert!(kept > 300 && message > 200_000, "{kept}, {message}");
+    assert!(delivered * 10 < kept, "{delivered} of {kept} are left");
+    is_gone(&needles, service.pid()).await?;
+    assert!(service.end()?, "the bot ended badly");
+    site.emulator.stop().await;
+    Ok(())
+}
+
+/// Somebody leaves a message, and hears it.
+const LEAVING: &str = r##"
+name = "A message"
+limit = "4m"
+[people.Carla]
+steps = [
+    { call = "bot" },
+    { reach = "established", within = "40s" },
+    { hear = "silence", for = "2s", within = "30s" },
+    { say = "read-en.wav" },
+    { press = "#" },
+    { hear = "speech", within = "60s" },
+    { reach = "ended", within = "90s" },
+]
+"##;
 
 async fn find(needles: &Arc<Needles>, pid: u32) -> Result<HashMap<&'static str, usize>, Failure> {
     let needles = Arc::clone(needles);

@@ -151,6 +151,13 @@ async fn a_meeting_is_greeted() -> Result<(), Failure> {
     stage.end().await
 }
 
+fn only_ada_is_muted(room: &Value) -> bool {
+    let people = room["people"].as_array().into_iter().flatten();
+    let muted = people.filter(|one| one["muted"] == true);
+    let muted: Vec<&Value> = muted.map(|one| &one["identity"]).collect();
+    muted == ["3f0a6c1e-52c8-4d3f-9d5b-0b6f9a2c7a01"]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_call_is_led_over_rest() -> Result<(), Failure> {
     let guide = guide("group-call")?;
@@ -167,7 +174,7 @@ async fn a_group_call_is_led_over_rest() -> Result<(), Failure> {
     let mut stage = Stage::start(&flow, KEYS).await?;
     let rooms = Rest::rooms(&stage)?;
     let lead = async {
-        phones(&stage, 3).await?;
+        phones(&stage, 4).await?;
         let id = rooms.opens("standup", &json!({})).await?;
         let order = async |what: &str, body: Value| -> Result<(), Failure> {
             let (status, problem) = rooms.post(&format!("{id}/{what}"), &body).await?;
@@ -178,6 +185,12 @@ async fn a_group_call_is_led_over_rest() -> Result<(), Failure> {
         rooms.until(&id, "Ada and Ben are there", count(2)).await?;
         order("invite", json!({"who": ["cleo"]})).await?;
         rooms.until(&id, "Cleo is there", count(3)).await?;
+        order("mute", json!({"who": ["ada"]})).await?;
+        rooms
+            .until(&id, "Ada alone is muted", only_ada_is_muted)
+            .await?;
+        order("invite", json!({"who": ["front"]})).await?;
+        rooms.until(&id, "the telephone is there", count(4)).await?;
         order("mute", json!({"who": []})).await?;
         let all_muted = |room: &Value| {
             let mut people = room["people"].as_array().into_iter().flatten();
@@ -190,9 +203,8 @@ async fn a_group_call_is_led_over_rest() -> Result<(), Failure> {
         order("resume", json!({"who": ["ben"]})).await?;
         tokio::time::sleep(std::time::Duration::from_secs(3)).await;
         order("announce", json!({"prompt": "quiet"})).await?;
-        // Cleo leaves too when she hears it, perhaps before anybody looks.
-        let left = |room: &Value| room["count"].as_u64().is_some_and(|count| count < 3);
-        rooms.until(&id, "Ben has left", left).await?;
+        // So do Cleo and the telephone, when they have heard it.
+        rooms.until(&id, "Ada alone is there", count(1)).await?;
         let close = rooms.http.delete(format!("{}/{id}", rooms.base));
         let closed = close.bearer_auth(KEY).send().await?;
         assert_eq!(closed.status().as_u16(), 202);

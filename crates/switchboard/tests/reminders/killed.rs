@@ -1,7 +1,7 @@
 //! A bot is killed in the midst of a reminder's call.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;
@@ -107,7 +107,12 @@ async fn a_killed_instance_ends_its_former_calls_when_it_is_back() {
     drop(first);
     assert_eq!(world.calls(), 1);
     let second = one.serve();
+    let ready = Instant::now();
     caller.is_hung_up_on().await;
+    println!(
+        "the caller was hung up on {} ms after the bot was ready again",
+        ready.elapsed().as_millis()
+    );
     drop(second);
     world.stop().await;
 }

@@ -87,6 +87,7 @@ async fn a_room_is_led_at_any_instance() {
     for instance in [&one, &two] {
         instance.also(MEETING);
     }
+    world.faces(&one);
     let bots = (one.serve(), two.serve());
     let opened = one.post("/rooms/talk", &json!({})).await;
     assert_eq!(opened.status(), 202);
