@@ -15,6 +15,7 @@ use switchboard_tests::stage::{Stage, block, blocks, doc, guide, serve};
 use switchboard_tests::{Failure, fixture};
 
 mod desk;
+mod ivr;
 mod rooms;
 
 /// A key for the API, and its hash.
