@@ -303,8 +303,7 @@ impl Softphone {
         let missed = "[...document.querySelectorAll('[data-reach]:not([data-reach=seen])')]
             .map((item) => item.outerHTML)";
         let mut left = Vec::new();
-        // The focus begins where it was, and rows that come meanwhile take a stop each: once
-        // around may not do.
+        // Rows that come meanwhile take a stop each: once around may not do.
         for _ in 0..2 {
             for _ in 0..=count.json().as_u64().unwrap_or_default() {
                 let tab = Key::Tab + "";

@@ -187,7 +187,7 @@ fn five_minutes_of_discontinuous_transmission_are_five_minutes() {
         let mut sequence = 0u16;
         let mut sent = 0;
         for n in 0..100 + 15_000 + 100 {
-            let talks = n < 100 || n >= 15_100;
+            let talks = !(100..15_100).contains(&n);
             if talks || n % every == 0 {
                 let header = RtpHeader {
                     sequence,

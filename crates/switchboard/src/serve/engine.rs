@@ -59,10 +59,9 @@ impl EngineSetting {
     }
 
     pub(super) fn beside(&mut self, directory: &Path) {
-        for file in [&mut self.token_file, &mut self.ca_file] {
-            if let Some(file) = file {
-                *file = directory.join(&*file);
-            }
+        let files = [&mut self.token_file, &mut self.ca_file];
+        for file in files.into_iter().flatten() {
+            *file = directory.join(&*file);
         }
     }
 

@@ -257,7 +257,7 @@ async fn whoever_talks_to_a_menu_of_keys_presses_nothing_wrong() {
     caller.speak(spoken());
     caller.until(|noticed| *noticed == Noticed::Spoke).await;
     // Until it is noticed that this was all.
-    let silence = Prompt::from_samples(16_000, &[0.0; 24_000]);
+    let silence = Prompt::from_samples(16_000, &vec![0.0; 24_000]);
     caller.speak(silence.expect("silence is a prompt"));
     caller.until(|noticed| *noticed == Noticed::Spoke).await;
     caller.press("1");
