@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn calls_and_the_database_are_told() {
-        insta::assert_snapshot!(standing(7, true, false), @r#"
+        insta::assert_snapshot!(standing(7, true, false), @r"
         # HELP switchboard_calls Calls that this instance has.
         # TYPE switchboard_calls gauge
         switchboard_calls 7
@@ -122,7 +122,7 @@ mod tests {
         # HELP switchboard_database_up Whether the database answers.
         # TYPE switchboard_database_up gauge
         switchboard_database_up 0
-        "#);
+        ");
     }
 
     #[test]
