@@ -211,6 +211,12 @@ async fn browser_inspects_a_call_and_switches_faults() -> Result<(), Failure> {
     caller.reaches("terminated").await?;
     caller.inspects("notification", "terminated", "202").await?;
     refuses_the_next_answers(caller).await?;
+    // Chromium tells of the one that was refused, and of nothing else.
+    let told = stage.browser.console_errors().await?;
+    assert!(
+        told.len() == 1 && told[0].contains("/admin/faults"),
+        "{told:?}"
+    );
     stage.end().await
 }
 

@@ -239,7 +239,7 @@ fn notifications_of_nobodys_calls_and_unknown_things_change_nothing() -> Result<
     let told = outcome.tally.of("notification 202");
     assert_eq!(
         outcome.tally.of("misaddressed 202"),
-        2 * told,
+        3 * told,
         "{}",
         outcome.log
     );

@@ -66,8 +66,8 @@ fn incoming(number: u32) -> Value {
 /// Where nobody has business.
 const ASTRAY: &str = "https://elsewhere.example/v1.0/communications/calls";
 
-/// What `request` tells, of a call that is nobody's and of a thing below its own call that no
-/// schema knows.
+/// What `request` tells, of a call that is nobody's, of a thing below its own call that no
+/// schema knows, and once more with addresses elsewhere.
 pub(super) async fn misaddress(
     record: &Record,
     bot: &axum::Router,

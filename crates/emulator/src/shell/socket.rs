@@ -63,8 +63,11 @@ impl Hub {
     }
 
     /// Whether a request names an address, `localhost`, or the host by which the emulator is
-    /// told to be reached.
+    /// told to be reached. Browsers always name one.
     fn is_asked_by_own_name(&self, headers: &HeaderMap) -> bool {
+        if !headers.contains_key(header::HOST) {
+            return true;
+        }
         asked(headers).is_some_and(|asked| {
             has_no_foreign_name(&asked) || asked.host() == self.settings.base.host()
         })
