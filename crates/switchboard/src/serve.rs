@@ -334,9 +334,9 @@ fn fit(settings: &Settings, flow: &Flow) -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// Checks settings with their flow, as they are in a file.
+/// Checks settings with their flow, as a start in this environment would find them.
 pub(crate) fn check_settings(path: &Path, flow: &Flow) -> Result<(), Failure> {
-    let settings = Settings::read(path, &Overrides::default())?;
+    let settings = Settings::read(path, &Overrides::of_environment()?)?;
     fit(&settings, flow)?;
     let agents = agents::connectable(&settings.agents)?;
     match flow.agents().find(|name| !agents.contains_key(*name)) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, FromArgMatches};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 use switchboard_bot::flow::Flow;
@@ -91,6 +91,14 @@ const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 /// The environment's variable for this instance's name.
 const INSTANCE: &str = "SWITCHBOARD_INSTANCE";
+
+impl Overrides {
+    /// What the environment alone says.
+    pub(super) fn of_environment() -> Result<Self, clap::Error> {
+        let command = Self::augment_args(clap::Command::new("switchboard"));
+        Self::from_arg_matches(&command.try_get_matches_from(["switchboard"])?)
+    }
+}
 
 /// Everything `serve` can be told.
 #[derive(Deserialize, Serialize)]

@@ -349,6 +349,9 @@ fn settings_with_a_flow_are_checked_like_a_flow() {
     written(&folder, "flow.toml", &words);
     let (good, told) = check(&written(&folder, "bot.toml", &settings(1, 2)));
     assert!(!good && told.contains("add [engine]"), "{told}");
+    let mut elsewhere = switchboard(&["check", &config]);
+    elsewhere.env("SWITCHBOARD_ENGINE_URL", "ws://127.0.0.1:9/");
+    assert!(elsewhere.output().unwrap().status.success());
     let engine = format!(
         "{}\n[engine]\nurl = \"ws://127.0.0.1:9/\"\n",
         settings(1, 2)
