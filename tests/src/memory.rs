@@ -1,9 +1,12 @@
 //! Another process's memory, searched for what must not be there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
+
+use aho_corasick::AhoCorasick;
 
 use crate::Failure;
 
@@ -17,18 +20,15 @@ const PAGE: u64 = 4096;
 /// What is searched for, by name.
 #[derive(Default)]
 pub struct Needles {
-    by_bytes: HashMap<[u8; NEEDLE], &'static str>,
-    /// Whether some needle begins with these two bytes.
-    begins: Vec<bool>,
+    by_bytes: BTreeMap<[u8; NEEDLE], &'static str>,
+    /// Finds them all at once; made when they are first searched for.
+    search: OnceLock<(AhoCorasick, Vec<&'static str>)>,
 }
 
 impl Needles {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self {
-            by_bytes: HashMap::new(),
-            begins: vec![false; 1 << 16],
-        }
+        Self::default()
     }
 
     /// Adds the first [`NEEDLE`] bytes of `bytes`; what is shorter, or mostly one byte, is
@@ -43,8 +43,8 @@ impl Needles {
         if most.max().unwrap_or(0) > NEEDLE / 2 {
             return;
         }
-        self.begins[usize::from(u16::from_ne_bytes([needle[0], needle[1]]))] = true;
         self.by_bytes.insert(*needle, what);
+        self.search = OnceLock::new();
     }
 
     /// How many there are.
@@ -93,14 +93,16 @@ impl Needles {
     }
 
     fn count_in(&self, bytes: &[u8], found: &mut HashMap<&'static str, usize>) {
-        for window in bytes.windows(NEEDLE) {
-            let begin = u16::from_ne_bytes([window[0], window[1]]);
-            if self.begins[usize::from(begin)]
-                && let Some(needle) = window.first_chunk::<NEEDLE>()
-                && let Some(what) = self.by_bytes.get(needle)
-            {
-                *found.entry(*what).or_default() += 1;
-            }
+        let (search, kinds) = self.search.get_or_init(|| {
+            let search = AhoCorasick::new(self.by_bytes.keys());
+            // They are few enough for any automaton.
+            (
+                search.expect("an automaton"),
+                self.by_bytes.values().copied().collect(),
+            )
+        });
+        for needle in search.find_iter(bytes) {
+            *found.entry(kinds[needle.pattern().as_usize()]).or_default() += 1;
         }
     }
 }
