@@ -220,13 +220,20 @@ pub enum Heard {
 }
 
 /// An intent.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub struct Understood {
     /// The engine's name for it.
     pub name: Words,
     /// How sure the engine is, 0–1.
     pub confidence: f32,
     slots: Vec<(String, Words)>,
+}
+
+/// How sure the engine is, too, was made of what the caller said.
+impl fmt::Debug for Understood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Understood(_)")
+    }
 }
 
 impl Understood {

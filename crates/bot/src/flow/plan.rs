@@ -111,6 +111,12 @@ impl Flow {
         })
     }
 
+    /// Whether a node collects keys by this name.
+    pub(super) fn collects(&self, name: &str) -> bool {
+        let collects = |node: &Node| matches!(&node.step, Step::Collect(step) if step.into == name);
+        self.nodes.iter().any(collects)
+    }
+
     /// The first node that waits for words which only an engine can understand: without one
     /// the bot notices that somebody has spoken (the intent `spoke`), no more.
     pub fn waits_for_words(&self) -> Option<&str> {

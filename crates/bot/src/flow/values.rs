@@ -4,8 +4,11 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// Keys a caller has entered, by the name the flow gives them. Never printed, wiped
-/// with the call.
+/// As many values as are kept of a call.
+const MOST: usize = 64;
+
+/// Keys a caller has entered, by the name the flow gives them, and details of intents, by the
+/// engine's. Never printed, wiped with the call.
 #[derive(Default)]
 pub struct Values(Vec<(String, Zeroizing<String>)>);
 
@@ -25,6 +28,11 @@ impl Values {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// Whether one more, if it is one more, is kept: engines name theirs as they like.
+    pub(super) fn has_room_for(&self, name: &str) -> bool {
+        self.0.len() < MOST || self.get(name).is_some()
+    }
+
     pub(super) fn set(&mut self, name: &str, value: Zeroizing<String>) {
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
@@ -35,8 +43,6 @@ impl Values {
 
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|(name, _)| name))
-            .finish()
+        write!(f, "Values({})", self.0.len())
     }
 }

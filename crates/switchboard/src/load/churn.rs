@@ -14,7 +14,7 @@ use switchboard_transport::SessionEvent;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::caller::{self, DIGITS_A_ROUND, KEYS};
+use super::caller::{self, DIGITS_A_ROUND};
 use super::measure::{Listener, Packets, print_punctuality};
 use super::{Bot, CALLS_PER_PROCESS, CallerProcess, answered};
 use crate::Failure;
@@ -132,7 +132,7 @@ async fn one_call(
     let mut tally = tally.lock().await;
     tally.calls += 1;
     tally.digits += heard.digits();
-    tally.inexact += u64::from(!heard.is_exactly(KEYS));
+    tally.inexact += u64::from(heard.digits() != DIGITS_A_ROUND || heard.wrong() > 0);
     tally.packets.add(&heard.packets());
     Ok(())
 }
@@ -204,7 +204,7 @@ fn print(
     )?;
     writeln!(
         out,
-        "calls                 {}, {} failed, {} with keys missed or too many",
+        "calls                 {}, {} failed, {} with keys missed, wrong or too many",
         tally.calls, tally.failed, tally.inexact
     )?;
     writeln!(

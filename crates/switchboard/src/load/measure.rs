@@ -9,6 +9,7 @@ use switchboard_media::engine::{LegStats, Punctuality};
 use switchboard_media::event::MediaEvent;
 use switchboard_transport::NetworkStats;
 
+use super::caller::KEYS;
 use super::parts::Parts;
 use crate::Failure;
 
@@ -74,8 +75,8 @@ impl Spent {
 #[derive(Default)]
 pub(super) struct Heard {
     digits: u64,
-    /// The keys of one call, which this program pressed itself.
-    pressed: String,
+    /// Those that were others than the callers' next.
+    wrong: u64,
     speech: u64,
     /// How late meter events came, against the call's earliest, in microseconds.
     meter_late: Vec<u64>,
@@ -87,6 +88,7 @@ pub(super) struct Heard {
 impl Heard {
     pub(super) fn add(&mut self, mut other: Self) {
         self.digits += other.digits;
+        self.wrong += other.wrong;
         self.speech += other.speech;
         self.meter_late.append(&mut other.meter_late);
         self.key_delay.append(&mut other.key_delay);
@@ -98,9 +100,9 @@ impl Heard {
         self.digits
     }
 
-    /// Whether the keys of one call are exactly these.
-    pub(super) fn is_exactly(&self, keys: &str) -> bool {
-        self.pressed == keys
+    /// Of them, those that the callers did not press in their order.
+    pub(super) fn wrong(&self) -> u64 {
+        self.wrong
     }
 
     /// What became of the packets.
@@ -155,9 +157,6 @@ impl fmt::Display for Packets {
     }
 }
 
-/// More keys of a call than are remembered.
-const MOST_KEYS: usize = 64;
-
 /// Follows one call.
 #[derive(Default)]
 pub(super) struct Listener {
@@ -177,10 +176,9 @@ impl Listener {
             MediaEvent::Level { t_ms, .. } => self.meters.push(lead(t_ms)),
             MediaEvent::DigitStart { start_ms, .. } => self.keys.push(lead(start_ms)),
             MediaEvent::DigitEnd { digit, .. } => {
+                let next = KEYS.as_bytes()[self.heard.digits as usize % KEYS.len()];
+                self.heard.wrong += u64::from(digit.as_char() != char::from(next));
                 self.heard.digits += 1;
-                if self.heard.pressed.len() < MOST_KEYS {
-                    self.heard.pressed.push(digit.as_char());
-                }
             }
             MediaEvent::SpeechEnd { .. } => self.heard.speech += 1,
             MediaEvent::PlayFinished { .. } => return true,
@@ -316,6 +314,8 @@ fn refused(stats: &NetworkStats) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use switchboard_media::event::{Digit, DigitSource};
+
     use super::*;
 
     #[test]
@@ -340,5 +340,28 @@ mod tests {
         let heard = listener.end(LegStats::default());
         assert_eq!(heard.meter_late, [3_000, 0, 7_000]);
         assert_eq!(heard.key_delay, [40_000]);
+    }
+
+    /// How many keys are heard, and how many of them are wrong.
+    fn heard(keys: &str) -> (u64, u64) {
+        let mut listener = Listener::default();
+        for key in keys.chars() {
+            listener.hear(MediaEvent::DigitEnd {
+                digit: Digit::from_char(key).expect("a key"),
+                source: DigitSource::Rtp,
+                start_ms: 0,
+                duration_ms: 100,
+            });
+        }
+        (listener.heard.digits(), listener.heard.wrong())
+    }
+
+    #[test]
+    fn keys_that_are_misheard_are_told_from_those_that_are_not() {
+        let round = KEYS.len() as u64;
+        assert_eq!(heard(KEYS), (round, 0));
+        assert_eq!(heard(&KEYS.repeat(2)), (2 * round, 0));
+        assert_eq!(heard(&KEYS.replace('5', "8")), (round, 1));
+        assert!(heard(&KEYS[1..]).1 > 0);
     }
 }

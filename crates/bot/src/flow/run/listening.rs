@@ -163,10 +163,13 @@ impl Run {
         }
     }
 
-    /// What was understood with an intent counts as collected.
+    /// What was understood with an intent counts as collected, but never in place of keys:
+    /// what a caller has entered no engine changes.
     fn understood<'a>(&mut self, slots: impl Iterator<Item = &'a Slot>) {
         for Slot { name, value } in slots {
-            self.values.set(name, Zeroizing::new(value.clone()));
+            if !self.flow.collects(name) && self.values.has_room_for(name) {
+                self.values.set(name, Zeroizing::new(value.clone()));
+            }
         }
     }
 

@@ -13,7 +13,8 @@ const HEARD: &str = r#"
     [nodes]
     keys = { listen = { keys = { 1 = "words" }, timeout = 7, sorry = "sorry" } }
     words = { listen = { keywords = { no = "wish" }, timeout = 7, retries = 1, sorry = "sorry" } }
-    wish = { listen = { intents = { book = "tell" }, timeout = 10 } }
+    wish = { listen = { intents = { book = "tell", pin = "pin" }, timeout = 10 } }
+    pin = { collect = { into = "pin", max = 1, next = "tell" } }
     tell = { record = { seconds = 30, next = "end" } }
     end = { hang_up = true }
 "#;
@@ -126,4 +127,20 @@ fn what_is_recorded_for_the_engine_ends_with_a_pause_or_its_key() {
     let (mut run, now) = at("tell");
     let over = [Action::EndRecording, Action::HangUp];
     assert_eq!(run.handle(now, Input::Text("on Monday")), over);
+}
+
+#[test]
+fn no_engine_changes_what_was_entered_and_details_are_bounded() {
+    let (mut run, now) = at("wish");
+    let slot = |name: String| Slot {
+        name,
+        value: "x".to_owned(),
+    };
+    let mut slots = vec![slot("pin".to_owned())];
+    slots.extend((0..100).map(|n| slot(format!("detail {n}"))));
+    run.handle(now, intent("pin", &slots));
+    assert_eq!(run.values().get("pin"), None);
+    assert_eq!(run.values().iter().count(), 64);
+    run.handle(now, Input::Digit(Digit::from_char('7').unwrap()));
+    assert_eq!(run.values().get("pin"), Some("7"), "keys always find room");
 }
