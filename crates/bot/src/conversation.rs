@@ -102,7 +102,15 @@ impl Guide {
     fn is_collecting(&self) -> bool {
         match self {
             Self::Flow(run) => run.is_collecting(),
-            Self::Program(_) => false,
+            Self::Program(program) => program.is_collecting(),
+        }
+    }
+
+    /// The engine's own name for what is said next, where a program granted that.
+    fn utterance(&mut self) -> Option<String> {
+        match self {
+            Self::Flow(_) => None,
+            Self::Program(program) => program.take_name(),
         }
     }
 
@@ -338,7 +346,8 @@ impl Conversation {
 
     /// Something is being said from now on, in place of what was said before.
     pub(crate) fn says(&mut self, saying: Saying, prompt: Option<String>) {
-        let name = self.utterance.take().or(prompt).unwrap_or_default();
+        let named = self.utterance.take().or_else(|| self.guide.utterance());
+        let name = named.or(prompt).unwrap_or_default();
         // What loses its place is over now; its own report comes later and is
         // recognised as old news.
         self.stopped();
@@ -483,7 +492,11 @@ impl Conversation {
     fn asked(&mut self, now: Instant, action: &Asked) -> Vec<Action> {
         let wish = match action {
             Asked::Say(say) => {
-                self.utterance = Some(say.id.clone());
+                match &mut self.guide {
+                    Guide::Flow(_) => self.utterance = Some(say.id.clone()),
+                    // It may be said later, or not at all.
+                    Guide::Program(program) => program.name(&say.id),
+                }
                 let actions = match &say.what {
                     Utterance::Prompt(name) => self.wish(now, Wish::Prompt(name)),
                     Utterance::Text(text) => text.with(|text| self.wish(now, Wish::Text(text))),

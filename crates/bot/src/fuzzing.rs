@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use crate::flow::{Action, Contact, Input, Refusal};
-use crate::program::{Call, Caller, Collect, Program};
+use crate::program::{Call, Caller, Collect, Heard, Program};
 use crate::speech::{Sink, SpeechError, WavStream};
 
 /// Rate and number of the samples in a WAV that comes in pieces of `size`; `None` if it
@@ -80,7 +80,7 @@ async fn talk(mut call: Call, asks: Vec<u8>) {
         let how = Collect::up_to(usize::from(ask >> 4));
         let how = if ask & 8 == 0 { how } else { how.secret() };
         // Whatever comes of it, the next is asked for.
-        let _ = match ask % 7 {
+        let _ = match ask % 9 {
             0 => call.say("something").await.map(drop),
             1 => call.digits(how).await.map(drop),
             2 => call.ask("something", how).await.map(drop),
@@ -90,6 +90,14 @@ async fn talk(mut call: Call, asks: Vec<u8>) {
                 call.invite(vec![Contact::User("somebody".to_owned())])
                     .await
             }
+            6 => call.hear("something", second).await.map(drop),
+            7 => match call.listen(second).await {
+                Ok(Heard::Wish(wish)) => {
+                    let somebody = |_: &str| Some(Contact::User("somebody".to_owned()));
+                    call.grant(wish, somebody).await.map(drop)
+                }
+                other => other.map(drop),
+            },
             _ => return call.reject(Refusal::Busy).await,
         };
     }

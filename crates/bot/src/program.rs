@@ -21,19 +21,20 @@
 //! is awaited ends with [`CallError::HungUp`].
 
 mod guide;
+mod terms;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use switchboard_nlp::Speaker;
 use tokio::sync::{mpsc, oneshot, watch};
-use zeroize::Zeroizing;
 
-use crate::flow::{Action, Contact, Refusal, Whom, Words};
+use crate::flow::{Action, Contact, Refusal, Whom};
 
 pub(crate) use guide::Program;
+pub use terms::{Collect, Heard, Keys, Prompt, Said, Understood, Utterance, Wish};
+use terms::{MOST_KEYS, What};
 
 /// Makes the conversation of each call.
 pub type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -93,93 +94,6 @@ pub enum CallError {
     NotDone,
 }
 
-/// A prompt of the bot's script, by name.
-#[derive(Debug, Clone, Copy)]
-pub struct Prompt<'a>(pub &'a str);
-
-/// Something to say: a [`Prompt`], or text for the synthesiser.
-pub struct Utterance(What);
-
-enum What {
-    Prompt(String),
-    Text(Words),
-}
-
-impl From<Prompt<'_>> for Utterance {
-    fn from(Prompt(name): Prompt<'_>) -> Self {
-        Self(What::Prompt(name.to_owned()))
-    }
-}
-
-impl From<&str> for Utterance {
-    fn from(text: &str) -> Self {
-        Self(What::Text(Words::new(text)))
-    }
-}
-
-impl From<String> for Utterance {
-    fn from(text: String) -> Self {
-        let text = Zeroizing::new(text);
-        Self(What::Text(Words::new(&text)))
-    }
-}
-
-/// How far an utterance got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
-    /// To its end.
-    Whole,
-    /// A key cut it short; the key waits for [`Call::digits`].
-    Interrupted,
-}
-
-/// How keys are collected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Collect {
-    /// The most; collecting ends with them.
-    pub max: usize,
-    /// The key that ends collecting before, and is not part of the result.
-    pub terminator: Option<char>,
-    /// How long the first key may take.
-    pub first: Duration,
-    /// How long each further one may take; what is there then is the result.
-    pub between: Duration,
-    /// Keeps the keys from logs, page and engine.
-    pub secret: bool,
-}
-
-impl Collect {
-    /// One key within 10 s.
-    pub fn one() -> Self {
-        Self::up_to(1)
-    }
-
-    /// Up to `max` keys or `#`; 10 s for the first, 3 s for each further one.
-    pub fn up_to(max: usize) -> Self {
-        Self {
-            max: max.clamp(1, MOST_KEYS),
-            terminator: (max > 1).then_some('#'),
-            first: Duration::from_secs(10),
-            between: Duration::from_secs(3),
-            secret: false,
-        }
-    }
-
-    /// The same for a PIN, which [`Call::ask`] asks for.
-    #[must_use]
-    pub fn secret(mut self) -> Self {
-        self.secret = true;
-        self
-    }
-
-    /// The same with another time for the first key.
-    #[must_use]
-    pub fn within(mut self, first: Duration) -> Self {
-        self.first = first;
-        self
-    }
-}
-
 async fn changed<T: Clone>(now: &mut watch::Receiver<T>, within: Duration) -> Result<T, CallError> {
     match tokio::time::timeout(within, now.changed()).await {
         Ok(Ok(())) => Ok(now.borrow_and_update().clone()),
@@ -188,71 +102,17 @@ async fn changed<T: Clone>(now: &mut watch::Receiver<T>, within: Duration) -> Re
     }
 }
 
-/// Keys that wait, and that are collected at once.
-const MOST_KEYS: usize = 32;
-
-/// Keys a caller pressed: never printed, wiped when dropped.
-#[derive(PartialEq, Eq)]
-pub struct Keys(Zeroizing<String>);
-
-impl Keys {
-    /// The keys.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keys(_)")
-    }
-}
-
-/// What the caller said or pressed.
-#[derive(Debug, PartialEq)]
-pub enum Heard {
-    /// What the engine made of it.
-    Intent(Understood),
-    /// The engine's transcript.
-    Text(Words),
-    /// A key.
-    Key(Keys),
-}
-
-/// An intent.
-#[derive(PartialEq)]
-pub struct Understood {
-    /// The engine's name for it.
-    pub name: Words,
-    /// How sure the engine is, 0–1.
-    pub confidence: f32,
-    slots: Vec<(String, Words)>,
-}
-
-/// How sure the engine is, too, was made of what the caller said.
-impl fmt::Debug for Understood {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Understood(_)")
-    }
-}
-
-impl Understood {
-    /// A detail that was understood with it.
-    pub fn slot(&self, name: &str) -> Option<&str> {
-        let mut slots = self.slots.iter();
-        slots
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-}
-
 enum Ask {
     Say(Utterance, Answer<Said>),
     Digits(Collect, Option<Utterance>, Answer<Keys>),
-    Listen(Duration, Answer<Heard>),
+    /// Keys that the engine wants.
+    Collect(Collect, Answer<Keys>),
+    Listen(Duration, Option<Utterance>, Answer<Heard>),
     Transfer(Contact, Answer<()>),
     /// Something whose outcome is told.
     Do(Action, Answer<()>),
+    /// Something that is begun, and that's it.
+    Order(Action, Answer<()>),
     Refuse(Refusal),
     Redirect(Contact),
 }
@@ -302,13 +162,74 @@ impl Call {
     /// Waits for words or a key; not in vain while the caller speaks.
     ///
     /// What is understood is the first that the engine tells: words for good, or an intent.
-    /// What an engine asks for by itself (to say something, to pass the call on) is left to
-    /// this function.
+    /// What it asks for by itself comes as a [`Wish`]; up to eight of them wait for this.
+    /// Where Graph hosts the media there are keys only.
     ///
     /// # Errors
     /// [`CallError::NoInput`] when nothing comes in time, [`CallError::HungUp`].
     pub async fn listen(&mut self, within: Duration) -> Result<Heard, CallError> {
-        self.send(|answer| Ask::Listen(within, answer)).await
+        self.send(|answer| Ask::Listen(within, None, answer)).await
+    }
+
+    /// Asks a question: says something, which the caller's voice or a key cuts short, and
+    /// [listens](Self::listen) from its first word on. The time begins when it is said.
+    ///
+    /// # Errors
+    /// As [`listen`](Self::listen).
+    pub async fn hear(
+        &mut self,
+        what: impl Into<Utterance>,
+        within: Duration,
+    ) -> Result<Heard, CallError> {
+        let what = Some(what.into());
+        self.send(|answer| Ask::Listen(within, what, answer)).await
+    }
+
+    /// Does what the engine asks for. `contacts` knows whom it means by a name; a name that
+    /// it doesn't know is [`CallError::NotDone`]. Keys that were collected for the engine are
+    /// given to it, and here; secret ones only here.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use switchboard_bot::flow::Contact;
+    /// # use switchboard_bot::program::{Call, CallError, Heard};
+    /// /// Leaves the talking to the engine, and people to a list.
+    /// async fn converse(mut call: Call) -> Result<(), CallError> {
+    ///     loop {
+    ///         match call.listen(Duration::from_secs(30)).await? {
+    ///             Heard::Wish(wish) => {
+    ///                 let desk = |name: &str| {
+    ///                     (name == "desk").then(|| Contact::User("8f6c2a52".into()))
+    ///                 };
+    ///                 call.grant(wish, desk).await?;
+    ///             }
+    ///             // The engine knows what it made of it.
+    ///             Heard::Text(_) | Heard::Intent(_) | Heard::Key(_) => {}
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of what is done; [`CallError::HungUp`] also when the wish was to end the call.
+    pub async fn grant(
+        &mut self,
+        wish: Wish,
+        contacts: impl Fn(&str) -> Option<Contact>,
+    ) -> Result<Option<Keys>, CallError> {
+        let contact = |name: String| contacts(&name).ok_or(CallError::NotDone);
+        match wish {
+            Wish::Say(what) => _ = self.say(what).await?,
+            Wish::Collect(how) => {
+                let keys = self.send(|answer| Ask::Collect(how, answer)).await?;
+                return Ok(Some(keys));
+            }
+            Wish::Transfer(to) => self.transfer(contact(to)?).await?,
+            Wish::Invite(who) => self.invite(vec![contact(who)?]).await?,
+            Wish::Mute(muted) => self.order(Action::MuteBot(muted)).await?,
+            Wish::HangUp => self.order(Action::HangUp).await?,
+        }
+        Ok(None)
     }
 
     /// Passes the call on; it ends here when somebody takes it.
@@ -429,6 +350,10 @@ impl Call {
 
     /// Hangs up.
     pub fn hang_up(self) {}
+
+    async fn order(&mut self, action: Action) -> Result<(), CallError> {
+        self.send(|answer| Ask::Order(action, answer)).await
+    }
 
     async fn send<T>(&mut self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, CallError> {
         let (answer, answered) = oneshot::channel();

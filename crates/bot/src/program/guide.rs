@@ -1,8 +1,9 @@
 //! What a conversation in Rust asks for, against what happens in the call; without IO.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use switchboard_nlp::Speaker;
 use tokio::sync::{mpsc, watch};
@@ -10,9 +11,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     Answer, Ask, Call, CallError, Caller, Collect, Heard, Keys, MOST_KEYS, Said, Understood,
-    Utterance, What,
+    Utterance, What, Wish,
 };
-use crate::flow::{Action, Input, Words};
+use crate::flow::{self, Action, Input, Words};
 use crate::patience::Patience;
 
 /// Where a call stands.
@@ -34,10 +35,13 @@ enum Doing {
     Waiting(Ask),
     Saying(Answer<Said>),
     Collecting(Collect, Answer<Keys>),
-    Listening(Answer<Heard>),
+    Listening(Duration, Answer<Heard>),
     Transferring(Answer<()>),
     Asking(Answer<()>),
 }
+
+/// What an engine may ask for before anybody listens to it.
+const MOST_WISHES: usize = 8;
 
 /// One call's conversation in Rust, as the call's task sees it.
 pub(crate) struct Program {
@@ -48,8 +52,14 @@ pub(crate) struct Program {
     /// Pressed and not collected yet.
     keys: Zeroizing<String>,
     secret: bool,
-    /// What asks for the keys that are collected is being said.
+    /// What asks for the keys or words that are waited for is being said.
     asking: bool,
+    /// Whose keys are collected: the engine's.
+    for_engine: bool,
+    /// What the engine asked for while nobody listened.
+    wishes: VecDeque<Wish>,
+    /// The engine's name for what is said next.
+    named: Option<String>,
     people: watch::Sender<Vec<String>>,
     speaking: watch::Sender<Vec<Arc<Speaker>>>,
     mood: watch::Sender<Option<f32>>,
@@ -70,6 +80,9 @@ impl Program {
             keys: Zeroizing::new(String::with_capacity(MOST_KEYS)),
             secret: false,
             asking: false,
+            for_engine: false,
+            wishes: VecDeque::with_capacity(MOST_WISHES),
+            named: None,
             people: watch::Sender::default(),
             speaking: watch::Sender::default(),
             mood: watch::Sender::default(),
@@ -107,6 +120,16 @@ impl Program {
         self.secret
     }
 
+    /// Whether the engine gets the keys that are pressed now together, later.
+    pub(crate) fn is_collecting(&self) -> bool {
+        self.for_engine
+    }
+
+    /// The engine's name for what is said now.
+    pub(crate) fn take_name(&mut self) -> Option<String> {
+        self.named.take()
+    }
+
     /// What it is at, for people who watch.
     pub(crate) fn about(&self) -> &'static str {
         match (self.stage, &self.doing) {
@@ -116,7 +139,7 @@ impl Program {
             (_, Doing::Nothing | Doing::Waiting(_)) => "thinking",
             (_, Doing::Saying(_)) => "speaking",
             (_, Doing::Collecting(..)) => "waiting for keys",
-            (_, Doing::Listening(_)) => "listening",
+            (_, Doing::Listening(..)) => "listening",
             (_, Doing::Asking(_)) => "seeing to the others",
             (_, Doing::Transferring(_)) => "waiting for the other side to pick up",
         }
@@ -132,10 +155,11 @@ impl Program {
             Doing::Saying(answer) | Doing::Waiting(Ask::Say(_, answer)) => {
                 answer.poll_closed(context).is_ready()
             }
-            Doing::Collecting(_, answer) | Doing::Waiting(Ask::Digits(_, _, answer)) => {
+            Doing::Collecting(_, answer)
+            | Doing::Waiting(Ask::Digits(_, _, answer) | Ask::Collect(_, answer)) => {
                 answer.poll_closed(context).is_ready()
             }
-            Doing::Listening(answer) | Doing::Waiting(Ask::Listen(_, answer)) => {
+            Doing::Listening(_, answer) | Doing::Waiting(Ask::Listen(_, _, answer)) => {
                 answer.poll_closed(context).is_ready()
             }
             // A transfer can't be taken back; its outcome still counts.
@@ -161,6 +185,7 @@ impl Program {
             Doing::Saying(_) => vec![Action::StopPlaying],
             _ => self.stop_asking(),
         };
+        self.for_engine = false;
         actions.extend(self.secrecy(false));
         actions
     }
@@ -192,17 +217,22 @@ impl Program {
                     return Vec::new();
                 }
                 self.doing = Doing::Saying(answer);
-                vec![spoken(what)]
+                vec![self.spoken(what)]
             }
             Ask::Digits(how, what, answer) => {
                 self.doing = Doing::Collecting(how, answer);
                 self.collect(now, how, what)
             }
-            Ask::Listen(within, answer) => {
-                self.deadline = Some(self.patience.wait(now, now + within));
-                self.doing = Doing::Listening(answer);
-                self.key_for_listener();
-                Vec::new()
+            Ask::Collect(how, answer) => {
+                self.doing = Doing::Collecting(how, answer);
+                self.for_engine = true;
+                // What was pressed before, the engine was told already.
+                self.keys.zeroize();
+                self.collect(now, how, None)
+            }
+            Ask::Listen(within, what, answer) => {
+                self.doing = Doing::Listening(within, answer);
+                self.listen(now, within, what)
             }
             Ask::Transfer(to, answer) => {
                 self.doing = Doing::Transferring(answer);
@@ -212,8 +242,32 @@ impl Program {
                 self.doing = Doing::Asking(answer);
                 vec![action]
             }
-            Ask::Refuse(_) | Ask::Redirect(_) => self.last(Action::HangUp),
+            Ask::Order(Action::HangUp, _) | Ask::Refuse(_) | Ask::Redirect(_) => {
+                self.last(Action::HangUp)
+            }
+            Ask::Order(action, answer) => {
+                let _ = answer.send(Ok(()));
+                vec![action]
+            }
         }
+    }
+
+    /// Listens, once `what` is said; what waits to be heard needs no question.
+    fn listen(&mut self, now: Instant, within: Duration, what: Option<Utterance>) -> Vec<Action> {
+        self.deadline = None;
+        self.key_for_listener();
+        if let (Doing::Listening(..), Some(wish)) = (&self.doing, self.wishes.pop_front()) {
+            self.listened(Heard::Wish(wish));
+        }
+        if !matches!(self.doing, Doing::Listening(..)) {
+            return Vec::new();
+        }
+        if let Some(what) = what {
+            self.asking = true;
+            return vec![self.spoken(what)];
+        }
+        self.deadline = Some(self.patience.wait(now, now + within));
+        Vec::new()
     }
 
     fn collect(&mut self, now: Instant, how: Collect, what: Option<Utterance>) -> Vec<Action> {
@@ -230,7 +284,7 @@ impl Program {
         if let Some(what) = what.filter(|_| self.keys.is_empty()) {
             self.asking = true;
             self.deadline = None;
-            actions.push(spoken(what));
+            actions.push(self.spoken(what));
         }
         actions.extend(self.collected());
         actions
@@ -243,12 +297,16 @@ impl Program {
         }
     }
 
+    /// What the engine calls what it asks to be said next.
+    pub(crate) fn name(&mut self, name: &str) {
+        self.named = Some(name.to_owned());
+    }
+
     pub(crate) fn handle(&mut self, now: Instant, input: Input<'_>) -> Vec<Action> {
         match (self.stage, input) {
             (Stage::Done, _) => Vec::new(),
             (_, Input::SpeechStart | Input::SpeechEnd) => {
-                self.spoken(now, matches!(input, Input::SpeechStart));
-                Vec::new()
+                self.speaks(now, matches!(input, Input::SpeechStart))
             }
             (_, Input::Sentiment(score)) => {
                 self.mood.send_replace(Some(score));
@@ -290,10 +348,7 @@ impl Program {
                 if let Some(answer) = self.take_saying() {
                     let _ = answer.send(Ok(Said::Whole));
                 }
-                if let (true, Doing::Collecting(how, _)) = (self.asking, &self.doing) {
-                    self.asking = false;
-                    self.deadline = Some(now + how.first);
-                }
+                self.asked_for(now);
                 Vec::new()
             }
             Input::Intent {
@@ -308,13 +363,10 @@ impl Program {
                     slots: slots
                         .map(|slot| (slot.name.clone(), Words::new(&slot.value)))
                         .collect(),
-                }));
-                Vec::new()
+                }))
             }
-            Input::Text(text) => {
-                self.listened(Heard::Text(Words::new(text)));
-                Vec::new()
-            }
+            Input::Text(text) => self.listened(Heard::Text(Words::new(text))),
+            Input::Wish(wish) => self.wished(now, wish),
             Input::Invited(done) | Input::Done(done) => {
                 self.done_with(done);
                 Vec::new()
@@ -332,16 +384,71 @@ impl Program {
         }
     }
 
-    /// The caller begins (`true`) or ends to speak: whoever listens hears them out.
-    fn spoken(&mut self, now: Instant, begins: bool) {
-        let listening = matches!(self.doing, Doing::Listening(_));
-        let due = self.deadline.filter(|_| listening);
-        let deadline = match begins {
-            true => self.patience.begins(now, due),
-            false => self.patience.ends(now),
+    /// The caller begins (`true`) or ends to speak: whoever listens hears them out, and
+    /// asks no further.
+    fn speaks(&mut self, now: Instant, begins: bool) -> Vec<Action> {
+        let Doing::Listening(within, _) = self.doing else {
+            match begins {
+                true => self.patience.begins(now, None),
+                false => self.patience.ends(now),
+            };
+            return Vec::new();
         };
-        if listening && deadline.is_some() {
-            self.deadline = deadline;
+        // A question that is talked over ends there.
+        let actions = match begins {
+            true => self.stop_asking(),
+            false => Vec::new(),
+        };
+        if !self.asking {
+            let due = self.deadline.unwrap_or(now + within);
+            let deadline = match begins {
+                true => self.patience.begins(now, Some(due)),
+                false => self.patience.ends(now),
+            };
+            self.deadline = deadline.or(self.deadline);
+        }
+        actions
+    }
+
+    /// What asks for keys or words is said: from now on they are waited for.
+    fn asked_for(&mut self, now: Instant) {
+        if !std::mem::take(&mut self.asking) {
+            return;
+        }
+        self.deadline = match &self.doing {
+            Doing::Collecting(how, _) => Some(now + how.first),
+            Doing::Listening(within, _) => Some(self.patience.wait(now, now + *within)),
+            _ => self.deadline,
+        };
+    }
+
+    /// The engine asks for something: whoever listens learns of it, now or when they do.
+    fn wished(&mut self, now: Instant, wish: flow::Wish<'_>) -> Vec<Action> {
+        let name = self.named.take();
+        let Some(wish) = Wish::of(wish, name) else {
+            return self.fall_silent(now);
+        };
+        if let Doing::Listening(..) = self.doing {
+            return self.listened(Heard::Wish(wish));
+        }
+        if self.wishes.len() < MOST_WISHES {
+            self.wishes.push_back(wish);
+        }
+        Vec::new()
+    }
+
+    /// The engine wants nothing more to be said.
+    fn fall_silent(&mut self, now: Instant) -> Vec<Action> {
+        if let Some(answer) = self.take_saying() {
+            let _ = answer.send(Ok(Said::Interrupted));
+            return vec![Action::StopPlaying];
+        }
+        match self.asking {
+            true => {
+                self.asked_for(now);
+                vec![Action::StopPlaying]
+            }
+            false => Vec::new(),
         }
     }
 
@@ -364,13 +471,18 @@ impl Program {
         }
     }
 
-    fn listened(&mut self, heard: Heard) {
+    /// Whoever listens has heard something; what asked for it falls silent.
+    fn listened(&mut self, heard: Heard) -> Vec<Action> {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Listening(answer) => {
+            Doing::Listening(_, answer) => {
                 self.deadline = None;
                 let _ = answer.send(Ok(heard));
+                self.stop_asking()
             }
-            other => self.doing = other,
+            other => {
+                self.doing = other;
+                Vec::new()
+            }
         }
     }
 
@@ -385,17 +497,18 @@ impl Program {
         if let Doing::Collecting(how, _) = &self.doing {
             self.deadline = Some(now + how.between);
         }
-        self.key_for_listener();
-        let mut actions = self.stop_asking();
+        let mut actions = self.key_for_listener();
+        actions.extend(self.stop_asking());
         actions.extend(self.collected());
         actions
     }
 
-    fn key_for_listener(&mut self) {
-        if matches!(self.doing, Doing::Listening(_)) && !self.keys.is_empty() {
-            let key = self.keys.remove(0).to_string();
-            self.listened(Heard::Key(Keys(Zeroizing::new(key))));
+    fn key_for_listener(&mut self) -> Vec<Action> {
+        if !matches!(self.doing, Doing::Listening(..)) || self.keys.is_empty() {
+            return Vec::new();
         }
+        let key = self.keys.remove(0).to_string();
+        self.listened(Heard::Key(Keys(Zeroizing::new(key))))
     }
 
     /// Hands over the keys if they are all there.
@@ -417,13 +530,19 @@ impl Program {
         let more = more.min(self.keys.len());
         self.keys.drain(..more);
         self.deadline = None;
-        if let Doing::Collecting(_, answer) = std::mem::replace(&mut self.doing, Doing::Nothing) {
-            let _ = answer.send(match keys.is_empty() {
-                true => Err(CallError::NoInput),
-                false => Ok(Keys(keys)),
-            });
+        let Doing::Collecting(how, answer) = std::mem::replace(&mut self.doing, Doing::Nothing)
+        else {
+            return self.secrecy(false);
+        };
+        let keys = (!keys.is_empty() && keys.len() >= how.min).then_some(Keys(keys));
+        let mut actions = Vec::new();
+        if std::mem::take(&mut self.for_engine) {
+            let told = keys.as_ref().map_or("", Keys::as_str);
+            actions.push(Action::Keys((!how.secret).then(|| Words::new(told))));
         }
-        self.secrecy(false)
+        let _ = answer.send(keys.ok_or(CallError::NoInput));
+        actions.extend(self.secrecy(false));
+        actions
     }
 
     fn timeout(&mut self) -> Vec<Action> {
@@ -432,10 +551,18 @@ impl Program {
             let count = self.keys.len().min(how.max);
             return self.hand_over(count, 0);
         }
-        if let Doing::Listening(answer) = std::mem::replace(&mut self.doing, Doing::Nothing) {
+        if let Doing::Listening(_, answer) = std::mem::replace(&mut self.doing, Doing::Nothing) {
             let _ = answer.send(Err(CallError::NoInput));
         }
         Vec::new()
+    }
+
+    fn spoken(&mut self, what: Utterance) -> Action {
+        self.named = what.name;
+        match what.what {
+            What::Prompt(name) => Action::Play(name),
+            What::Text(words) => Action::Say(words),
+        }
     }
 
     fn secrecy(&mut self, secret: bool) -> Vec<Action> {
@@ -456,14 +583,8 @@ impl Program {
         self.doing = Doing::Nothing;
         self.deadline = None;
         self.keys = Zeroizing::new(String::new());
+        self.wishes.clear();
         self.asks.close();
-    }
-}
-
-fn spoken(what: Utterance) -> Action {
-    match what.0 {
-        What::Prompt(name) => Action::Play(name),
-        What::Text(words) => Action::Say(words),
     }
 }
 

@@ -316,3 +316,153 @@ fn whoever_listens_hears_words_out_and_learns_details_and_mood() {
     assert_eq!(call.mood(), Some(-0.5));
     assert!(!call.engine_is_up());
 }
+
+#[test]
+fn a_question_is_cut_short_by_the_callers_voice() {
+    let (mut bench, mut call) = bench();
+    let within = Duration::from_secs(5);
+    let heard = talk!(
+        call.hear("How can I help you?", within),
+        ready(&mut bench),
+        assert_eq!(bench.program.poll_timeout(), None),
+        bench.input(Input::SpeechStart),
+        assert_eq!(bench.done.last(), Some(&Action::StopPlaying)),
+        bench.input(Input::SpeechEnd),
+        bench.input(Input::Text("our hours")),
+    );
+    assert!(matches!(heard, Poll::Ready(Ok(Heard::Text(words))) if words.as_str() == "our hours"));
+    // An answer before the caller was noticed ends the question as well, and so does a key.
+    for answer in [
+        Input::Text("hours"),
+        Input::Digit(Digit::from_char('1').unwrap()),
+    ] {
+        let heard = talk!(call.hear("And?", within), bench.poll(), bench.input(answer));
+        assert!(matches!(heard, Poll::Ready(Ok(_))));
+        assert_eq!(bench.done.last(), Some(&Action::StopPlaying));
+    }
+    let silence = talk!(
+        call.hear("Well?", within),
+        bench.poll(),
+        bench.input(Input::PromptFinished),
+        assert_eq!(bench.program.poll_timeout(), Some(bench.now + within)),
+        bench.wait(),
+    );
+    assert_eq!(silence, Poll::Ready(Err(CallError::NoInput)));
+}
+
+fn somebody(name: &str) -> Option<crate::flow::Contact> {
+    (name == "desk").then(|| crate::flow::Contact::User("desk-id".to_owned()))
+}
+
+#[test]
+fn what_an_engine_asks_for_is_granted_or_not() {
+    use crate::flow::Wish as Asks;
+    let (mut bench, mut call) = bench();
+    let listened = Duration::from_secs(5);
+    let granted = talk!(
+        async {
+            for _ in 0..2 {
+                let Heard::Wish(wish) = call.listen(listened).await? else {
+                    panic!("a wish");
+                };
+                call.grant(wish, somebody).await?;
+            }
+            let Heard::Wish(wish) = call.listen(listened).await? else {
+                panic!("a wish");
+            };
+            assert_eq!(
+                call.grant(wish, somebody).await.map(drop),
+                Err(CallError::NotDone)
+            );
+            let Heard::Wish(wish) = call.listen(listened).await? else {
+                panic!("a wish");
+            };
+            call.grant(wish, somebody).await
+        },
+        ready(&mut bench),
+        {
+            // The second and third come before anybody listens to them.
+            bench.program.name("say-1");
+            bench.input(Input::Wish(Asks::Text("One moment.")));
+            bench.input(Input::Wish(Asks::Mute(true)));
+            bench.input(Input::Wish(Asks::Transfer("boss")));
+            bench.input(Input::Wish(Asks::HangUp));
+        },
+        bench.poll(),
+        {
+            assert_eq!(bench.program.take_name().as_deref(), Some("say-1"));
+            bench.input(Input::PromptFinished);
+        },
+        bench.poll(),
+        bench.poll(),
+        bench.poll(),
+        bench.poll(),
+        bench.poll(),
+    );
+    assert!(matches!(granted, Poll::Ready(Err(CallError::HungUp))));
+    assert_eq!(
+        bench.done,
+        [
+            Action::Answer,
+            Action::Say(Words::new("One moment.")),
+            Action::MuteBot(true),
+            Action::HangUp
+        ]
+    );
+}
+
+#[test]
+fn keys_that_an_engine_asks_for_reach_it_unless_they_are_secret() {
+    for (secret, told) in [(false, Some(Words::new("4711"))), (true, None)] {
+        let (mut bench, mut call) = bench();
+        let wanted = switchboard_nlp::Collect {
+            min: 4,
+            max: 4,
+            secret,
+            ..switchboard_nlp::Collect::default()
+        };
+        let keys = talk!(
+            async {
+                let Ok(Heard::Wish(wish)) = call.listen(Duration::from_secs(5)).await else {
+                    panic!("a wish");
+                };
+                call.grant(wish, somebody).await
+            },
+            ready(&mut bench),
+            bench.input(Input::Wish(crate::flow::Wish::Collect(wanted))),
+            bench.poll(),
+            assert!(bench.program.is_collecting()),
+            bench.keys("4711"),
+        );
+        assert!(matches!(keys, Poll::Ready(Ok(Some(keys))) if keys.as_str() == "4711"));
+        assert!(!bench.program.is_collecting());
+        assert!(bench.done.contains(&Action::Keys(told)));
+    }
+}
+
+#[test]
+fn an_engine_ends_what_is_said_and_its_wishes_are_bounded() {
+    use crate::flow::Wish as Asks;
+    let (mut bench, mut call) = bench();
+    let said = talk!(
+        call.say("A long story."),
+        ready(&mut bench),
+        bench.input(Input::Wish(Asks::StopSpeaking)),
+    );
+    assert_eq!(said, Poll::Ready(Ok(Said::Interrupted)));
+    assert_eq!(bench.done.last(), Some(&Action::StopPlaying));
+    for _ in 0..100 {
+        bench.input(Input::Wish(Asks::Text("hello?")));
+    }
+    assert_eq!(bench.program.wishes.len(), MOST_WISHES);
+    let few = talk!(
+        call.digits(Collect {
+            min: 2,
+            ..Collect::up_to(4)
+        }),
+        bench.poll(),
+        bench.keys("1"),
+        bench.wait(),
+    );
+    assert_eq!(few, Poll::Ready(Err(CallError::NoInput)));
+}
