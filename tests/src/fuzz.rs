@@ -231,6 +231,7 @@ fn detectors(bytes: &[u8]) {
     let mut analyzer = Analyzer::new(AnalyzerConfig {
         vad_frames: true,
         level: true,
+        ..AnalyzerConfig::default()
     });
     let mut times = Times::default();
     let samples = bytes

@@ -27,14 +27,17 @@ pub struct AnalyzerConfig {
     pub vad_frames: bool,
     /// The meter.
     pub level: bool,
+    /// What pause ends what somebody says.
+    pub speech: SpeechConfig,
 }
 
 impl Default for AnalyzerConfig {
-    /// The meter, no frames.
+    /// The meter, no frames, the usual pause.
     fn default() -> Self {
         Self {
             vad_frames: false,
             level: true,
+            speech: SpeechConfig::default(),
         }
     }
 }
@@ -57,21 +60,15 @@ pub struct Analyzer {
 }
 
 impl Analyzer {
-    /// An analyzer that has heard nothing, with the default pause between
-    /// spans of speech.
-    pub fn new(config: AnalyzerConfig) -> Self {
-        Self::with_speech(config, SpeechConfig::default())
-    }
-
     /// An analyzer that has heard nothing.
-    pub fn with_speech(config: AnalyzerConfig, speech: SpeechConfig) -> Self {
+    pub fn new(config: AnalyzerConfig) -> Self {
         Self {
             config,
             together: false,
             dtmf: Detector::new(Rate::Hz16000),
             events: TelephoneEvents::new(),
             keys: Keys::default(),
-            vad: Vad::new(speech),
+            vad: Vad::new(config.speech),
             meter: Meter::new(),
             count: 0,
             tones_until_ms: 0,

@@ -6,6 +6,7 @@ mod config;
 mod drain;
 mod engine;
 mod flow_file;
+mod media;
 mod reminders;
 mod rooms;
 mod service;
@@ -224,13 +225,8 @@ async fn start(
     let transport = Transport::new(
         engine,
         TransportConfig {
-            bind: settings.media.address,
-            port: settings.media.port,
-            live: true,
             vad_frames: settings.engine.is_some(),
-            guard_echo: settings.media.guard_echo,
-            speakers: settings.media.speakers,
-            ..TransportConfig::default()
+            ..settings.media.transport()?
         },
     );
     let mut parts = Parts {

@@ -57,6 +57,7 @@ pub(crate) fn open(
             live: config.live,
             hear: config.hear,
             guard_echo: config.guard_echo,
+            speech: config.speech,
             comfort_silence: false,
             linear_payload_type: Some(LINEAR),
             telephone_events: [Some(event), None],

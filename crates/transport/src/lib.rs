@@ -31,6 +31,7 @@ use std::task::Waker;
 
 use switchboard_media::codec::Codec;
 use switchboard_media::engine::{Engine, Leg, LegConfig};
+use switchboard_media::vad::SpeechConfig;
 use tokio::sync::{Notify, watch};
 
 pub use carried::Carrier;
@@ -66,6 +67,8 @@ pub struct TransportConfig {
     /// Whether the echo of what a session says is no speech of whom it hears
     /// ([`LegConfig::guard_echo`]); not in lines of single speakers.
     pub guard_echo: bool,
+    /// What pause ends what somebody says, in every line.
+    pub speech: SpeechConfig,
     /// Codecs that are taken, the best first: an answer names the first of them that was
     /// offered, an offer the first of all. None twice.
     pub codecs: &'static [Codec],
@@ -86,6 +89,7 @@ impl Default for TransportConfig {
             live: false,
             hear: true,
             guard_echo: false,
+            speech: SpeechConfig::default(),
             codecs: &sdp::CODECS,
             speakers: 0,
         }
@@ -231,6 +235,7 @@ impl Transport {
             live,
             hear,
             guard_echo,
+            speech,
             ..
         } = self.config;
         let config = LegConfig {
@@ -238,6 +243,7 @@ impl Transport {
             live,
             hear,
             guard_echo,
+            speech,
             ..negotiated.leg_config(ours.ssrc)
         };
         let codec = negotiated.codec;
@@ -299,6 +305,7 @@ impl Transport {
                 vad_frames,
                 live: live || !answers,
                 hear: hear && answers,
+                speech: self.config.speech,
                 sources: true,
                 ..LegConfig::new(payload_type, speaker_ssrc(ssrc, n))
             };

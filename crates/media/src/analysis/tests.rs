@@ -34,6 +34,7 @@ fn what_is_heard_does_not_depend_on_the_pieces() {
     let config = AnalyzerConfig {
         vad_frames: true,
         level: true,
+        ..AnalyzerConfig::default()
     };
     // The detectors may tell of the same 5 ms in another order.
     let by_kind = |piece| {
@@ -57,6 +58,7 @@ fn only_what_is_asked_for_is_told() {
     let quiet = AnalyzerConfig {
         vad_frames: false,
         level: false,
+        ..AnalyzerConfig::default()
     };
     let heard = hear(&tones(), 320, quiet);
     let digits = |event: &&MediaEvent| {
@@ -121,7 +123,7 @@ proptest! {
             0..4000),
         piece in 1usize..500,
     ) {
-        let config = AnalyzerConfig { vad_frames: true, level: true };
+        let config = AnalyzerConfig { vad_frames: true, ..AnalyzerConfig::default() };
         for event in hear(&samples, piece, config) {
             match event {
                 MediaEvent::Vad { p, .. } => prop_assert!((0.0..=1.0).contains(&p)),

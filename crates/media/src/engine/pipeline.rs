@@ -97,6 +97,7 @@ impl Pipeline {
             formats: formats(config)?,
             analyzer: AnalyzerConfig {
                 vad_frames: config.vad_frames,
+                speech: config.speech,
                 ..AnalyzerConfig::default()
             },
         })?;

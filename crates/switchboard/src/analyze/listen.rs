@@ -71,6 +71,7 @@ pub(super) fn hear(file: &Path, frames: bool) -> Result<Hearing, HearError> {
     let config = AnalyzerConfig {
         vad_frames: frames,
         level: false,
+        ..AnalyzerConfig::default()
     };
     if bytes.starts_with(b"RIFF") || bytes.starts_with(b"RF64") {
         return recording(&bytes, config);

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize, Serializer};
 use switchboard_bot::flow::Flow;
 use switchboard_bot::speech::SpeechError;
 use switchboard_bot::{ApplicationInstance, BotConfig, Cloud};
-use switchboard_transport::sdp::MAX_SPEAKERS;
 use url::Url;
 
 use super::agents::{AgentSetting, AzureSetting};
 use super::clouds::{self, MixedClouds};
 use super::drain::{Drain, DrainError};
 use super::engine::{EngineError, EngineSetting};
+use super::media::{Media, MediaError};
 use super::reminders::ReminderSettings;
 use super::rooms::RoomSettings;
 use super::service::ServiceSettings;
@@ -254,29 +254,6 @@ impl Default for Webhook {
     }
 }
 
-/// Where packets come in, for media of our own.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Media {
-    pub(super) address: IpAddr,
-    pub(super) port: u16,
-    /// The echo of what is said to callers does not interrupt it.
-    pub(super) guard_echo: bool,
-    /// How many speakers of a conference are heard apart.
-    pub(super) speakers: usize,
-}
-
-impl Default for Media {
-    fn default() -> Self {
-        Self {
-            address: IpAddr::from([127, 0, 0, 1]),
-            port: 0,
-            guard_echo: false,
-            speakers: 0,
-        }
-    }
-}
-
 /// A flow's file, or the flow itself.
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
@@ -321,8 +298,8 @@ pub(crate) enum SettingsError {
     NoInstance(String),
     #[error("the flow calls phone numbers, and there is no [[graph.instances]] to call them from")]
     NoInstances,
-    #[error("media.speakers is {0}; it must be from 0 to {MAX_SPEAKERS}")]
-    Speakers(usize),
+    #[error(transparent)]
+    Media(#[from] MediaError),
     #[error("[reminders] needs [service]: a database, and keys of the API")]
     NoService,
     #[error("the settings can't be written as TOML: {0}")]
@@ -361,9 +338,7 @@ impl Settings {
         let reminders = settings.reminders.as_ref();
         let from = reminders.and_then(|reminders| reminders.from.as_deref());
         settings.graph.check_instance(from)?;
-        if settings.media.speakers > MAX_SPEAKERS {
-            return Err(SettingsError::Speakers(settings.media.speakers));
-        }
+        settings.media.check()?;
         Ok(settings)
     }
 

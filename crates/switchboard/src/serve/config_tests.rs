@@ -110,7 +110,15 @@ fn what_is_wrong_is_told_with_its_place_and_without_its_value() {
     assert!(matches!(nobody, Err(SettingsError::NoInstance(_))));
     let many = WHOLE.replace("speakers = 2", "speakers = 5");
     let many = read(&many, &Overrides::default());
-    assert!(matches!(many, Err(SettingsError::Speakers(5))));
+    assert!(matches!(
+        many,
+        Err(SettingsError::Media(MediaError::Speakers(5)))
+    ));
+    for (pause, taken) in [(99, false), (100, true), (5000, true), (5001, false)] {
+        let paused = WHOLE.replace("speakers = 2", &format!("pause_ms = {pause}"));
+        let read = read(&paused, &Overrides::default());
+        assert_eq!(read.is_ok(), taken, "{pause}");
+    }
 }
 
 #[test]
