@@ -5,6 +5,7 @@ mod azure;
 mod config;
 mod dial;
 mod ended;
+mod figures;
 mod files;
 mod health;
 mod left;
@@ -26,7 +27,7 @@ use switchboard_signaling::client::GraphClient;
 use switchboard_signaling::clock;
 use switchboard_signaling::notification::Notification;
 use switchboard_signaling::types::{Call, CallId, CallState, ChangeType, NotifiedResource};
-use switchboard_signaling::webhook::{self, ServerLimits, SinkFull};
+use switchboard_signaling::webhook::{self, ServerLimits, SinkFull, Webhook};
 use switchboard_transport::Transport;
 use switchboard_transport::whip::WhipEndpoint;
 use tokio::net::TcpListener;
@@ -49,6 +50,7 @@ pub use config::{ApplicationInstance, BotConfig, BotError, Cloud};
 pub(crate) use dial::Dial;
 pub use dial::{Destination, DialError, Dialer, EndError, OutgoingCall, PlacedCall};
 use ended::Ended;
+pub use figures::Figures;
 use files::Files;
 use live::Live;
 pub use live::LiveCall;
@@ -144,6 +146,7 @@ pub struct Bot {
     shared: Arc<Shared>,
     stopping: Arc<watch::Sender<Stop>>,
     tasks: Vec<JoinHandle<()>>,
+    figures: Figures,
 }
 
 /// What all calls share.
@@ -276,7 +279,13 @@ impl Bot {
             move |notification| shared.deliver(notification)
         };
         let keys = authenticator.clone();
-        let router = webhook::router(WEBHOOK_PATH, authenticator, sink)
+        let webhook = Webhook::new(authenticator, sink);
+        let figures = Figures {
+            webhook: webhook.counters(),
+            transport: shared.transport.clone(),
+        };
+        let router = webhook
+            .router(WEBHOOK_PATH)
             .merge(whip.router())
             .merge(files::router(&shared))
             .merge(health::router(&shared, &parts.standing))
@@ -291,6 +300,7 @@ impl Bot {
             shared,
             stopping: Arc::new(stopping),
             tasks,
+            figures,
         };
         Ok((bot, router))
     }
@@ -298,6 +308,11 @@ impl Bot {
     /// Where Graph is to send this bot's notifications.
     pub fn webhook_url(&self) -> Url {
         self.shared.callback.clone()
+    }
+
+    /// How it does.
+    pub fn figures(&self) -> Figures {
+        self.figures.clone()
     }
 
     /// How many calls there are.

@@ -25,8 +25,8 @@ pub mod speech;
 
 pub use bot::{
     ApplicationInstance, AzureMedia, AzureMediaError, Bot, BotConfig, BotError, Cloud, Destination,
-    DialError, Dialer, EndError, Engines, LiveCall, OpeningError, Openings, OutgoingCall, Parts,
-    PlacedCall, RoomError, RoomState, RoomStatus, Rooms,
+    DialError, Dialer, EndError, Engines, Figures, LiveCall, OpeningError, Openings, OutgoingCall,
+    Parts, PlacedCall, RoomError, RoomState, RoomStatus, Rooms,
 };
 pub use call::{CallNews, CallReport, FeatureChoice, Member, RoomWish};
 pub use ledger::{FileLedger, Ledger, LedgerError};

@@ -11,6 +11,7 @@
 pub mod api;
 mod clock;
 mod dialer;
+mod figures;
 mod ledger;
 mod news;
 pub mod page;
@@ -21,6 +22,7 @@ mod switch;
 
 pub use clock::{Clock, SystemClock};
 pub use dialer::{DialError, Dialer, Order, Placed, Progress};
+pub use figures::Figure;
 pub use ledger::Ledger;
 pub use news::listen;
 pub use roll::Roll;

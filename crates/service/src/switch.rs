@@ -8,6 +8,7 @@ use switchboard_reminders::Target;
 use tokio::sync::watch;
 
 use crate::dialer::DialError;
+use crate::figures::Figure;
 
 /// A call that goes on. Nothing of what is said or pressed in it is here.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,4 +59,9 @@ pub trait Switch: Send + Sync + 'static {
 
     /// Whether new calls are taken.
     fn is_open(&self) -> bool;
+
+    /// Further figures of this instance. Nothing of what is said or pressed in calls.
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
+    }
 }

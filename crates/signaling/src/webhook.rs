@@ -61,7 +61,7 @@ pub use reception::{Answer, Reception};
 pub use replay::ReplayGuard;
 pub use server::{ServerLimits, serve};
 pub use sink::{Sink, SinkFull};
-pub use stats::WebhookStats;
+pub use stats::{WebhookCounters, WebhookStats};
 
 /// The header that names a notification; a repeated delivery has the same.
 pub const MESSAGE_ID: &str = "x-microsoft-skype-message-id";
@@ -107,6 +107,11 @@ impl Webhook {
     /// What came so far.
     pub fn stats(&self) -> WebhookStats {
         self.inner.reception.stats()
+    }
+
+    /// The same for whoever outlives the webhook, or must not keep its sink.
+    pub fn counters(&self) -> WebhookCounters {
+        self.inner.reception.counters()
     }
 }
 

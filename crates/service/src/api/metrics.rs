@@ -10,6 +10,7 @@ use super::Shared;
 use super::health::{PATIENCE, late};
 use super::problem::Problem;
 use super::request::Reader;
+use crate::figures::Figure;
 
 /// Figures for Prometheus (text format 0.0.4). Without a database those of reminders are left
 /// out.
@@ -36,6 +37,7 @@ pub(super) async fn metrics(Reader(_): Reader, State(api): State<Shared>) -> Res
         text += &reminders(counts, wake, api.clock.now());
     }
     text += &confinement(&api.sandbox);
+    text.extend(api.switch.figures().iter().map(Figure::text));
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(CONTENT_TYPE, kind)], text).into_response()
 }

@@ -110,6 +110,7 @@ async fn figures_are_told_without_a_database_too() {
     let bad = figures().await;
     assert!(bad.contains("switchboard_calls 5\n") && bad.contains("switchboard_sandbox_info"));
     assert!(bad.contains("switchboard_database_up 0\n"));
+    assert!(bad.contains("switchboard_webhook_requests_total{outcome=\"accepted\"} 7\n"));
     assert!(!bad.contains("switchboard_reminders"), "{bad}");
 }
 

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use switchboard_service::{
-    DialError, LiveCall, Room, RoomRefusal, RoomState, RoomWish, Rooms, Switch,
+    DialError, Figure, LiveCall, Room, RoomRefusal, RoomState, RoomWish, Rooms, Switch,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -42,6 +42,16 @@ impl Switch for FakeSwitch {
 
     fn is_open(&self) -> bool {
         true
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let requests = [("accepted", 7)];
+        vec![Figure::sums(
+            "webhook_requests_total",
+            "They.",
+            "outcome",
+            &requests,
+        )]
     }
 }
 

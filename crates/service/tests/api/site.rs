@@ -102,7 +102,7 @@ impl Site {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("reminders.db");
         let config = StoreConfig {
-            patience: Duration::from_millis(200),
+            patience: Duration::from_secs(1),
             ..StoreConfig::new(format!("sqlite:{}", file.display()))
         };
         let store = Store::open(&config).await.unwrap();

@@ -1,14 +1,14 @@
 //! What a request that is believed is answered with. No IO, no clock.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use http::StatusCode;
 
 use super::replay::ReplayGuard;
 use super::sink::Sink;
-use super::stats::{Counters, WebhookStats};
+use super::stats::{Counters, WebhookCounters, WebhookStats};
 use crate::auth::ValidatedToken;
 use crate::notification::{Batch, ParseError, Payload, parse};
 
@@ -43,7 +43,7 @@ impl Answer {
 pub struct Reception {
     sink: Box<dyn Sink>,
     replay: Mutex<ReplayGuard>,
-    counters: Counters,
+    counters: Arc<Counters>,
 }
 
 impl fmt::Debug for Reception {
@@ -60,13 +60,17 @@ impl Reception {
         Self {
             sink: Box::new(sink),
             replay: Mutex::default(),
-            counters: Counters::default(),
+            counters: Arc::default(),
         }
     }
 
     /// What came so far.
     pub fn stats(&self) -> WebhookStats {
         self.counters.read()
+    }
+
+    pub(super) fn counters(&self) -> WebhookCounters {
+        WebhookCounters(Arc::clone(&self.counters))
     }
 
     /// Takes a body that came with `token`, named `message_id` by its sender.

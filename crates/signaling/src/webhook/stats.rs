@@ -1,5 +1,6 @@
 //! What the webhook counts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many requests, and notifications in them, were met in which way. Every request adds to
@@ -44,6 +45,17 @@ impl Counter {
 
     pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What tells [`WebhookStats`] to whoever doesn't have the webhook itself.
+#[derive(Debug, Clone)]
+pub struct WebhookCounters(pub(super) Arc<Counters>);
+
+impl WebhookCounters {
+    /// What came so far.
+    pub fn read(&self) -> WebhookStats {
+        self.0.read()
     }
 }
 

@@ -104,6 +104,7 @@ impl Service {
             switch: Arc::new(BotSwitch {
                 application: around.application,
                 dialer: OnceLock::new(),
+                figures: OnceLock::new(),
             }),
             provider: settings.provider()?.map(Arc::new),
             settings: settings.clone(),
@@ -162,8 +163,9 @@ impl Service {
     /// Looks after the bot's calls, and begins to call what is due.
     pub(super) fn run(self, bot: &Bot, rooms: Arc<BotRooms>) -> Running {
         let dialer = bot.dialer();
-        // It is empty until now.
+        // They are empty until now.
         let _ = self.switch.dialer.set(dialer.clone());
+        let _ = self.switch.figures.set(bot.figures());
         let days = self.settings.keep_days;
         let store = self.store.clone();
         let (end, ended) = oneshot::channel();
