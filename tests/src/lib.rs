@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod barriers;
 pub mod browser;
 pub mod canaries;
 pub mod cloud;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use thirtyfour::{By, Key, WebDriver, WindowHandle};
 
 use crate::Failure;
+use crate::barriers::barriers;
 use crate::patience::eventually;
 
 /// Adds up the energy of the audio that has arrived (`totalAudioEnergy` of
@@ -30,16 +31,6 @@ const REACH: &str = "
     document.activeElement.blur();
     return all.length;
 ";
-/// Runs axe-core, which stands before it.
-const BARRIERS: &str = "
-    const done = arguments[0];
-    window.axe.run(document, { resultTypes: ['violations'] }).then(
-        ({ violations }) => done(violations
-            .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-            .map(({ id, impact, nodes }) =>
-                `${id} (${impact}): ${nodes.map(({ html }) => html).join(' ')}`)),
-        (error) => done([String(error)]));
-";
 /// Louder than this in dBov is more than noise.
 const FAINT: f64 = -60.0;
 /// How long nothing must be heard.
@@ -58,13 +49,6 @@ pub struct ShownDigit {
     pub duration: f64,
     /// The words beside it.
     pub text: String,
-}
-
-/// The source of axe-core, if node would find the package.
-fn axe() -> Option<String> {
-    let folders = std::env::var_os("NODE_PATH")?;
-    let mut folders = std::env::split_paths(&folders);
-    folders.find_map(|folder| std::fs::read_to_string(folder.join("axe-core/axe.min.js")).ok())
 }
 
 /// One tab with the page.
@@ -503,11 +487,8 @@ impl Softphone {
     /// # Errors
     /// The tab is gone.
     pub async fn barriers(&self) -> Result<Option<Vec<String>>, Failure> {
-        let Some(axe) = axe() else { return Ok(None) };
         self.front().await?;
-        let script = format!("{axe}\n{BARRIERS}");
-        let found = self.driver.execute_async(script, Vec::new()).await?;
-        Ok(Some(serde_json::from_value(found.json().clone())?))
+        barriers(&self.driver).await
     }
 
     /// What the page's E-model makes of a part that is lost and a delay in milliseconds.

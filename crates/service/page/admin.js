@@ -10,6 +10,8 @@ let key = "";
 let timer = 0;
 // Where the pages that are shown begin; "" is the first one.
 const after = { calls: "", reminders: "" };
+// Whether the last look failed: what an action came to stays in sight.
+let troubled = false;
 // The button that was pressed once: a second press does it.
 let armed = "";
 
@@ -190,13 +192,15 @@ async function refresh() {
   }
   byId("board").hidden = false;
   if (failed.length) notice(failed[0].reason.message, true);
-  else if (byId("notice").classList.contains("wrong")) notice("");
+  else if (troubled) notice("");
+  troubled = failed.length > 0;
   timer = setTimeout(refresh, EVERY);
 }
 
 function leave() {
   key = "";
   armed = "";
+  troubled = false;
   clearTimeout(timer);
   after.calls = after.reminders = "";
   byId("board").hidden = true;
