@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use switchboard_bot::flow::{Facts, Simulator, dot, mermaid, schema};
@@ -62,7 +62,9 @@ pub(crate) struct SimulateArgs {
     /// Contacts who are available.
     #[arg(long = "present", value_name = "CONTACT")]
     present: Vec<String>,
-
+    /// How many seconds before the same caller called, once for each call.
+    #[arg(long = "earlier", value_name = "SECONDS")]
+    earlier: Vec<u64>,
     /// The words of a variable
     #[arg(long = "variable", value_name = "NAME=WORDS", value_parser = variable)]
     variables: Vec<(String, String)>,
@@ -120,7 +122,12 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), FlowError> {
         called: args.called.clone(),
         language: args.language.clone(),
         time: args.time.unwrap_or_else(jiff::Timestamp::now),
-        earlier: Vec::new(),
+        earlier: args
+            .earlier
+            .iter()
+            .copied()
+            .map(Duration::from_secs)
+            .collect(),
         present: args.present.iter().cloned().collect::<BTreeSet<_>>(),
         variables: args.variables.iter().cloned().collect(),
     };

@@ -83,10 +83,18 @@ fn recording(folder: &TempDir, name: &str) {
     fs::copy(spoken, folder.path().join(name)).unwrap();
 }
 
+/// The recordings of [`FLOW`], one of them in Ogg Opus.
+fn recordings(folder: &TempDir) {
+    let opus = "../../fixtures/speech/command-en.opus";
+    let spoken = Path::new(env!("CARGO_MANIFEST_DIR")).join(opus);
+    fs::copy(spoken, folder.path().join("menu.opus")).unwrap();
+    recording(folder, "bye.wav");
+}
+
 const FLOW: &str = r##"start = "menu"
 otherwise = "bye"
 [prompts]
-menu = { file = "menu.wav" }
+menu = { file = "menu.opus" }
 bye = { file = "bye.wav" }
 [nodes.menu]
 say = "menu"
@@ -178,8 +186,7 @@ fn a_bot_and_an_emulator_that_only_know_each_others_addresses() {
     let (emulator, bot) = (free_port(), free_port());
     written(&folder, "secret", SECRET);
     written(&folder, "flow.toml", FLOW);
-    recording(&folder, "menu.wav");
-    recording(&folder, "bye.wav");
+    recordings(&folder);
     let config = written(&folder, "bot.toml", &settings(emulator, bot));
     let scenario = written(&folder, "menu.toml", SCENARIO);
     let mut cloud = phones(emulator, bot, &scenario);
@@ -187,12 +194,25 @@ fn a_bot_and_an_emulator_that_only_know_each_others_addresses() {
     assert_eq!(told["webhook"], webhook(bot));
     assert!(cloud.ends_well(), "the scenario came about");
 
+    // A flow that is read again takes the next call, though of another emulator.
+    let changed = FLOW.replace("\"#\" = \"bye\"", "\"5\" = \"bye\"");
+    assert_ne!(changed, FLOW);
+    written(&folder, "flow.toml", &changed);
+    running.signal(Signal::HUP);
+    let mut told = BufReader::new(running.0.stderr.take().unwrap()).lines();
+    let mut tells = |what: &str| {
+        let mut lines = told.by_ref().map_while(Result::ok);
+        lines.any(|line| line.contains(what))
+    };
+    assert!(tells("the flow was read again"));
+    let pressed = SCENARIO.replace("press = \"#\"", "press = \"5\"");
+    let scenario = written(&folder, "menu.toml", &pressed);
+    assert!(phones(emulator, bot, &scenario).ends_well());
+
     // A flow that is wrong is told and not used.
     written(&folder, "flow.toml", &FLOW.replace("hang_up", "hangup"));
     running.signal(Signal::HUP);
-    let mut told = BufReader::new(running.0.stderr.take().unwrap()).lines();
-    let wrong = |line: &String| line.contains("flow.toml:12:1: unknown field `hangup`");
-    assert!(told.by_ref().map_while(Result::ok).any(|line| wrong(&line)));
+    assert!(tells("flow.toml:12:1: unknown field `hangup`"));
     let mut web = TcpStream::connect(("127.0.0.1", bot)).unwrap();
     write!(
         web,
@@ -329,11 +349,10 @@ fn settings_with_a_flow_are_checked_like_a_flow() {
     written(&folder, "flow.toml", FLOW);
     let (good, told) = check(&config);
     assert!(
-        !good && told.contains("flow.toml:4:8: the file \"menu.wav\" can't be read"),
+        !good && told.contains("flow.toml:4:8: the file \"menu.opus\" can't be read"),
         "{told}"
     );
-    recording(&folder, "menu.wav");
-    recording(&folder, "bye.wav");
+    recordings(&folder);
     assert!(check(&config).0);
     assert!(Path::new(&config).is_file());
 
@@ -363,8 +382,7 @@ fn settings_with_a_flow_are_checked_like_a_flow() {
 fn flows_are_drawn_and_tried_in_text() {
     let folder = TempDir::new().unwrap();
     let flow = written(&folder, "flow.toml", FLOW);
-    recording(&folder, "menu.wav");
-    recording(&folder, "bye.wav");
+    recordings(&folder);
     let drawn = switchboard(&["graph-of", &flow]).output().unwrap();
     let drawn = String::from_utf8(drawn.stdout).unwrap();
     assert!(
