@@ -1,5 +1,6 @@
 //! A bot is killed in the midst of a reminder's call.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -109,10 +110,13 @@ async fn a_killed_instance_ends_its_former_calls_when_it_is_back() {
     let second = one.serve();
     let ready = Instant::now();
     caller.is_hung_up_on().await;
-    println!(
-        "the caller was hung up on {} ms after the bot was ready again",
+    // Not by `println`, which tests that pass keep to themselves.
+    writeln!(
+        std::io::stdout(),
+        "\nthe caller was hung up on {} ms after the bot was ready again",
         ready.elapsed().as_millis()
-    );
+    )
+    .unwrap();
     drop(second);
     world.stop().await;
 }
