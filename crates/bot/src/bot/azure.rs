@@ -1,24 +1,21 @@
 //! Calls whose media comes from Azure Communication Services: Call Automation controls
 //! them, and streams their audio to us.
 
+mod guard;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use secrecy::{ExposeSecret, SecretString};
 use switchboard_media::codec::RATE;
 use switchboard_media::event::Digit;
 use switchboard_media::resample::Stream;
 use switchboard_nlp::adapter::acs::{self, FromService, Metadata};
 use switchboard_nlp::{Direction, SessionStart};
-use switchboard_signaling::auth::{
-    Authenticator, KeySource, KeySourceError, PolicyError, TokenPolicy, TokenValidator,
-};
 use switchboard_signaling::clock;
 use switchboard_transport::Carrier;
 use tokio::sync::mpsc;
@@ -30,76 +27,17 @@ use super::{Origin, Shared};
 use crate::call::{Control, Task};
 use crate::conversation::Conversation;
 use crate::flow::{Facts, Hosting};
+use guard::Guard;
+pub use guard::{AzureMedia, AzureMediaError};
 
 /// Where Call Automation is told to stream to, below the bot's address.
 const PATH: &str = "/api/media/azure";
-/// Who signs its tokens, and where the keys are.
-const ISSUER: &str = "https://acscallautomation.communication.azure.com";
-const OPENID_CONFIGURATION: &str =
-    "https://acscallautomation.communication.azure.com/calling/.well-known/acsopenidconfiguration";
 /// The longest message: a second of audio at 24 kHz is 64 kB.
 const LONGEST_MESSAGE: usize = 256 * 1024;
 /// How long metadata may take.
 const GREETING: Duration = Duration::from_secs(5);
 /// How often to look what is to be said.
 const TICK: Duration = Duration::from_millis(5);
-
-/// Who may bring calls' media.
-#[derive(Clone)]
-pub enum AzureMedia {
-    /// An Azure Communication Services resource, by its immutable id: the audience of the
-    /// tokens that its connections bring.
-    Resource(String),
-    /// Whoever has this bearer token: other senders of the same protocol.
-    Token(SecretString),
-}
-
-/// Why calls' media can't be taken.
-#[derive(Debug, thiserror::Error)]
-pub enum AzureMediaError {
-    /// The resource's id isn't usable.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// No client for the keys.
-    #[error(transparent)]
-    Keys(#[from] KeySourceError),
-}
-
-enum Guard {
-    Tokens(Authenticator),
-    Secret(SecretString),
-}
-
-impl Guard {
-    fn new(who: AzureMedia) -> Result<Self, AzureMediaError> {
-        Ok(match who {
-            AzureMedia::Token(secret) => Self::Secret(secret),
-            AzureMedia::Resource(resource) => {
-                let policy = TokenPolicy::new(resource)?.with_issuer(ISSUER)?;
-                let keys = KeySource::new(OPENID_CONFIGURATION)?;
-                Self::Tokens(Authenticator::new(TokenValidator::new(policy), keys))
-            }
-        })
-    }
-
-    async fn admits(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(header::AUTHORIZATION);
-        let given = given.and_then(|value| value.to_str().ok());
-        match self {
-            Self::Tokens(authenticator) => {
-                let checked = authenticator.authenticate(given).await;
-                checked
-                    .inspect_err(|error| tracing::warn!(%error, "a media connection was refused"))
-                    .is_ok()
-            }
-            Self::Secret(secret) => {
-                let token = given.and_then(|value| value.strip_prefix("Bearer "));
-                let (token, secret) = (token.unwrap_or_default(), secret.expose_secret());
-                verify_slices_are_equal(token.as_bytes(), secret.as_bytes()).is_ok()
-            }
-        }
-    }
-}
 
 /// `GET` with an upgrade to a WebSocket.
 pub(super) fn router(
