@@ -32,6 +32,8 @@ pub struct Draft {
     pub phone: Option<String>,
     /// `user`: an object id.
     pub user: Option<String>,
+    /// `from`: which of the bot's numbers calls, by its name.
+    pub from: Option<String>,
     /// `at`: `2026-03-29T09:00` in the zone, or with an offset, `2026-03-29T09:00+02:00`.
     pub at: Option<String>,
     /// `zone`: IANA name of a time zone.
@@ -79,8 +81,8 @@ pub struct Defaults {
     pub prompts: Vec<String>,
     /// Whether there is a synthesiser for texts.
     pub texts: bool,
-    /// Whether there is somebody in whose name phone numbers are called.
-    pub phones: bool,
+    /// In whose name phone numbers can be called.
+    pub numbers: Vec<String>,
 }
 
 /// What is wrong with one field.
@@ -130,6 +132,7 @@ impl Draft {
     pub fn check(self, defaults: &Defaults, now: Timestamp) -> Result<Checked, Vec<FieldError>> {
         let mut wrong = Problems::default();
         let target = self.target(defaults, &mut wrong);
+        self.caller(defaults, &mut wrong);
         let zone = self.zone(defaults, &mut wrong);
         let first = self.first(zone.as_ref(), now, &mut wrong);
         let expires = self.expiry(zone.as_ref(), first, defaults, &mut wrong);
@@ -152,6 +155,7 @@ impl Draft {
         };
         let spec = Spec {
             target,
+            from: self.from,
             at,
             zone: zone.map_or_else(|| "UTC".to_owned(), |(name, _)| name),
             quiet,
@@ -173,7 +177,7 @@ impl Draft {
 
     fn target(&self, defaults: &Defaults, wrong: &mut Problems) -> Option<Target> {
         match (&self.phone, &self.user) {
-            (Some(_), None) if !defaults.phones => {
+            (Some(_), None) if defaults.numbers.is_empty() => {
                 let problem = "this bot has no application instance to call numbers from; \
                                use 'user', or configure one";
                 wrong.add("phone", problem);
@@ -189,6 +193,18 @@ impl Draft {
                 wrong.add("user", "either 'phone' or 'user' can be given, not both");
                 None
             }
+        }
+    }
+
+    fn caller(&self, defaults: &Defaults, wrong: &mut Problems) {
+        let unknown = |from: &&String| !defaults.numbers.contains(from);
+        if let Some(from) = self.from.as_ref().filter(unknown) {
+            let there = defaults.numbers.join(", ");
+            let problem = format!(
+                "no number of ours is called '{}'; there are: {there}",
+                shown(from)
+            );
+            wrong.add("from", problem);
         }
     }
 

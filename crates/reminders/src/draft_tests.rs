@@ -14,7 +14,7 @@ pub(crate) fn defaults() -> Defaults {
         confirm: Key::new('1').unwrap(),
         prompts: vec!["visit".to_owned(), "bill".to_owned()],
         texts: true,
-        phones: true,
+        numbers: vec!["office".to_owned(), "clinic".to_owned()],
     }
 }
 
@@ -144,6 +144,13 @@ fn single_mistakes() {
             },
             "prompt: no prompt 'vist'; there are: visit, bill",
         ),
+        (
+            Draft {
+                from: some("clinique"),
+                ..good()
+            },
+            "from: no number of ours is called 'clinique'; there are: office, clinic",
+        ),
     ];
     for (draft, problem) in cases {
         assert_eq!(check(draft).unwrap_err(), problem);
@@ -153,7 +160,7 @@ fn single_mistakes() {
 #[test]
 fn numbers_need_somebody_who_calls_them() {
     let nobody = Defaults {
-        phones: false,
+        numbers: Vec::new(),
         ..defaults()
     };
     let now = NOW.parse().unwrap();

@@ -112,9 +112,10 @@ struct Column {
     meaning: Meaning,
 }
 
-const FIELDS: [(&str, Meaning); 15] = [
+const FIELDS: [(&str, Meaning); 16] = [
     ("phone", Meaning::Text(|draft| &mut draft.phone)),
     ("user", Meaning::Text(|draft| &mut draft.user)),
+    ("from", Meaning::Text(|draft| &mut draft.from)),
     ("at", Meaning::Text(|draft| &mut draft.at)),
     ("zone", Meaning::Text(|draft| &mut draft.zone)),
     ("expires", Meaning::Text(|draft| &mut draft.expires)),

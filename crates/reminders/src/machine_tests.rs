@@ -22,6 +22,7 @@ fn minutes(minutes: u64) -> Duration {
 fn reminder() -> Reminder {
     let spec = Spec {
         target: Target::phone("+4915112345678").unwrap(),
+        from: None,
         at: at(0),
         zone: "Europe/Berlin".to_owned(),
         quiet: None,

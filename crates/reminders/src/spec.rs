@@ -123,6 +123,9 @@ pub struct Postponement {
 pub struct Spec {
     /// Who is called.
     pub target: Target,
+    /// Which of the bot's numbers calls, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// When to call first.
     pub at: Timestamp,
     /// Name of the time zone of `quiet`, in the IANA database.

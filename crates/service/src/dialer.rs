@@ -16,6 +16,8 @@ pub struct Order {
     pub token: i64,
     /// Who is called.
     pub target: Target,
+    /// From which of the bot's numbers, by its name.
+    pub from: Option<String>,
     /// A text to say, its variables filled in.
     pub text: Option<String>,
     /// Or a prompt to play, by name.

@@ -53,6 +53,7 @@ fn reminder(number: usize, of: usize) -> Reminder {
     let quiet = QuietHours::new("21:00".parse().unwrap(), "09:30".parse().unwrap());
     let spec = Spec {
         target: Target::phone(&phone(number)).unwrap(),
+        from: None,
         at: due,
         zone: "Europe/Berlin".to_owned(),
         quiet: quiet.filter(|_| is_quiet(number)),

@@ -98,6 +98,7 @@ fn due_now(number: u128) -> Reminder {
     let now = Timestamp::now();
     let spec = Spec {
         target: Target::phone("+4915112345678").unwrap(),
+        from: None,
         at: now,
         zone: "Europe/Berlin".to_owned(),
         quiet: None,

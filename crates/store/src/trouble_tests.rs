@@ -12,6 +12,7 @@ fn reminder(number: u128, text: &str) -> Reminder {
     let at = Timestamp::from_second(1_800_000_000).unwrap();
     let spec = Spec {
         target: Target::phone("+4915112345678").unwrap(),
+        from: None,
         at,
         zone: "UTC".to_owned(),
         quiet: None,

@@ -31,6 +31,7 @@ fn at(seconds: i64) -> Timestamp {
 fn reminder(number: u128, due: i64) -> Reminder {
     let spec = Spec {
         target: Target::phone(&format!("+4915{:09}", number)).unwrap(),
+        from: None,
         at: at(due),
         zone: "Europe/Berlin".to_owned(),
         quiet: None,

@@ -254,7 +254,7 @@ async fn start(
                 sandbox: layers.to_string(),
                 directory: args.directory(),
                 voice: synthesizer(settings)?,
-                phones: settings.graph.has_instance(),
+                numbers: settings.graph.numbers(),
             };
             Some(Service::open(service, settings.reminders.as_ref(), around).await?)
         }

@@ -148,7 +148,7 @@ pub(super) fn reminders(bytes: &[u8]) {
         confirm: Key::new('1').expect("1 is a key"),
         prompts: vec!["visit".to_owned()],
         texts: true,
-        phones: true,
+        numbers: vec!["office".to_owned()],
     };
     let now: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a time");
     let import = import::read(bytes, &defaults, now);

@@ -22,6 +22,8 @@ pub(super) struct NewReminder {
     phone: Option<String>,
     /// Whom to call: the object id of a user.
     user: Option<String>,
+    /// Which of the bot's numbers calls, by its name in the settings.
+    from: Option<String>,
     /// When to call first. A time that clocks skip is moved on by as much; of one that
     /// comes twice the first counts.
     #[schema(required, example = "2026-03-29T09:00")]
@@ -62,6 +64,7 @@ impl From<NewReminder> for Draft {
         Self {
             phone: new.phone,
             user: new.user,
+            from: new.from,
             at: new.at,
             zone: new.zone,
             expires: new.expires,

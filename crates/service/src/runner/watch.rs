@@ -88,6 +88,7 @@ impl Watch<'_> {
             reminder: self.reminder.id,
             token: self.reminder.token,
             target: spec.target.clone(),
+            from: spec.from.clone(),
             text: spec.text().ok()?,
             prompt,
             confirm: spec.confirm,

@@ -211,7 +211,7 @@ pub(crate) fn defaults() -> Defaults {
         confirm: Key::new('1').unwrap(),
         prompts: vec!["visit".to_owned()],
         texts: true,
-        phones: true,
+        numbers: vec!["office".to_owned()],
     }
 }
 

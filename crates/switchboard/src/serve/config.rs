@@ -209,15 +209,15 @@ impl Graph {
         }
     }
 
-    /// Whether there is an instance to call numbers from.
-    pub(super) fn has_instance(&self) -> bool {
-        !self.instances.is_empty()
+    /// The instances to call numbers from, by name.
+    pub(super) fn numbers(&self) -> Vec<String> {
+        self.instances.iter().map(|one| one.name.clone()).collect()
     }
 
     /// Whether the flow's calls can be placed.
     pub(super) fn check_calls(&self, flow: &Flow) -> Result<(), SettingsError> {
         self.check_instance(flow.from())?;
-        match flow.calls_numbers() && !self.has_instance() {
+        match flow.calls_numbers() && self.instances.is_empty() {
             true => Err(SettingsError::NoInstances),
             false => Ok(()),
         }

@@ -69,7 +69,7 @@ impl Office {
             sandbox: String::new(),
             directory: directory.path(),
             voice: None,
-            phones: false,
+            numbers: Vec::new(),
         };
         let reminders = reminders(directory.path(), media);
         let service = Service::open(&settings, Some(&reminders), around).await;

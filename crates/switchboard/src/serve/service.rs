@@ -48,8 +48,8 @@ pub(super) struct Around<'a> {
     pub(super) directory: &'a Path,
     /// Who speaks texts.
     pub(super) voice: Option<Arc<Synthesizer>>,
-    /// Whether there is an application instance to call numbers from.
-    pub(super) phones: bool,
+    /// The application instances to call numbers from.
+    pub(super) numbers: Vec<String>,
 }
 
 /// The service, before there is a bot.
@@ -67,7 +67,6 @@ pub(super) struct Service {
 struct Remind {
     settings: ReminderSettings,
     making: Making,
-    phones: bool,
 }
 
 /// A service that runs.
@@ -98,8 +97,7 @@ impl Service {
         Ok(Self {
             reminders: reminders.map(|settings| Remind {
                 settings: settings.clone(),
-                making: Making::new(settings, around.directory, around.voice),
-                phones: around.phones,
+                making: Making::new(settings, around.directory, around.voice, around.numbers),
             }),
             switch: Arc::new(BotSwitch {
                 application: around.application,
@@ -123,7 +121,7 @@ impl Service {
     ) -> Result<Router, Failure> {
         let defaults = self.reminders.as_ref().map(|remind| {
             let texts = remind.making.has_voice();
-            remind.settings.defaults(texts, remind.phones)
+            remind.settings.defaults(texts, remind.making.numbers())
         });
         let parts = Parts {
             store: self.store.clone(),

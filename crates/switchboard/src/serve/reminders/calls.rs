@@ -34,6 +34,7 @@ pub(in crate::serve) struct Making {
     settings: ReminderSettings,
     directory: PathBuf,
     voice: Option<Arc<Synthesizer>>,
+    numbers: Vec<String>,
 }
 
 /// Places calls by the bot.
@@ -47,12 +48,19 @@ impl Making {
         settings: &ReminderSettings,
         directory: &Path,
         voice: Option<Arc<Synthesizer>>,
+        numbers: Vec<String>,
     ) -> Self {
         Self {
+            numbers,
             settings: settings.clone(),
             directory: directory.to_owned(),
             voice,
         }
+    }
+
+    /// In whose name phone numbers can be called.
+    pub(in crate::serve) fn numbers(&self) -> &[String] {
+        &self.numbers
     }
 
     pub(in crate::serve) fn has_voice(&self) -> bool {
@@ -66,7 +74,7 @@ impl Making {
         let mut flow = format!(
             "start = \"message\"\notherwise = \"end\"\nlanguage = {language}\nmedia = {media}\n"
         );
-        if let Some(from) = &settings.from {
+        if let Some(from) = self.from(order) {
             let _ = writeln!(flow, "from = {}", quoted(from));
         }
         let recording = |name: &str| settings.prompts.get(name);
@@ -106,6 +114,13 @@ impl Making {
             }
         }
         flow
+    }
+
+    /// The reminder's own choice while there is such a number; it may be gone since.
+    fn from<'a>(&'a self, order: &'a Order) -> Option<&'a str> {
+        let known = |name: &&String| self.numbers.contains(name);
+        let own = order.from.as_ref().filter(known);
+        own.or(self.settings.from.as_ref()).map(String::as_str)
     }
 
     async fn script(&self, order: &Order) -> Result<Script, DialError> {

@@ -98,11 +98,11 @@ impl ReminderSettings {
         }
     }
 
-    /// `texts`: whether there is a voice; `phones`: whether numbers can be called.
+    /// `texts`: whether there is a voice; `numbers`: in whose name phones can be called.
     pub(in crate::serve) fn defaults(
         &self,
         texts: bool,
-        phones: bool,
+        numbers: &[String],
     ) -> Result<Defaults, ReminderError> {
         range("attempts", self.attempts, 1..=MAX_ATTEMPTS)?;
         range("spacing_minutes", self.spacing_minutes, 1..=MAX_MINUTES)?;
@@ -132,7 +132,7 @@ impl ReminderSettings {
             confirm,
             prompts: self.prompts.keys().cloned().collect(),
             texts,
-            phones,
+            numbers: numbers.to_vec(),
         })
     }
 
@@ -164,7 +164,7 @@ mod tests {
 
     fn told(settings: &str) -> String {
         let settings: ReminderSettings = toml::from_str(settings).expect("TOML");
-        let defaults = settings.defaults(true, true).err();
+        let defaults = settings.defaults(true, &[]).err();
         defaults.map_or_else(String::new, |error| error.to_string())
     }
 

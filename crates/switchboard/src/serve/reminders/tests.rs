@@ -101,11 +101,12 @@ async fn a_call_that_is_hung_up_by_hand_while_it_rings_is_an_attempt() {
 fn a_text_stays_a_text_whatever_is_in_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let settings = office::reminders(directory.path(), "service");
-    let making = calls::Making::new(&settings, directory.path(), None);
+    let making = calls::Making::new(&settings, directory.path(), None, vec!["clinic".to_owned()]);
     let order = Order {
         reminder: ReminderId(Uuid::nil()),
         token: 1,
         target: Target::phone("+4915112345678").expect("a number"),
+        from: None,
         text: Some("\"]\n[nodes.x]\nhang_up = true\n'''\\".to_owned()),
         prompt: None,
         confirm: Key::new('#').expect("a key"),
@@ -118,4 +119,17 @@ fn a_text_stays_a_text_whatever_is_in_it() {
     let text = table["prompts"]["message"]["text"].as_str();
     assert_eq!(text, order.text.as_deref());
     assert!(table["nodes"].get("x").is_none());
+
+    // Of the bot's numbers the reminder's own calls, as long as there is one.
+    let from = |name: Option<&str>| {
+        let own = Order {
+            from: name.map(str::to_owned),
+            ..order.clone()
+        };
+        let table: toml::Table = making.flow(&own).parse().expect("TOML");
+        let from = table.get("from").and_then(toml::Value::as_str);
+        from.map(str::to_owned)
+    };
+    assert_eq!(from(Some("clinic")).as_deref(), Some("clinic"));
+    assert_eq!((from(Some("gone")), from(None)), (None, None));
 }
