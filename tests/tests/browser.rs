@@ -10,6 +10,7 @@ use switchboard_tests::cloud::Cloud;
 use switchboard_tests::demo::Demo;
 use switchboard_tests::desk::Desk;
 use switchboard_tests::patience::eventually;
+use switchboard_tests::service::{Around, Service};
 use switchboard_tests::softphone::Softphone;
 use switchboard_tests::{Failure, fixture};
 use tokio::sync::{Mutex, MutexGuard};
@@ -57,6 +58,30 @@ impl Stage<Site> {
         let page = cloud.emulator.page_url();
         let _cloud = cloud;
         Ok(Some(Self::open(page, Site { _cloud, desk }, turn).await?))
+    }
+}
+
+/// An emulator in this process, and a bot in another whose media goes past the emulator.
+struct Apart {
+    _cloud: Cloud,
+    _service: Service,
+}
+
+impl Stage<Apart> {
+    /// `None` if browser tests are to be left out.
+    async fn apart(flow: &str) -> Result<Option<Self>, Failure> {
+        if skipped() {
+            return Ok(None);
+        }
+        let turn = ONE_AT_A_TIME.lock().await;
+        let cloud = Cloud::start().await?;
+        let service = Service::start(&cloud.emulator, flow, &Around::default())?;
+        let page = cloud.emulator.page_url();
+        let site = Apart {
+            _cloud: cloud,
+            _service: service,
+        };
+        Ok(Some(Self::open(page, site, turn).await?))
     }
 }
 
@@ -121,6 +146,39 @@ async fn browser_calls_the_bot_and_hangs_up() -> Result<(), Failure> {
     }
 
     caller.click("hangup").await?;
+    caller.reaches("terminated").await?;
+    stage.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_has_lanes_for_a_bot_of_another_process() -> Result<(), Failure> {
+    let flow = r#"
+        start = "ask"
+        otherwise = "bye"
+        [prompts.hello]
+        file = "bye.wav"
+        text = "Hello."
+        [nodes.ask]
+        say = "hello"
+        listen = { keys = { "1" = "bye" }, timeout = 60 }
+        [nodes.bye]
+        hang_up = true
+    "#;
+    let Some(stage) = Stage::apart(flow).await? else {
+        return Ok(());
+    };
+    let caller = &stage.caller;
+    caller.toggle_inspector().await?;
+    stage.call().await?;
+    for (name, kind) in [("You", "levels"), ("You", "speech"), ("Bot", "levels")] {
+        caller.shows_of(name, kind).await?;
+    }
+    caller.shows_of("Bot", "prompts").await?;
+    caller.inspects("prompt", "sound", "").await?;
+    // The key is shown as pressed: which one it was the bot alone has heard.
+    caller.click("key-1").await?;
+    caller.shows_of("You", "digits").await?;
+    caller.inspects("digit", "Key •", "pressed").await?;
     caller.reaches("terminated").await?;
     stage.end().await
 }
@@ -287,6 +345,10 @@ async fn browser_sends_a_request_again_and_estimates_quality() -> Result<(), Fai
     caller.click("replay").await?;
     // Answered once already, and its media blob was not kept.
     caller.inspects("request", "answer", "409").await?;
+    // The bot knows the call already, and takes it all the same.
+    caller.opened_row("incoming").await?;
+    caller.click("replay-notification").await?;
+    caller.shows_text("announce", "Sent again: 202").await?;
     // G.107, Annex B: R = 93.2 is a MOS of 4.41; one packet in ten lost costs 27 of it.
     let best = caller.mos(0.0, 0.0).await?;
     let lossy = caller.mos(0.1, 0.0).await?;

@@ -1,6 +1,8 @@
 //! Bad networks, end to end: a bot in a process of its own, a caller whose packets suffer.
 //! What the bot makes of the keys shows in where its flow leads.
 
+use std::collections::BTreeSet;
+
 use switchboard_tests::Failure;
 use switchboard_tests::cloud::Cloud;
 use switchboard_tests::patience::eventually;
@@ -186,4 +188,49 @@ async fn a_call_whose_caller_is_not_heard_any_more_ends() -> Result<(), Failure>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_whose_bot_is_not_heard_any_more_ends() -> Result<(), Failure> {
     one_way("down").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_sides_of_a_call_past_the_emulator_are_seen() -> Result<(), Failure> {
+    let flow = exact("1").replace(
+        "[nodes.k0]",
+        "[nodes.hello]\nsay = \"yes\"\nnext = \"k0\"\n[nodes.k0]",
+    );
+    let flow = flow.replace("start = \"k0\"", "start = \"hello\"");
+    let cloud = Cloud::start().await?;
+    let mut service = Service::start(&cloud.emulator, &flow, &Around::default())?;
+    let mut timeline = cloud.emulator.timeline().subscribe();
+    let script = r#"
+[people.Carla]
+steps = [
+    { call = "bot" },
+    { hear = "speech" },
+    { hear = "silence", for = "1s" },
+    { say = "read-en.wav", background = true },
+    { pause = "2s" },
+    { press = "1#" },
+    { reach = "ended" },
+]"#;
+    let report = cloud.play(script, "speech").await?;
+    assert!(report.passed, "{}", report.text());
+    let (mut seen, mut loud) = (BTreeSet::new(), BTreeSet::new());
+    while let Ok(event) = timeline.try_recv() {
+        let event = serde_json::to_value(event)?;
+        let far = event["far"] == true;
+        let kind = event["type"].as_str().unwrap_or_default().to_owned();
+        if kind == "key" {
+            assert_eq!(event["digit"], serde_json::Value::Null, "{event}");
+        }
+        if event["dbov"].as_f64().is_some_and(|dbov| dbov > -40.0) {
+            loud.insert(far);
+        }
+        seen.insert((far, kind));
+    }
+    for (far, kind) in [(false, "speech"), (false, "key"), (true, "speech")] {
+        assert!(seen.contains(&(far, kind.to_owned())), "{kind}: {seen:?}");
+    }
+    assert_eq!(loud.len(), 2, "both are heard");
+    assert!(service.end()?, "the bot ended badly");
+    cloud.emulator.stop().await;
+    Ok(())
 }

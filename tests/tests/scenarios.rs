@@ -4,12 +4,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use reqwest::Method;
+use serde_json::{Value, json};
 use switchboard_bot::{Bot, BotConfig, Cloud, Parts, Script};
 use switchboard_emulator::scenario::{self, Report, Scenario};
 use switchboard_emulator::{App, Emulator, EmulatorConfig};
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_media::prompt::Prompt;
 use switchboard_tests::desk::{CLIENT, Desk, TENANT};
+use switchboard_tests::patience::eventually;
 use switchboard_tests::{Failure, fixture};
 use switchboard_transport::{Transport, TransportConfig};
 use url::Url;
@@ -242,5 +245,124 @@ async fn the_same_scenario_and_seed_give_the_same_log() -> Result<(), Failure> {
         logs[0]
     );
     assert_eq!(logs[0], logs[1]);
+    Ok(())
+}
+
+/// Three who do everything at once, in a meeting with a bot.
+const CROWD: &str = r##"
+[people.Ada]
+steps = [
+    { together = "go" },
+    { call = "meeting:crowd" },
+    { reach = "established" },
+    { together = "all are in" },
+    { press = "1" },
+    { hear = "speech" },
+    { hear = "silence" },
+    { together = "the prompt is over" },
+    { press = "#" },
+    { hang_up = true },
+]
+[people.Ben]
+steps = [
+    { together = "go" },
+    { call = "meeting:crowd" },
+    { reach = "established" },
+    { together = "all are in" },
+    { press = "2" },
+    { together = "the prompt is over" },
+    { hang_up = true },
+]
+[people.Cleo]
+steps = [
+    { together = "go" },
+    { call = "meeting:crowd" },
+    { reach = "established" },
+    { together = "all are in" },
+    { press = "3" },
+    { together = "the prompt is over" },
+    { hang_up = true },
+]
+"##;
+
+/// Waits until a bot was told that what it plays is over.
+async fn has_played(emulator: &Emulator, call: &str) -> Result<(), Failure> {
+    let journal = format!("{}/journal?call={call}", emulator.admin_url());
+    eventually("the prompt is over", async || {
+        let looked: Value = reqwest::get(&journal).await?.json().await?;
+        let entries = looked["entries"].as_array().ok_or("no entries")?;
+        let told = |entry: &Value| entry["notification"] == "operation" && entry["status"] == 202;
+        Ok(entries.iter().any(told).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_who_act_at_once_give_the_same_log() -> Result<(), Failure> {
+    let mut logs = Vec::new();
+    for _ in 0..2 {
+        let site = Site::start(Desk::app()).await?;
+        let desk = Desk::start(&site.emulator).await?;
+        let path = "/users/scenario/onlineMeetings/createOrGet";
+        let meeting = json!({"externalId": "crowd", "subject": "crowd"});
+        let meeting = desk.ask(Method::POST, path, &meeting).await?;
+        // It plays to nobody, and is then asked for the prompt by key.
+        let call = desk.join(&meeting).await?;
+        has_played(&site.emulator, &call).await?;
+        let report = site.run_text(CROWD, &fixture("scenarios/x.toml")).await?;
+        assert!(report.passed, "{}", report.text());
+        logs.push(report.log.join("\n"));
+        site.emulator.stop().await;
+    }
+    for line in [
+        "call terminated 0",
+        "request playPrompt 200",
+        "notification roster 202 x1",
+        "request delete 204",
+    ] {
+        assert!(logs[0].contains(&format!("bot 1: {line}")), "{}", logs[0]);
+    }
+    assert_eq!(
+        logs[0].matches("notification tone").count(),
+        4,
+        "{}",
+        logs[0]
+    );
+    assert_eq!(logs[0], logs[1]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_is_for_one_persons_calls() -> Result<(), Failure> {
+    let site = Site::start(Desk::app()).await?;
+    Desk::start(&site.emulator).await?;
+    let text = r#"
+        [[faults]]
+        operation = "playPrompt"
+        person = "Ada"
+        fault = { kind = "status", status = 503 }
+
+        [people.Ada]
+        steps = [
+            { together = "go" },
+            { call = "bot" },
+            { reach = "established" },
+            { expect_energy = { below = -50.0 }, for = "2s" },
+            { hang_up = true },
+        ]
+        [people.Ben]
+        steps = [
+            { together = "go" },
+            { call = "bot" },
+            { hear = "speech" },
+            { hang_up = true },
+        ]
+    "#;
+    let report = site.run_text(text, &fixture("scenarios/x.toml")).await?;
+    assert!(report.passed, "{}", report.text());
+    for line in ["Ada: request playPrompt 503", "Ben: request playPrompt 200"] {
+        assert!(report.log.iter().any(|own| own == line), "{:?}", report.log);
+    }
+    site.emulator.stop().await;
     Ok(())
 }

@@ -116,7 +116,8 @@ class Call {
 
   press(digit) {
     const when = this.held ? 'the call is off hold' : 'the call is connected';
-    if (!this.media.press(digit)) view.showNote(`Keys work once ${when}.`);
+    if (this.media.press(digit)) this.timeline.pressed();
+    else view.showNote(`Keys work once ${when}.`);
   }
 
   /** Ends the call from this side. */
@@ -390,25 +391,25 @@ function animate() {
 function frame(time) {
   const running = call && !call.over;
   if (running) animate();
+  const levels = running ? measure(call) : {};
   if (running && calm.matches && time - lastFrame < CALM_FRAME_MS) return;
   lastFrame = time;
-  if (running) measure(call);
+  for (const [meter, level] of Object.entries(levels)) view.showLevel(meter, level);
   lanes.draw(call?.timeline);
   view.showClock((call?.timeline.now() ?? 0) / 1000);
 }
 
-function measure({ meters, timeline, held }) {
-  if (meters.far && !held) {
-    const level = meters.far.level();
-    timeline.played_at(level);
-    view.showLevel('out', level);
+/** Notes the levels of both sides, and gives them by their meters. */
+function measure({ meters, timeline, held, state }) {
+  const levels = {};
+  if (held) return levels;
+  if (meters.far) timeline.played_at((levels.out = meters.far.level()));
+  // What nobody else tells of this side: what it says before it is heard is nobody's.
+  if (meters.own && !timeline.reported) {
+    levels.in = meters.own.level();
+    if (TALKING.has(state)) timeline.heard_at(levels.in);
   }
-  // What nobody else tells of this side.
-  if (meters.own && !timeline.reported && !held) {
-    const level = meters.own.level();
-    timeline.heard_at(level);
-    view.showLevel('in', level);
-  }
+  return levels;
 }
 
 setInterval(async () => {

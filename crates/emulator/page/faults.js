@@ -165,13 +165,14 @@ function given(fields) {
   return Object.fromEntries(filled.map(([name, { value }]) => [name, Number(value)]));
 }
 
-function inWords({ operation, call, nth, times, probability, fault }) {
+function inWords({ operation, call, person, nth, times, probability, fault }) {
   const [words, number] = KINDS[fault.kind] ?? [fault.kind];
   return [
     `${operation} ${words}`,
     number && `${number[1].toLowerCase()} ${fault[number[0]]}`,
     fault.retryAfter !== undefined && `Retry-After ${fault.retryAfter} s`,
     call && 'one call',
+    person && `calls of ${person}`,
     nth && `time ${nth}`,
     times && `at most ${times}`,
     probability !== undefined && `probability ${probability}`,

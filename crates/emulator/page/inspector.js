@@ -120,7 +120,7 @@ function read(entry) {
   const failed = !open && (entry.status < 200 || entry.status >= 300);
   if (entry.kind === 'notification') {
     const again = entry.attempts > 1 ? ` (${entry.attempts} times)` : '';
-    return { ...item, title: entry.notification + again, status, failed, curl: curl('POST', entry.url, entry.request) };
+    return { ...item, title: entry.notification + again, status, failed, seq: entry.seq, curl: curl('POST', entry.url, entry.request) };
   }
   return { ...item, title: entry.operation, status, failed, seq: entry.seq, curl: curl(entry.method, location.origin + entry.path, entry.request) };
 }
@@ -175,7 +175,7 @@ class Row {
     if (opens) this.#bodies(item);
   }
 
-  #bodies({ curl: command, seq, request, response }) {
+  #bodies({ curl: command, seq, kind, request, response }) {
     const copy = element('button', 'Copy as curl');
     copy.type = 'button';
     copy.dataset.testid = 'copy';
@@ -191,18 +191,21 @@ class Row {
     });
     const pretty = (value) => JSON.stringify(value, null, 2);
     const parts = [shown, copy];
-    if (seq) parts.push(this.#again(seq));
+    if (seq) parts.push(this.#again(seq, kind));
     if (request) parts.push(body('Request', pretty(request)));
     if (response) parts.push(body('Response', pretty(response)));
     this.details.replaceChildren(...parts);
   }
 
-  /** A button that has the emulator send the request again. */
-  #again(seq) {
+  /** A button that has the emulator send the request, or the notification, again. */
+  #again(seq, kind) {
     const again = element('button', 'Send again');
     again.type = 'button';
-    again.dataset.testid = 'replay';
-    again.title = 'As the same application, with a token of its own; what is shown as … is sent as …';
+    const told = kind === 'notification';
+    again.dataset.testid = told ? 'replay-notification' : 'replay';
+    again.title = told
+      ? 'To the bot, the same body and message id, freshly signed; not if something is shown as …'
+      : 'As the same application, with a token of its own; what is shown as … is sent as …';
     again.addEventListener('click', async () => {
       const answer = await fetch(`/admin/journal/${seq}/replay`, { method: 'POST' }).then((a) => a.json(), () => ({}));
       this.announce(answer.status ? `Sent again: ${answer.status}` : `Not sent: ${answer.error ?? 'the emulator does not answer'}`);

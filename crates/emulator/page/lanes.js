@@ -145,7 +145,7 @@ export class Lanes {
     for (const { t, digit, source, duration } of digits) {
       const x = scale.x(t - duration) - CHIP / 2;
       if (x < -CHIP) continue;
-      const event = source === 'rtp';
+      const event = source !== 'inband';
       paint.fillStyle = this.#colours[event ? 'accent' : 'panel'];
       rounded(paint, x, top + 6, CHIP, CHIP, 6);
       if (!event) this.#dashed(paint, x, top + 6);

@@ -2,7 +2,12 @@
 // each who is in it. Lives as long as the page shows the call; the next one starts with an
 // empty one.
 
+import { Sounds } from './sounds.js';
+
 const LEVEL_STEP_MS = 100;
+/** A key that was pressed; which one is between who pressed it and the bot. */
+const SOME_KEY = '•';
+const KEY_MS = 120;
 
 // One who is in the call: how loud, when heard speaking, which keys, which prompts.
 class Lane {
@@ -14,10 +19,12 @@ class Lane {
 
   constructor(id, name) {
     Object.assign(this, { id, name });
+    this.measured = new Sounds();
   }
 
   /** Ends what is open. */
   end(t) {
+    this.measured.rest();
     for (const span of [...this.speech, ...this.prompts]) span.end ??= t;
   }
 
@@ -59,10 +66,10 @@ export class Timeline {
   }
 
   /** Whose an event is. */
-  lane({ type, participant }) {
+  lane({ type, participant, far: ofFar }) {
     const [own, far] = this.lanes;
     if (this.shared) return this.lanes.find((lane) => lane.id === participant);
-    return type === 'prompt' || this.#handedOver ? far : own;
+    return type === 'prompt' || ofFar || this.#handedOver ? far : own;
   }
 
   /** Whether an event is this phone's own. */
@@ -100,14 +107,26 @@ export class Timeline {
     return this.lanes.slice(1).filter((lane) => lane.leftAt === null).map(({ name }) => name);
   }
 
-  /** Notes how loud the far end is, as measured here: of one, not of several. */
+  /** Notes how loud the far end is, as measured here: of one, not of several. What it says is a
+   * prompt, as far as one can tell, if nobody else tells more. */
   played_at(dbov) {
-    if (!this.shared) this.lanes[1].note(this.now(), dbov);
+    if (this.shared) return;
+    const [, far] = this.lanes;
+    far.note(this.now(), dbov);
+    if (!this.reported && !this.#handedOver) far.measured.hear(far.prompts, this.now(), dbov, 'sound');
   }
 
-  /** Notes how loud this end is, as measured here (where no one else reports it). */
+  /** Notes how loud this end is, as measured here (where no one else reports it), and what that
+   * makes: speech, as far as one can tell. */
   heard_at(dbov) {
-    this.lanes[0].note(this.now(), dbov);
+    const [own] = this.lanes;
+    own.note(this.now(), dbov);
+    own.measured.hear(own.speech, this.now(), dbov);
+  }
+
+  /** A key was pressed here: the lane shows that, unless the server tells what was heard. */
+  pressed() {
+    if (!this.reported) this.lanes[0].digits.push({ t: this.now(), digit: SOME_KEY, source: 'pressed', duration: KEY_MS });
   }
 
   /** Someone else is at the far end from now on. */
@@ -122,15 +141,21 @@ export class Timeline {
     for (const lane of this.lanes) lane.end(this.endedAt);
   }
 
-  on_level(lane, { t_ms, dbov }) {
+  on_level(lane, { t_ms, dbov, far }) {
     // The far end's is measured here, where it is heard.
-    if (this.#handedOver) return;
+    if (this.#handedOver || far) return;
+    // From here on everything is told; what is being measured is told as well.
+    if (!this.reported) for (const { measured, speech, prompts } of this.lanes) measured.drop(speech, prompts);
     this.reported = true;
     lane.note(t_ms, dbov);
   }
 
   on_dtmf(lane, { t_ms, digit, source, duration_ms }) {
     lane.digits.push({ t: t_ms, digit, source, duration: duration_ms });
+  }
+
+  on_key(lane, { t_ms, duration_ms }) {
+    lane.digits.push({ t: t_ms, digit: SOME_KEY, source: 'pressed', duration: duration_ms });
   }
 
   on_speech({ speech }, { start_ms, end_ms }) {

@@ -13,7 +13,7 @@
 //! | `GET /admin/targets` | what a phone can dial: bots and meetings |
 //! | `GET /admin/lobby` | who waits in the lobby of a meeting |
 //! | `POST /admin/lobby/{participant}`, `DELETE` | lets one in; sends one away |
-//! | `POST /admin/journal/{seq}/replay` | sends a request of the journal again: the `status` it got |
+//! | `POST /admin/journal/{seq}/replay` | sends a request or a notification of the journal again: the `status` it got |
 //! | `GET /admin/judge` | what production would punish |
 //! | `POST /admin/reset` | ends all calls and forgets everything but applications, phones and keys |
 //! | `GET /admin/counts` | how many phones, calls, media parts and notification queues are alive |
@@ -212,11 +212,17 @@ async fn journal(State(hub): State<Arc<Hub>>, Query(look): Query<Look>) -> Respo
 async fn replay(State(hub): State<Arc<Hub>>, Path(seq): Path<u64>) -> Response {
     match crate::graph::replay(&hub, seq).await {
         Ok(status) => Json(json!({"status": status.as_u16()})).into_response(),
-        Err(error @ NoReplay::NoRequest) => {
+        Err(error) => {
+            let status = match error {
+                NoReplay::NoRequest => StatusCode::NOT_FOUND,
+                NoReplay::NoBody | NoReplay::Secret => StatusCode::BAD_REQUEST,
+                NoReplay::UnderWay => StatusCode::CONFLICT,
+                NoReplay::Gone => StatusCode::GONE,
+                NoReplay::NoAnswer => StatusCode::BAD_GATEWAY,
+            };
             let refusal = Json(json!({"error": error.to_string()}));
-            (StatusCode::NOT_FOUND, refusal).into_response()
+            (status, refusal).into_response()
         }
-        Err(error) => bad(&error.to_string()),
     }
 }
 

@@ -14,6 +14,7 @@ mod ids;
 mod media;
 mod meetings;
 mod notice;
+mod observed;
 mod operations;
 mod origins;
 mod phones;
@@ -25,18 +26,21 @@ mod sharing;
 mod tests;
 mod transfer;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use switchboard_signaling::types::{Call, ChangeType};
 use time::OffsetDateTime;
 use url::{Origin, Url};
 
+use crate::config::client_id;
 use crate::phone::{Named, PhoneCallState, PhoneEvent, PhoneInfo, PhoneRole};
 use crate::timeline::{CallEvent, TimelineEvent};
 
 pub(crate) use conversation::{ANSWER_LIMIT, KEEP_ALIVE_LIMIT};
 use conversation::{Conversation, Phase};
+#[cfg(test)]
+pub(crate) use effect::Correlation;
 pub(crate) use effect::{
     Clip, Effect, Leg, MediaAction, MediaReport, Notice, Operation, Playable, RecordEnd,
     RecordPlan, Reply, RoomAction, RoomReport, RoomTask,
@@ -152,8 +156,31 @@ impl Cloud {
         order.filter_map(|id| self.apps.get_key_value(id))
     }
 
-    pub(crate) fn app(&self, client_id: &str) -> Option<&Registration> {
-        self.apps.get(client_id)
+    /// An application in each of its tenants.
+    pub(crate) fn registrations_of(&self, app: &str) -> Vec<(String, Registration)> {
+        let own = self.apps().filter(|(key, _)| client_id(key) == app);
+        own.map(|(key, own)| (key.clone(), own.clone())).collect()
+    }
+
+    /// Whether an application is still notified of a call.
+    pub(crate) fn is_told_of(&self, call: &str, app: &str) -> bool {
+        let bot = self.calls.get(call).and_then(|call| call.bot.as_ref());
+        self.apps.contains_key(app) && bot.is_some_and(|bot| bot.app == app)
+    }
+
+    /// The names and ids of those who are in a call, or whom it rings for; in a room, of all
+    /// phones that are there.
+    pub(crate) fn people_in(&self, call: &str) -> BTreeSet<String> {
+        let Some(call) = self.calls.get(call) else {
+            return BTreeSet::new();
+        };
+        let room = call.group.as_ref().map(|group| &group.room);
+        let room = room.and_then(|room| self.rooms.get(room));
+        let there = room.map(Room::phones_inside).unwrap_or_default();
+        let phones = call.people().chain(call.rings_at()).chain(&there);
+        phones
+            .flat_map(|phone| [phone.clone(), self.named(phone).name])
+            .collect()
     }
 
     /// How many phones and calls there are.
@@ -183,7 +210,10 @@ impl Cloud {
 
     /// Adds something the bot, or a media session, knows of a call.
     pub(crate) fn publish(&mut self, call: &str, event: TimelineEvent, now: Instant) {
-        self.with_call(call, |cloud, call| cloud.show(call, event, now));
+        self.with_call(call, |cloud, call| {
+            call.told_by_bot = true;
+            cloud.show(call, event, now);
+        });
     }
 
     /// Milliseconds from a call's creation to `at`; 0 before it, `None` when it is over.
@@ -283,11 +313,17 @@ impl Cloud {
 
     /// Shows an event to the call's phones and to those who watch.
     fn show(&mut self, call: &Conversation, event: TimelineEvent, now: Instant) {
+        self.show_whose(call, false, event, now);
+    }
+
+    /// The same, of the far end or not.
+    fn show_whose(&mut self, call: &Conversation, far: bool, event: TimelineEvent, now: Instant) {
         let elapsed = now.saturating_duration_since(call.created);
         let event = CallEvent {
             call: call.id.clone(),
             t_ms: elapsed.as_millis() as u64,
             participant: None,
+            far,
             event,
         };
         for phone in call.people() {

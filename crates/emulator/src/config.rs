@@ -9,7 +9,8 @@ use url::Url;
 
 use crate::network::{NetworkRule, NetworkRuleError};
 
-/// An application registered with the emulated tenant.
+/// An application registered with an emulated tenant. One that several tenants have consented to
+/// is several of these, each with its tenant and the same client id.
 #[derive(Debug, Clone)]
 pub struct App {
     /// The tenant that consented to it.
@@ -47,8 +48,8 @@ pub struct EmulatorConfig {
     /// Whether unknown properties in requests, missing permissions and too many requests are
     /// overlooked. Graph overlooks none of them.
     pub lenient: bool,
-    /// The permissions (app roles) of applications, by client id; all permissions on
-    /// calls for those that aren't named.
+    /// The permissions (app roles) of applications, by client id, or by client id and tenant as
+    /// `CLIENT@TENANT`; all permissions on calls for those that aren't named.
     pub roles: BTreeMap<String, Vec<String>>,
     /// Calls an application may have at once; Graph documents 100.
     pub concurrent_calls: usize,
@@ -103,6 +104,36 @@ impl EmulatorConfig {
         self.roles.insert(client_id.into(), roles);
         self
     }
+}
+
+/// What tells an application's registrations apart: its client id in the first tenant that it is
+/// registered in, with the tenant after it in others.
+pub(crate) fn registrations(apps: &[App]) -> Vec<(String, &App)> {
+    let mut homes: BTreeMap<&str, &str> = BTreeMap::new();
+    let key = |app| {
+        let App {
+            client_id,
+            tenant_id,
+            ..
+        }: &App = app;
+        let home = *homes.entry(client_id).or_insert(tenant_id);
+        let key = match home.eq_ignore_ascii_case(tenant_id) {
+            true => client_id.clone(),
+            false => in_tenant(client_id, tenant_id),
+        };
+        (key, app)
+    };
+    apps.iter().map(key).collect()
+}
+
+/// How an application is known in a tenant that is not its first.
+pub(crate) fn in_tenant(client_id: &str, tenant: &str) -> String {
+    format!("{client_id}@{}", tenant.to_ascii_lowercase())
+}
+
+/// The client id of a registration.
+pub(crate) fn client_id(registration: &str) -> &str {
+    registration.split('@').next().unwrap_or_default()
 }
 
 /// Why the emulator can't start or do what was asked.

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use url::{Origin, Url};
 
 use crate::cloud::{Cloud, Registration};
-use crate::config::{App, EmulatorConfig, EmulatorError};
+use crate::config::{App, EmulatorConfig, EmulatorError, registrations};
 use crate::identity::{Identity, KeyRing};
 use crate::network::Network;
 use crate::phone::{Phone, PhoneRole};
@@ -125,17 +125,19 @@ impl Emulator {
         self.hub.reset().await;
     }
 
-    /// Registers, or changes, the calling webhook of an application.
+    /// Registers, or changes, the calling webhook of an application, in all its tenants.
     ///
     /// # Errors
     /// There is no such application, or the webhook is no http or https URL.
     pub fn set_webhook(&self, client_id: &str, webhook: Url) -> Result<(), EmulatorError> {
         let webhook = check_webhook(webhook)?;
         let known = self.hub.apply(|cloud, _| {
-            let mut registration = cloud.app(client_id)?.clone();
-            registration.webhook = Some(webhook);
-            cloud.register_app(client_id, registration);
-            Some(())
+            let mut known = cloud.registrations_of(client_id);
+            for (key, registration) in &mut known {
+                registration.webhook = Some(webhook.clone());
+                cloud.register_app(key, registration.clone());
+            }
+            known.pop().map(drop)
         });
         known.ok_or_else(|| EmulatorError::UnknownApp {
             client_id: client_id.to_owned(),
@@ -203,8 +205,8 @@ pub(crate) fn hub(
         .limited_to(config.concurrent_calls)
         .allowing(origins(config.allowed_origins)?)
         .dated(clock::now(), clock::wall().into());
-    for app in &config.apps {
-        cloud.register_app(&app.client_id, registration(app)?);
+    for (key, app) in registrations(&config.apps) {
+        cloud.register_app(&key, registration(app)?);
     }
     let identity = Identity::new(key, &config.apps, &config.roles);
     let settings = Settings {

@@ -2,14 +2,19 @@
 //! often, and how. Without IO; chance comes from the seed, so that a failure can be
 //! had again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::scenario::problem::did_you_mean;
 
 /// Most rules at once.
 const MAX_RULES: usize = 256;
 /// Longest that a response or notification is held back.
 const MAX_DELAY_MS: u64 = 120_000;
+/// Calls whose people are remembered.
+const MAX_CALLS: usize = 2_000;
 /// Most copies of one notification.
 const MAX_COPIES: u32 = 10;
 
@@ -23,6 +28,9 @@ pub(crate) struct Rule {
     /// Only for this call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) call: Option<String>,
+    /// Only for calls that this person is in, by name or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) person: Option<String>,
     /// Only the n-th time that it fits, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) nth: Option<u64>,
@@ -99,6 +107,8 @@ pub(crate) enum RuleError {
     Probability,
     #[error("nth counts from 1")]
     Nth,
+    #[error("person names whose call it is: {0} has no call yet")]
+    NoCall(&'static str),
     #[error("{0} concerns notifications: operation must begin with notification:")]
     NotificationOnly(&'static str),
     #[error("{0} concerns requests: operation must not begin with notification:")]
@@ -116,6 +126,9 @@ impl Rule {
         }
         if self.nth == Some(0) {
             return Err(RuleError::Nth);
+        }
+        if self.person.is_some() && self.operation == "create" {
+            return Err(RuleError::NoCall("create"));
         }
         match self.fault {
             Mischief::Status { status, .. } if !(400..600).contains(&status) => {
@@ -157,13 +170,68 @@ impl Rule {
         }
     }
 
-    fn fits(&self, operation: &str, call: &str) -> bool {
+    fn fits(&self, operation: &str, call: &str, people: Option<&BTreeSet<String>>) -> bool {
         let named = match self.operation.strip_suffix('*') {
             Some(prefix) => operation.starts_with(prefix),
             None => self.operation == operation,
         };
-        named && self.call.as_deref().is_none_or(|own| own == call)
+        let own = self.call.as_deref().is_none_or(|own| own == call);
+        let is_in = |person: &String| people.is_some_and(|people| people.contains(person));
+        named && own && self.person.as_ref().is_none_or(is_in)
     }
+}
+
+/// Operations and notifications that are most often meant.
+const KNOWN: [&str; 38] = [
+    "answer",
+    "audioRoutingGroups",
+    "addLargeGalleryView",
+    "cancelMediaProcessing",
+    "changeScreenSharingRole",
+    "contentSharingSessions",
+    "create",
+    "createMeeting",
+    "createOrGetMeeting",
+    "delete",
+    "deleteMeeting",
+    "deleteParticipant",
+    "get",
+    "getMeeting",
+    "getPresence",
+    "invite",
+    "keepAlive",
+    "mute",
+    "muteParticipant",
+    "operations",
+    "participants",
+    "playPrompt",
+    "recordResponse",
+    "redirect",
+    "reject",
+    "sendDtmfTones",
+    "subscribeToTone",
+    "transfer",
+    "unmute",
+    "updateRecordingStatus",
+    "notification:contentSharing",
+    "notification:established",
+    "notification:establishing",
+    "notification:incoming",
+    "notification:operation",
+    "notification:roster",
+    "notification:terminated",
+    "notification:tone",
+];
+
+/// What was meant, if an operation is none but nearly one.
+pub(crate) fn misspelt(operation: &str) -> Option<String> {
+    let known = |name: &&str| match operation.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => *name == operation,
+    };
+    let is_there = KNOWN.iter().any(known);
+    let meant = || did_you_mean(operation.trim_end_matches('*'), KNOWN);
+    (!is_there).then(meant).flatten()
 }
 
 /// A rule with what it has done.
@@ -186,6 +254,8 @@ pub(crate) struct Faults {
     next_id: u64,
     seed: u64,
     chance: u64,
+    /// Names and ids of those who are, or were last, in a call.
+    people: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Faults {
@@ -195,7 +265,20 @@ impl Faults {
             next_id: 1,
             seed,
             chance: seed,
+            people: BTreeMap::new(),
         }
+    }
+
+    /// These are in a call, by name and id. That is kept beyond its end: the last
+    /// notification comes after it.
+    pub(crate) fn are_in(&mut self, call: &str, people: BTreeSet<String>) {
+        if people.is_empty() {
+            return;
+        }
+        if self.people.len() >= MAX_CALLS && !self.people.contains_key(call) {
+            self.people.clear();
+        }
+        self.people.insert(call.to_owned(), people);
     }
 
     /// Adds a rule and returns its id.
@@ -228,13 +311,17 @@ impl Faults {
 
     /// Back to the seed: no rules, and chance begins anew.
     pub(crate) fn reset(&mut self) {
-        *self = Self::new(self.seed);
+        *self = Self {
+            people: std::mem::take(&mut self.people),
+            ..Self::new(self.seed)
+        };
     }
 
     /// What goes wrong with this request or notification, if anything does.
     pub(crate) fn strike(&mut self, operation: &str, call: &str) -> Option<Mischief> {
         for index in 0..self.rules.len() {
-            if !self.rules[index].rule.fits(operation, call) {
+            let people = self.people.get(call);
+            if !self.rules[index].rule.fits(operation, call, people) {
                 continue;
             }
             self.rules[index].seen += 1;
@@ -321,6 +408,24 @@ mod tests {
             .map(|listed| (listed.seen, listed.struck))
             .collect();
         assert_eq!(struck, [(3, 1), (2, 1)]);
+    }
+
+    #[test]
+    fn a_rule_for_a_person_strikes_in_their_calls_alone() {
+        let mut faults = Faults::new(1);
+        let fault = json!({"kind": "status", "status": 503});
+        let of = |person: &str| json!({"operation": "*", "person": person, "fault": fault});
+        faults.add(rule(of("Ada"))).unwrap();
+        faults.add(rule(of("id-2"))).unwrap();
+        let people = |names: [&str; 2]| names.map(str::to_owned).into();
+        faults.are_in("a", people(["Ada", "id-1"]));
+        faults.are_in("b", people(["Ben", "id-2"]));
+        faults.are_in("c", people(["Cleo", "id-3"]));
+        faults.are_in("a", BTreeSet::new());
+        let struck = ["a", "b", "c", ""].map(|call| faults.strike("answer", call).is_some());
+        assert_eq!(struck, [true, true, false, false]);
+        let create = json!({"operation": "create", "person": "Ada", "fault": fault});
+        assert_eq!(faults.add(rule(create)), Err(RuleError::NoCall("create")));
     }
 
     #[test]

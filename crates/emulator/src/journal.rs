@@ -2,11 +2,15 @@
 //! Without IO, bounded, in memory alone; bodies are redacted before they are kept, and
 //! nothing that was heard gets here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
+
+use again::Sent;
+pub(crate) use again::{Again, NoReplay};
+pub(crate) use log::{Logged, Stream};
 
 use crate::timeline::{CallEvent, CallProgress, PromptState, TimelineEvent};
 
@@ -95,25 +99,6 @@ pub(crate) enum What {
     Prompt { name: String, state: PromptState },
 }
 
-/// A request as it can be sent again: without the secrets that its body had.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Again {
-    pub(crate) app: String,
-    pub(crate) method: String,
-    /// With its query.
-    pub(crate) path: String,
-    pub(crate) body: Option<Value>,
-}
-
-/// Why a request can't be sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoReplay {
-    #[error("there is no request with that number; GET /admin/journal names them by seq")]
-    NoRequest,
-    #[error("its body is not kept: it was no JSON, or longer than 16 KiB")]
-    NoBody,
-}
-
 /// All entries that are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
@@ -125,10 +110,14 @@ pub(crate) struct Journal {
     parts: BTreeMap<String, Part>,
     /// Entries of notifications that are on their way, by message id.
     messages: BTreeMap<String, u64>,
+    /// Notifications as they were sent, by their entries' numbers.
+    sent: Sent,
     /// Scenarios that will ask for their log.
     logged: usize,
     /// What their log will need of entries that gave way.
     past: Vec<Past>,
+    /// Calls in it that are part of a room.
+    shared: BTreeSet<String>,
     /// How many more there were.
     cut: usize,
 }
@@ -136,8 +125,7 @@ pub(crate) struct Journal {
 #[derive(Debug)]
 struct Past {
     changed: u64,
-    call: String,
-    line: String,
+    logged: Logged,
 }
 
 /// A bot's part in a group call or meeting.
@@ -159,6 +147,9 @@ impl Journal {
             bot: bot.to_owned(),
         };
         self.parts.insert(call.to_owned(), part);
+        if self.logged > 0 {
+            self.shared.insert(call.to_owned());
+        }
         self.begin(call, since);
     }
 
@@ -184,27 +175,6 @@ impl Journal {
             response: None,
         };
         self.add(now, call, what)
-    }
-
-    /// A request, to be sent again.
-    pub(crate) fn again(&self, seq: u64) -> Result<Again, NoReplay> {
-        let entry = self.entries.iter().find(|entry| entry.seq == seq);
-        match entry.map(|entry| &entry.what) {
-            Some(What::Request { without: true, .. }) => Err(NoReplay::NoBody),
-            Some(What::Request {
-                app,
-                method,
-                path,
-                request,
-                ..
-            }) => Ok(Again {
-                app: app.clone(),
-                method: method.clone(),
-                path: path.clone(),
-                body: request.clone(),
-            }),
-            _ => Err(NoReplay::NoRequest),
-        }
     }
 
     /// It is answered.
@@ -237,14 +207,14 @@ impl Journal {
         }
     }
 
-    /// A bot is to be notified.
+    /// A bot is to be notified; gives the entry's number.
     pub(crate) fn notified(
         &mut self,
         now: Instant,
         call: &str,
         kind: &str,
         message: (&str, &str, &impl Serialize),
-    ) {
+    ) -> u64 {
         let (id, url, body) = message;
         let what = What::Notification {
             notification: kind.to_owned(),
@@ -259,6 +229,7 @@ impl Journal {
         while self.messages.len() > MAX_ENTRIES {
             self.messages.pop_first();
         }
+        seq
     }
 
     /// The webhook has answered an attempt, or not.
@@ -327,14 +298,16 @@ impl Journal {
         self.changes
     }
 
-    /// Each entry since a log began as its call and its line, and how many there were beyond
-    /// what is kept.
-    pub(crate) fn log(&self, since: u64) -> (Vec<(String, String)>, usize) {
+    /// Each entry since a log began, and how many there were beyond what is kept.
+    pub(crate) fn log(&self, since: u64) -> (Vec<Logged>, usize) {
         let past = self.past.iter().filter(|past| past.changed > since);
-        let past = past.map(|past| (past.call.clone(), past.line.clone()));
+        let past = past.map(|past| past.logged.clone());
         let kept = self.entries.iter().filter(|entry| entry.changed > since);
-        let kept = kept.map(|entry| (entry.call.clone(), entry.line()));
-        (past.chain(kept).collect(), self.cut)
+        let all = past.chain(kept.map(Entry::logged)).map(|logged| Logged {
+            shared: self.shared.contains(&logged.call) || self.parts.contains_key(&logged.call),
+            ..logged
+        });
+        (all.collect(), self.cut)
     }
 
     /// A scenario has its log.
@@ -342,6 +315,7 @@ impl Journal {
         self.logged = self.logged.saturating_sub(1);
         if self.logged == 0 {
             self.past = Vec::new();
+            self.shared = BTreeSet::new();
             self.cut = 0;
         }
     }
@@ -368,6 +342,7 @@ impl Journal {
         if self.entries.len() == MAX_ENTRIES
             && let Some(entry) = self.entries.pop_front()
         {
+            self.sent.remove(&entry.seq);
             self.passes(&entry);
         }
         self.entries.push_back(Entry {
@@ -389,8 +364,7 @@ impl Journal {
             _ if self.past.len() == MAX_LINES => self.cut += 1,
             _ => self.past.push(Past {
                 changed: entry.changed,
-                call: entry.call.clone(),
-                line: entry.line(),
+                logged: entry.logged(),
             }),
         }
     }
@@ -417,37 +391,6 @@ impl Journal {
         entry.changed = self.changes;
         Some(entry)
     }
-}
-
-impl Entry {
-    /// The entry as a line of a scenario's log: what happened, without times and ids,
-    /// so that the same scenario gives the same lines.
-    pub(crate) fn line(&self) -> String {
-        match &self.what {
-            What::Request {
-                operation, status, ..
-            } => format!("request {operation} {}", known(*status)),
-            What::Notification {
-                notification,
-                status,
-                attempts,
-                ..
-            } => format!("notification {notification} {} x{attempts}", known(*status)),
-            What::State { state, code } => {
-                let code = code.map(|code| format!(" {code}")).unwrap_or_default();
-                format!("call {}{code}", lowercase(state))
-            }
-            What::Prompt { state, .. } => format!("prompt {}", lowercase(state)),
-        }
-    }
-}
-
-fn lowercase(state: &impl std::fmt::Debug) -> String {
-    format!("{state:?}").to_lowercase()
-}
-
-fn known(status: Option<u16>) -> String {
-    status.map_or_else(|| "none".to_owned(), |status| status.to_string())
 }
 
 /// A body that is short enough and JSON, redacted.
@@ -479,5 +422,7 @@ fn redact(value: &mut Value) {
     }
 }
 
+mod again;
+mod log;
 #[cfg(test)]
 mod tests;

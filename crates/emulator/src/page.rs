@@ -49,6 +49,7 @@ const ASSETS: &[Asset] = assets![
     "/softphone/lanes.js" = "lanes.js" as SCRIPT,
     "/softphone/media.js" = "media.js" as SCRIPT,
     "/softphone/mos.js" = "mos.js" as SCRIPT,
+    "/softphone/sounds.js" = "sounds.js" as SCRIPT,
     "/softphone/signal.js" = "signal.js" as SCRIPT,
     "/softphone/stats.js" = "stats.js" as SCRIPT,
     "/softphone/targets.js" = "targets.js" as SCRIPT,

@@ -359,6 +359,7 @@ mod tests {
             call: call(),
             t_ms: 7,
             participant: None,
+            far: false,
             event: TimelineEvent::Prompt {
                 name: "greeting".into(),
                 state: PromptState::Started,

@@ -10,6 +10,7 @@
 mod check;
 mod far;
 mod junit;
+mod log;
 mod model;
 mod plan;
 mod player;
@@ -19,6 +20,7 @@ mod runner;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod voice;
 
 pub use plan::Scenario;
 pub use problem::{Problem, Problems};

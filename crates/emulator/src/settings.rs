@@ -93,11 +93,18 @@ impl SettingsFile {
             Err(error) => return Err(findings.unreadable(&error)),
         };
         for (place, app) in file.apps.iter().enumerate() {
-            let id = &app.get_ref().client_id;
-            let taken = |other: &Spanned<AppSettings>| other.get_ref().client_id == *id;
+            let AppSettings {
+                client_id: id,
+                tenant_id: tenant,
+                ..
+            } = app.get_ref();
+            let taken = |other: &Spanned<AppSettings>| {
+                let other = other.get_ref();
+                other.client_id == *id && other.tenant_id.eq_ignore_ascii_case(tenant)
+            };
             if file.apps[..place].iter().any(taken) {
-                let message = format!("two applications have the client id {id}");
-                let suggestion = Some("give each its own".to_owned());
+                let message = format!("two applications have the client id {id} in one tenant");
+                let suggestion = Some("give each its own, or another tenant".to_owned());
                 findings.add(&app.span(), message, suggestion);
             }
         }
@@ -170,5 +177,7 @@ mod tests {
             let told = SettingsFile::parse(text).unwrap_err().to_string();
             assert!(told.contains(expected), "{told}");
         }
+        let elsewhere = app.replace("\"t\"", "\"u\"");
+        assert!(SettingsFile::parse(&format!("{app}{elsewhere}")).is_ok());
     }
 }

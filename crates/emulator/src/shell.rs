@@ -8,6 +8,7 @@
 mod conference;
 mod ending;
 mod fetch;
+mod gaps;
 mod media;
 mod notifier;
 mod record;
@@ -41,6 +42,7 @@ use crate::network::{Network, PhoneName};
 use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole};
 use crate::timeline::{CallEvent, TimelineEvent};
 
+pub(crate) use notifier::again;
 pub(crate) use record::router as recordings;
 use relay::{Relay, Relays};
 pub(crate) use socket::router;
@@ -117,6 +119,7 @@ struct Inner {
     notices: HashMap<String, mpsc::Sender<Notice>>,
     media: HashMap<String, mpsc::Sender<MediaAction>>,
     rooms: HashMap<String, mpsc::Sender<RoomAction>>,
+    listening: gaps::Listening,
     clips: record::Clips,
     timeline: Option<broadcast::Sender<CallEvent>>,
     /// Held by every task that should finish before the emulator has stopped.
@@ -153,6 +156,7 @@ impl Hub {
                 notices: HashMap::new(),
                 media: HashMap::new(),
                 rooms: HashMap::new(),
+                listening: gaps::Listening::default(),
                 clips: record::Clips::default(),
                 timeline: Some(broadcast::channel(TIMELINE).0),
                 at_work: Some(at_work),
@@ -223,9 +227,9 @@ impl Hub {
         let (call, last) = (notice.call.clone(), notice.last);
         let now = self.now();
         self.judge(|judge| judge.notified(&call, &notice.kind, now));
-        let message = &notice.correlation.message;
-        let message = (message.as_str(), notice.to.as_str(), &notice.body);
-        self.journal(|journal| journal.notified(now, &call, &notice.kind, message));
+        self.note(&notice);
+        let people = inner.cloud.people_in(&call);
+        self.faults(|faults| faults.are_in(&call, people));
         let queue = inner.notices.entry(call.clone()).or_insert_with(|| {
             let (sender, notices) = mpsc::channel(QUEUE);
             let task = notifier::deliver(Arc::clone(self), notices, inner.at_work.clone());
@@ -240,6 +244,23 @@ impl Hub {
         if last {
             inner.notices.remove(&call);
         }
+    }
+
+    /// Adds a notification to the journal.
+    fn note(&self, notice: &Notice) {
+        let Notice {
+            call,
+            kind,
+            to,
+            body,
+            correlation,
+            ..
+        } = notice;
+        let message = (correlation.message.as_str(), to.as_str(), body);
+        self.journal(|journal| {
+            let seq = journal.notified(self.now(), call, kind, message);
+            journal.keep(seq, notice);
+        });
     }
 
     fn act(self: &Arc<Self>, inner: &mut Inner, call: String, action: MediaAction) {
@@ -264,9 +285,15 @@ impl Hub {
     }
 
     fn act_in_room(self: &Arc<Self>, inner: &mut Inner, room: String, action: RoomAction) {
-        if matches!(action, RoomAction::End) {
-            inner.rooms.remove(&room);
-            return;
+        let listening = &mut inner.listening;
+        match action {
+            RoomAction::Leave { seat } => self.judge_gaps(listening, &room, Some(seat)),
+            RoomAction::End => {
+                self.judge_gaps(listening, &room, None);
+                inner.rooms.remove(&room);
+                return;
+            }
+            _ => {}
         }
         let queue = inner.rooms.entry(room.clone()).or_insert_with(|| {
             let (sender, actions) = mpsc::channel(QUEUE);

@@ -38,6 +38,12 @@ pub enum TimelineEvent {
         /// For how long.
         duration_ms: u64,
     },
+    /// A key was pressed. Told by whoever pressed or heard it where it goes past the emulator:
+    /// which one it was is between them and the bot.
+    Key {
+        /// For how long.
+        duration_ms: u64,
+    },
     /// The caller speaks, or spoke.
     Speech {
         /// Since when.
@@ -113,6 +119,9 @@ pub struct CallEvent {
     /// [`PhoneEvent::Roster`](crate::PhoneEvent::Roster).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub participant: Option<String>,
+    /// In a call of two: of the far end, as the phone heard it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub far: bool,
     /// What happened.
     #[serde(flatten)]
     pub event: TimelineEvent,
@@ -123,6 +132,7 @@ impl fmt::Debug for TimelineEvent {
         f.write_str(match self {
             Self::Call { .. } => "Call",
             Self::Dtmf { .. } => "Dtmf(_)",
+            Self::Key { .. } => "Key(_)",
             Self::Speech { .. } => "Speech(_)",
             Self::Prompt { .. } => "Prompt",
             Self::Bot { .. } => "Bot(_)",
@@ -138,6 +148,12 @@ impl fmt::Debug for CallEvent {
             .field("event", &self.event)
             .finish_non_exhaustive()
     }
+}
+
+// serde gives a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(far: &bool) -> bool {
+    !far
 }
 
 fn as_key<S: Serializer>(digit: &Digit, serializer: S) -> Result<S::Ok, S::Error> {
@@ -194,6 +210,7 @@ mod tests {
             call: "c".into(),
             t_ms: 51,
             participant: None,
+            far: false,
             event,
         };
         serde_json::to_string(&entry).unwrap()

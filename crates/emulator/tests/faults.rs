@@ -6,7 +6,7 @@ mod support;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use support::{CLIENT, LIMIT, Site, service_hosted, told};
-use switchboard_emulator::{Emulator, PhoneEvent};
+use switchboard_emulator::{Emulator, PhoneCommand, PhoneEvent};
 use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,6 +153,51 @@ async fn a_request_is_sent_again_with_a_token_of_its_own() {
     let (status, _) = site.admin("POST", "/journal/9999/replay", None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(site.verdicts().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_is_sent_again_freshly_signed() {
+    let site = Site::start().await;
+    let (phone, _offer, call) = site.dial().await;
+    let first = site.bot.hears("incoming").await;
+    let replay = async |kind: &str| {
+        let (_, journal) = site.admin("GET", "/journal", None).await;
+        let entries = journal["entries"].as_array().unwrap().clone();
+        let found = entries.iter().find(|entry| entry["notification"] == kind);
+        let path = format!("/journal/{}/replay", found.unwrap()["seq"]);
+        site.admin("POST", &path, None).await
+    };
+    // Until the answer to the first one has come it is on its way.
+    let sent = loop {
+        let (status, sent) = replay("incoming").await;
+        if status != StatusCode::CONFLICT {
+            break (status, sent);
+        }
+    };
+    assert_eq!(sent, (StatusCode::OK, json!({"status": 202})));
+    // The webhook takes none whose token is not valid.
+    let second = site.bot.hears("incoming").await;
+    assert_eq!(second.body, first.body);
+    let header = |heard: &support::Heard, name| heard.headers[name].to_str().unwrap().to_owned();
+    let id = "x-microsoft-skype-message-id";
+    assert_eq!(header(&second, id), header(&first, id));
+    let request = "client-request-id";
+    assert_ne!(header(&second, request), header(&first, request));
+    // What it is answered with is told, and held against nobody.
+    site.bot.status.send(StatusCode::FORBIDDEN).unwrap();
+    assert_eq!(
+        replay("incoming").await,
+        (StatusCode::OK, json!({"status": 403}))
+    );
+    site.bot.status.send(StatusCode::ACCEPTED).unwrap();
+    assert_eq!(site.verdicts().await, [""; 0]);
+    assert_eq!(*site.bot.refused.borrow(), 0);
+
+    let hang_up = PhoneCommand::Hangup { call };
+    phone.commands.send(hang_up).await.unwrap();
+    site.bot.hears("terminated").await;
+    let (status, told) = replay("incoming").await;
+    assert_eq!(status, StatusCode::GONE, "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,9 +5,9 @@ mod support;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use support::{CLIENT, Site, config, service_hosted, told, transport};
+use support::{CLIENT, Site, TENANT, config, service_hosted, told, transport};
 use switchboard_emulator::{
-    Counts, Emulator, EmulatorError, Phone, PhoneCommand, PhoneEvent, PhoneRole,
+    App, Counts, Emulator, EmulatorError, Phone, PhoneCommand, PhoneEvent, PhoneRole,
 };
 use switchboard_transport::{Transport, TransportConfig};
 use url::Url;
@@ -54,6 +54,88 @@ async fn tokens_are_given_and_refused_as_entra_does() {
     let response = site.http.post(other).form(&form).send().await.unwrap();
     let body: Value = response.json().await.unwrap();
     assert_eq!(body["error_codes"], json!([90_002]));
+}
+
+/// Another tenant that has consented to the bot.
+const OTHER: &str = "5d0c53cc-5bb7-4d39-8a4b-0c3c11ac7a35";
+
+/// Asks Graph for something with a token of the other tenant.
+async fn in_other(site: &Site, method: &str, path: &str, body: Value) -> (u16, Value) {
+    let form = [
+        ("client_id", CLIENT),
+        ("client_secret", "other"),
+        ("scope", "https://graph.microsoft.com/.default"),
+        ("grant_type", "client_credentials"),
+    ];
+    let request = site.http.post(site.emulator.token_url_of(OTHER));
+    let granted = request.form(&form).send().await.unwrap();
+    let granted: Value = granted.json().await.unwrap();
+    let token = granted["access_token"].as_str().unwrap();
+    let url = format!("{}/communications/calls{path}", site.emulator.graph_url());
+    let request = site.http.request(method.parse().unwrap(), url);
+    let answer = request.bearer_auth(token).json(&body).send().await.unwrap();
+    let (status, text) = (answer.status(), answer.text().await.unwrap());
+    (
+        status.as_u16(),
+        serde_json::from_str(&text).unwrap_or_default(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_in_two_tenants_has_calls_in_each() {
+    let site = Site::start_with(|config| {
+        let app = App {
+            tenant_id: OTHER.to_owned(),
+            client_id: CLIENT.to_owned(),
+            client_secret: "other".to_owned().into(),
+            webhook: None,
+        };
+        let here = format!("{CLIENT}@{OTHER}");
+        config
+            .with_app(app)
+            .with_roles(here, ["Calls.Initiate.All", "Calls.AccessMedia.All"])
+    })
+    .await;
+    // Each tenant has its own secret, and a call is that tenant's alone.
+    let (status, _) = site.ask_token(&[("client_secret", "other")]).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let (_phone, _offer, call) = site.dial().await;
+    let incoming = site.bot.hears("incoming").await;
+    assert_eq!(incoming.first()["resourceData"]["tenantId"], TENANT);
+    let path = format!("/{call}");
+    let (status, refusal) = in_other(&site, "GET", &path, Value::Null).await;
+    assert_eq!((status, &refusal["error"]["code"]), (404, &json!("8522")));
+    assert_eq!(site.graph("GET", &path, None).await.0, StatusCode::OK);
+
+    // What it may do differs as well, and what it asks for is its own tenant's.
+    let target = |user: &str| json!({"identity": {"user": {"id": user}}});
+    let create = |tenant: &str, targets: Vec<Value>| {
+        let mut body = json!({"callbackUri": site.bot.url("/api/calls"), "tenantId": tenant,
+            "requestedModalities": ["audio"], "targets": targets});
+        body["mediaConfig"] = service_hosted()["mediaConfig"].clone();
+        body
+    };
+    let two = create(OTHER, vec![target("a"), target("b")]);
+    assert_eq!(in_other(&site, "POST", "", two).await.0, 403);
+    let foreign = create(TENANT, vec![target("a")]);
+    let (status, refusal) = in_other(&site, "POST", "", foreign).await;
+    assert_eq!((status, &refusal["error"]["code"]), (403, &json!("7505")));
+    let own = create(OTHER, vec![target("a")]);
+    let (status, created) = in_other(&site, "POST", "", own).await;
+    assert_eq!((status, &created["tenantId"]), (201, &json!(OTHER)));
+    let source = &created["source"]["identity"]["application"]["id"];
+    assert_eq!(source, CLIENT, "{created}");
+
+    // A phone that dials it there: the bot, which is for one tenant, believes no such token.
+    let mut refused = site.bot.refused.clone();
+    let before = *refused.borrow_and_update();
+    let phone = site.emulator.phone("Other", PhoneRole::Caller).await;
+    let (_offer, sdp) = site.transport.offer().await.unwrap();
+    let target = format!("{CLIENT}@{OTHER}");
+    let dial = PhoneCommand::Dial { target, sdp };
+    phone.commands.send(dial).await.unwrap();
+    let more = tokio::time::timeout(support::LIMIT, refused.wait_for(|count| *count > before));
+    assert!(more.await.unwrap().is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -227,7 +227,8 @@ fn config(settings: &Settings, transport: Transport) -> EmulatorConfig {
     for (app, roles) in settings.apps.iter().zip(&settings.roles) {
         config = config.with_app(app.clone());
         if let Some(roles) = roles {
-            config = config.with_roles(&app.client_id, roles.clone());
+            let here = format!("{}@{}", app.client_id, app.tenant_id.to_ascii_lowercase());
+            config = config.with_roles(here, roles.clone());
         }
     }
     config.network.clone_from(&settings.network);

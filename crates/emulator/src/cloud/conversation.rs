@@ -11,6 +11,7 @@ use switchboard_transport::whip::MediaBlob;
 use url::Url;
 
 use super::media::SessionClock;
+use crate::config::client_id;
 
 /// An incoming call is to be answered within this (call: answer).
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
@@ -46,6 +47,10 @@ pub(crate) struct Conversation {
     pub(crate) group: Option<Group>,
     /// Of the caller's session, if it is the cloud's own.
     pub(super) clock: SessionClock,
+    /// Of what the phone hears of the far end.
+    pub(super) far_clock: SessionClock,
+    /// Whether the bot tells what it hears and plays.
+    pub(super) told_by_bot: bool,
     /// Whose names a redirect hides.
     pub(crate) masked: Masked,
     /// Set once; the conversation is then forgotten.
@@ -145,7 +150,7 @@ impl BotLeg {
 
     /// Who it is to others.
     pub(crate) fn identity(&self) -> IdentitySet {
-        let application = || IdentitySet::application(Identity::new(&self.app));
+        let application = || IdentitySet::application(Identity::new(client_id(&self.app)));
         self.guest.clone().unwrap_or_else(application)
     }
 }
@@ -175,6 +180,8 @@ impl Conversation {
             caller_hosted: false,
             group: None,
             clock: SessionClock::default(),
+            far_clock: SessionClock::default(),
+            told_by_bot: false,
             masked: Masked::default(),
             over: false,
         }
@@ -240,5 +247,16 @@ impl Conversation {
     /// The phones that are in the conversation, not those that ring.
     pub(crate) fn people(&self) -> impl Iterator<Item = &String> {
         self.caller.iter().chain(&self.agent)
+    }
+
+    /// The phones that ring for it.
+    pub(crate) fn rings_at(&self) -> impl Iterator<Item = &String> {
+        let ring = match &self.phase {
+            Phase::Ringing(ring) | Phase::Redirecting(ring) | Phase::Transferring(ring) => {
+                Some(ring)
+            }
+            _ => None,
+        };
+        ring.into_iter().flat_map(|ring| &ring.phones)
     }
 }

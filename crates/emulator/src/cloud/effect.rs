@@ -1,6 +1,7 @@
 //! What goes into the cloud and what comes out of it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -119,6 +120,7 @@ pub(crate) enum Effect {
 }
 
 /// A notification on its way to an application.
+#[derive(Clone)]
 pub(crate) struct Notice {
     pub(crate) call: String,
     /// What it is about: a state such as `established`, `tone` or `operation`.
@@ -131,6 +133,15 @@ pub(crate) struct Notice {
     pub(crate) correlation: Correlation,
     /// No other follows for this call.
     pub(crate) last: bool,
+}
+
+impl fmt::Debug for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { call, kind, .. } = self;
+        let mut notice = f.debug_struct("Notice");
+        notice.field("call", call).field("kind", kind);
+        notice.finish_non_exhaustive()
+    }
 }
 
 /// The ids in a notification's headers.
@@ -249,8 +260,12 @@ pub(crate) enum MediaReport {
 pub(crate) enum RoomAction {
     /// Answer a phone's offer.
     Host { seat: u32, sdp: String },
-    /// Bring an application in at its media endpoint.
-    Call { seat: u32, blob: MediaBlob },
+    /// Bring an application in at its media endpoint, for its call.
+    Call {
+        seat: u32,
+        call: String,
+        blob: MediaBlob,
+    },
     /// Let an application in whose media is the cloud's.
     Serve { seat: u32 },
     /// Hear nothing from a seat any more, or hear it again.

@@ -351,6 +351,7 @@ impl Cloud {
             call: id.to_owned(),
             t_ms: elapsed.as_millis() as u64,
             participant: room.seat(seat).map(|seat| seat.participant.clone()),
+            far: false,
             event,
         };
         for phone in room.phones_inside() {

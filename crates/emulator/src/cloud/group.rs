@@ -169,6 +169,7 @@ impl Cloud {
         let action = match &bot.media {
             Some(BotMedia::Application(blob)) => RoomAction::Call {
                 seat,
+                call: call.id.clone(),
                 blob: blob.clone(),
             },
             _ => RoomAction::Serve { seat },

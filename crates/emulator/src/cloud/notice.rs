@@ -10,6 +10,7 @@ use switchboard_signaling::types::{
 
 use super::conversation::{BotLeg, Conversation};
 use super::effect::{Correlation, Notice};
+use crate::config::client_id;
 use crate::phone::is_telephone;
 
 /// The resource path of a call.
@@ -194,10 +195,10 @@ pub(crate) fn legacy(notice: &Notice) -> Value {
     let caller = call.and_then(|call| call["source"]["identity"]["user"]["id"].as_str());
     json!({
         "id": notice.call,
-        "appId": notice.app,
+        "appId": client_id(&notice.app),
         "participants": [
             {"identity": format!("8:orgid:{}", caller.unwrap_or_default()), "originator": true},
-            {"identity": format!("28:{}", notice.app), "originator": false},
+            {"identity": format!("28:{}", client_id(&notice.app)), "originator": false},
         ],
         "isMultiparty": false,
         "presentedModalityTypes": ["audio"],

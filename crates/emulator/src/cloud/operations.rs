@@ -15,6 +15,7 @@ use super::graph::established;
 use super::notice::Muted;
 use super::origins::Origins;
 use super::{Cloud, Fault, MediaAction, Playable, Reply, notice};
+use crate::config::client_id;
 use crate::phone::PhoneEvent;
 
 /// call: playPrompt
@@ -232,7 +233,7 @@ impl Cloud {
             let seen = room.roster().into_iter();
             return seen.filter(|one| !waits || own(one)).collect();
         }
-        let application = IdentitySet::application(Identity::new(&bot.app));
+        let application = IdentitySet::application(Identity::new(client_id(&bot.app)));
         let muted = Muted {
             by_server: bot.muted,
             by_self: false,

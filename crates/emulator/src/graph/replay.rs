@@ -1,4 +1,5 @@
-//! A request of the journal once more, as the same application and with a token of its own.
+//! Something of the journal once more, with a token of its own: a request as the same
+//! application, a notification to it.
 
 use std::sync::Arc;
 
@@ -14,9 +15,12 @@ use crate::shell::Hub;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Replayed;
 
-/// Sends the request of a journal's entry again; the status it is answered with. Secrets of
-/// its body were not kept, so that it is sent without them.
+/// Sends the request or the notification of a journal's entry again; the status it is answered
+/// with. Secrets of a request's body were not kept, so that it is sent without them.
 pub(crate) async fn replay(hub: &Arc<Hub>, seq: u64) -> Result<StatusCode, NoReplay> {
+    if let Some(notice) = hub.journal(|journal| journal.notice_again(seq))? {
+        return crate::shell::again(hub, &notice).await;
+    }
     let again = hub.journal(|journal| journal.again(seq))?;
     let request = request(hub, again).ok_or(NoReplay::NoRequest)?;
     let graph = super::router(hub).with_state(Arc::clone(hub));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::keys::KeyRing;
-use crate::config::{App, EmulatorError};
+use crate::config::{App, EmulatorError, client_id, in_tenant, registrations};
 
 /// Graph, as the audience of access tokens.
 const GRAPH: &str = "https://graph.microsoft.com";
@@ -76,7 +76,7 @@ pub(crate) enum Denial {
 /// What a good access token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Access {
-    /// The application's client id.
+    /// The application's registration.
     pub(crate) app: String,
     /// The permissions granted.
     pub(crate) roles: Vec<String>,
@@ -130,18 +130,20 @@ struct NotificationClaims<'a> {
 impl Identity {
     pub(crate) fn new(key: KeyRing, apps: &[App], roles: &BTreeMap<String, Vec<String>>) -> Self {
         let all = || ROLES.map(str::to_owned).to_vec();
-        let credentials = |app: &App| {
+        let credentials = |(key, app): (String, &App)| {
+            let here = in_tenant(&app.client_id, &app.tenant_id);
+            let roles = roles.get(&here).or_else(|| roles.get(&app.client_id));
             let credentials = Credentials {
                 tenant: app.tenant_id.clone(),
                 secret: app.client_secret.clone(),
-                roles: roles.get(&app.client_id).cloned().unwrap_or_else(all),
+                roles: roles.cloned().unwrap_or_else(all),
             };
-            (app.client_id.clone(), credentials)
+            (key, credentials)
         };
         Self {
             keys: RwLock::new(vec![key]),
             stranger: OnceLock::new(),
-            apps: apps.iter().map(credentials).collect(),
+            apps: registrations(apps).into_iter().map(credentials).collect(),
         }
     }
 
@@ -210,10 +212,7 @@ impl Identity {
         {
             return Err(Denial::UnknownTenant);
         }
-        let app = self.apps.get(client_id).ok_or(Denial::UnknownApp)?;
-        if !app.tenant.eq_ignore_ascii_case(tenant) {
-            return Err(Denial::UnknownApp);
-        }
+        let (_, app) = self.app_in(client_id, tenant).ok_or(Denial::UnknownApp)?;
         let expected = app.secret.expose_secret().as_bytes();
         verify_slices_are_equal(expected, secret.as_bytes()).map_err(|_| Denial::WrongSecret)?;
         if !is_graph_scope(scope) {
@@ -223,11 +222,21 @@ impl Identity {
         self.sign(&claims).ok_or(Denial::Signing)
     }
 
+    /// An application as it is registered in a tenant.
+    fn app_in(&self, client_id: &str, tenant: &str) -> Option<(String, &Credentials)> {
+        let keys = [client_id.to_owned(), in_tenant(client_id, tenant)];
+        let mut known = keys.into_iter().filter_map(|key| {
+            let app = self.apps.get(&key)?;
+            Some((key, app))
+        });
+        known.find(|(_, app)| app.tenant.eq_ignore_ascii_case(tenant))
+    }
+
     /// An access token for an application whose request the emulator repeats itself.
-    pub(crate) fn own_token(&self, client_id: &str, now: SystemTime) -> Option<String> {
-        let app = self.apps.get(client_id)?;
+    pub(crate) fn own_token(&self, key: &str, now: SystemTime) -> Option<String> {
+        let app = self.apps.get(key)?;
         self.sign(&access_claims(
-            client_id,
+            client_id(key),
             &app.tenant,
             &app.roles,
             seconds(now),
@@ -245,11 +254,10 @@ impl Identity {
         if claims.exp <= seconds(now) {
             return Err(AccessError::Expired);
         }
-        if !self.apps.contains_key(&claims.appid) {
-            return Err(AccessError::UnknownApp);
-        }
+        let app = self.app_in(&claims.appid, &claims.tid);
+        let (app, _) = app.ok_or(AccessError::UnknownApp)?;
         Ok(Access {
-            app: claims.appid,
+            app,
             roles: claims.roles,
         })
     }
@@ -262,7 +270,7 @@ impl Identity {
         service: &str,
         now: SystemTime,
     ) -> Option<String> {
-        self.sign(&notification_claims(app, tenant, service, now))
+        self.sign(&notification_claims(client_id(app), tenant, service, now))
     }
 
     /// The same, signed with a key that nobody can know.
@@ -274,7 +282,7 @@ impl Identity {
         now: SystemTime,
     ) -> Option<String> {
         let stranger = self.stranger.get_or_init(|| KeyRing::generate().ok());
-        let claims = notification_claims(app, tenant, service, now);
+        let claims = notification_claims(client_id(app), tenant, service, now);
         stranger.as_ref()?.sign(&claims)
     }
 }

@@ -2,6 +2,7 @@ use serde_json::json;
 use switchboard_media::event::{Digit, DigitSource};
 
 use super::*;
+use crate::cloud::{Correlation, Notice};
 
 fn asked(journal: &mut Journal, now: Instant, call: &str, operation: &str) -> u64 {
     let request = ("POST", "/v1.0/communications/calls", &b"{}"[..]);
@@ -40,6 +41,43 @@ fn a_request_is_sent_again_as_it_was_kept() {
     journal.notified(now, "c", "incoming", ("m", "http://bot/", &json!({})));
     let notification = journal.since(0, None).last().unwrap().seq;
     assert_eq!(journal.again(notification), Err(NoReplay::NoRequest));
+}
+
+#[test]
+fn a_notification_is_sent_again_unless_keys_or_secrets_were_in_it() {
+    let (mut journal, now) = (Journal::default(), Instant::now());
+    let mut tell = |message: &str, data: serde_json::Value| {
+        let body = json!({"value": [{"resourceData": data}]});
+        let notice = Notice {
+            call: "c".into(),
+            kind: "tone".into(),
+            app: "app".into(),
+            tenant: "t".into(),
+            to: "http://bot/".parse().unwrap(),
+            body: serde_json::from_value(body).unwrap(),
+            correlation: Correlation {
+                chain: "x".into(),
+                scenario: "c".into(),
+                message: message.into(),
+            },
+            last: false,
+        };
+        let seq = journal.notified(now, "c", "tone", (message, "http://bot/", &notice.body));
+        journal.keep(seq, &notice);
+        let early = journal.notice_again(seq).err();
+        journal.settled(message);
+        (early, journal.notice_again(seq), seq)
+    };
+    let (early, sent, seq) = tell("a", json!({"state": "established"}));
+    assert_eq!(early, Some(NoReplay::UnderWay));
+    assert_eq!(sent.unwrap().unwrap().correlation.message, "a");
+    let (_, key, _) = tell("b", json!({"toneInfo": {"tone": "tone5"}}));
+    assert_eq!(key.unwrap_err(), NoReplay::Secret);
+    assert!(journal.notice_again(seq + 2).unwrap().is_none());
+    for _ in 0..MAX_ENTRIES {
+        asked(&mut journal, now, "c", "get");
+    }
+    assert!(journal.sent.is_empty(), "what gives way is forgotten");
 }
 
 #[test]
@@ -124,6 +162,7 @@ fn nothing_that_was_heard_gets_in_and_old_entries_go() {
                 call,
                 t_ms: 0,
                 participant: None,
+                far: false,
                 event,
             },
         );
@@ -147,7 +186,13 @@ fn a_scenarios_log_is_longer_than_the_journal() {
         let seq = asked(&mut journal, now, "c", "get");
         journal.answered(seq, 200, Duration::ZERO, b"");
     }
-    let line = ("c".to_owned(), "request get 200".to_owned());
+    let line = Logged {
+        call: "c".to_owned(),
+        line: "request get 200".to_owned(),
+        is_end: false,
+        shared: false,
+        stream: Stream::Request("get".to_owned()),
+    };
     assert_eq!(journal.log(since), (vec![line; MAX_ENTRIES + 1], 0));
     for _ in 0..MAX_LINES {
         asked(&mut journal, now, "c", "get");

@@ -16,6 +16,7 @@ use super::model::{
 };
 use super::plan::{Act, Audio, Keys, MeetingPlan, Person, Scenario, Stage, Step};
 use super::problem::{Findings, Problems, did_you_mean};
+use crate::faults::{Rule, misspelt};
 use crate::judge::Offence;
 use crate::network::{Conditions, NetworkRule};
 use crate::phone::{PhoneRole, is_telephone};
@@ -78,9 +79,7 @@ impl Check<'_> {
                 .faults
                 .into_iter()
                 .map(|rule| {
-                    if let Err(error) = rule.get_ref().check() {
-                        self.findings.add(&rule.span(), error.to_string(), None);
-                    }
+                    self.rule(&rule, &model.people);
                     rule.into_inner()
                 })
                 .collect(),
@@ -97,6 +96,50 @@ impl Check<'_> {
                 .map(|(name, person)| self.person(name, person))
                 .collect(),
         }
+    }
+
+    /// A fault's rule: what it names must be there.
+    fn rule(&mut self, rule: &Spanned<Rule>, people: &People) {
+        let (rule, span) = (rule.get_ref(), rule.span());
+        if let Err(error) = rule.check() {
+            self.findings.add(&span, error.to_string(), None);
+        }
+        if let Some(person) = &rule.person
+            && !people.contains_key(person)
+        {
+            let names = people.keys().map(String::as_str);
+            let all = names.clone().collect::<Vec<_>>().join(", ");
+            let suggestion =
+                did_you_mean(person, names).unwrap_or_else(|| format!("use one of {all}"));
+            let message = format!("nobody is called \"{person}\"");
+            let place = self.value_in(&span, "person");
+            self.findings.add(&place, message, Some(suggestion));
+        }
+        if let Some(suggestion) = misspelt(&rule.operation) {
+            let message = format!("there is no operation \"{}\"", rule.operation);
+            let place = self.value_in(&span, "operation");
+            self.findings.add(&place, message, Some(suggestion));
+        }
+    }
+
+    /// Where a table has the value of a key: rules are read as requests have them, without
+    /// places.
+    fn value_in(&self, table: &Range<usize>, key: &str) -> Range<usize> {
+        // A table of its own goes on after its header, to the next one.
+        let after = self.text.get(table.end..).unwrap_or_default();
+        let more = match self.text[table.start..].starts_with("[[") {
+            true => after.find("\n[").unwrap_or(after.len()),
+            false => 0,
+        };
+        let whole = table.start..table.end + more;
+        let written = self.text.get(whole).unwrap_or_default();
+        let keys = written.match_indices(key);
+        let mut values = keys.filter_map(|(at, _)| {
+            let rest = &written[at + key.len()..];
+            let value = rest.trim_start().strip_prefix('=')?.trim_start();
+            Some(table.start + written.len() - value.len())
+        });
+        values.next().map_or(table.clone(), |at| at..at + 1)
     }
 
     fn meeting(&mut self, model: &MeetingModel, people: &People) -> Option<MeetingPlan> {

@@ -20,6 +20,10 @@ impl FarEnd {
         (changed && self.speaks).then_some(Event::Speech(!muted))
     }
 
+    pub(super) fn is_muted(&self) -> bool {
+        self.muted
+    }
+
     /// What is heard of something in its audio.
     pub(super) fn heard(&mut self, event: Event) -> Option<Event> {
         match event {

@@ -1,6 +1,5 @@
 //! Phones and voices for a scenario's people.
 
-use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,15 +13,17 @@ use switchboard_signaling::types::{
 use switchboard_transport::{Offer, Session, SessionEvent, Transport};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use super::far::FarEnd;
+use super::log::{Had, Log};
 use super::plan::{MeetingPlan, Person, Scenario};
 use super::player::{Command, Event};
 use super::report::{Finding, Report};
 use super::runner::Runner;
+use super::voice::{self, Voice};
 use crate::cloud::Owner;
 use crate::emulator::Emulator;
-use crate::journal::Journal;
 use crate::judge::Judge;
 use crate::network::{Conditions, NetworkRule};
 use crate::phone::{Phone, PhoneCommand, PhoneEvent};
@@ -97,66 +98,6 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
     let mut report = Report::new(scenario.name.clone(), begun.elapsed(), people, judge);
     report.log = log.of(scenario, calls);
     report
-}
-
-/// The journal keeps what the scenario's log will need.
-struct Log {
-    hub: Arc<Hub>,
-    since: u64,
-}
-
-impl Log {
-    fn begin(emulator: &Emulator) -> Self {
-        let hub = Arc::clone(emulator.hub());
-        let since = hub.journal(Journal::begin_log);
-        Self { hub, since }
-    }
-
-    fn of(&self, scenario: &Scenario, calls: Vec<Had>) -> Vec<String> {
-        let (entries, cut) = self.hub.journal(|journal| journal.log(self.since));
-        let mut lines = lines(scenario, calls, &entries);
-        if cut > 0 {
-            lines.push(format!("{cut} more lines are not kept"));
-        }
-        lines
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.hub.journal(Journal::log_over);
-    }
-}
-
-/// What happened in the calls that people had, person by person, and in the bots' own calls
-/// with several of them.
-fn lines(scenario: &Scenario, mut calls: Vec<Had>, entries: &[(String, String)]) -> Vec<String> {
-    // Each person's calls are in their order; one that several had is theirs who dialled.
-    calls.sort_by_key(|had| had.who);
-    let dialled = calls.iter().filter(|had| !had.rang);
-    let dialled: BTreeSet<String> = dialled.map(|had| had.call.clone()).collect();
-    let mut known = BTreeSet::new();
-    calls.retain(|had| {
-        let own = !had.rang || !dialled.contains(&had.call);
-        own && known.insert(had.call.clone())
-    });
-    let people = calls.iter();
-    let mut names: Vec<(String, &str)> = people
-        .map(|had| (scenario.people[had.who].name.clone(), had.call.as_str()))
-        .collect();
-    // A bot's call in a group or a meeting is none of anybody's.
-    let mut bots = 0;
-    for (call, _) in entries.iter().filter(|(call, _)| !call.is_empty()) {
-        if known.insert(call.clone()) {
-            bots += 1;
-            names.push((format!("bot {bots}"), call));
-        }
-    }
-    let lines = names.iter().flat_map(|(name, call)| {
-        let own = entries.iter().filter(move |(of, _)| of == *call);
-        own.map(move |(_, line)| format!("{name}: {line}"))
-    });
-    lines.collect()
 }
 
 fn add_faults(emulator: &Emulator, scenario: &Scenario) -> Vec<u64> {
@@ -278,18 +219,12 @@ struct Body {
     session: Option<Session>,
     call: Option<String>,
     far: FarEnd,
+    /// While there is a session.
+    voice: Option<Voice>,
     /// Whether the network is left alone.
     undisturbed: bool,
     hub: Arc<Hub>,
     calls: Vec<Had>,
-}
-
-/// A call that a person had.
-struct Had {
-    who: usize,
-    call: String,
-    /// It rang; else they dialled.
-    rang: bool,
 }
 
 impl Body {
@@ -311,6 +246,7 @@ impl Body {
             session: None,
             call: None,
             far: FarEnd::default(),
+            voice: None,
             undisturbed: !person.has_network(),
             hub: Arc::clone(emulator.hub()),
             calls: Vec::new(),
@@ -319,8 +255,14 @@ impl Body {
 
     /// Does what it is told until there are no orders any more; gives the calls it had.
     async fn live(mut self, mut commands: mpsc::Receiver<Command>) -> Vec<Had> {
+        let mut looks = tokio::time::interval(voice::LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             let outcome = tokio::select! {
+                _ = looks.tick(), if self.voice.is_some() => {
+                    self.show_own(|voice, now| Some(voice.look(now)));
+                    Ok(())
+                }
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
                     None => return self.calls,
@@ -370,12 +312,17 @@ impl Body {
             }
             Command::Say(audio) => {
                 let session = self.session.as_mut().ok_or(NO_AUDIO)?;
+                let said = Arc::clone(&audio);
                 session.play(audio).map_err(|error| error.to_string())?;
+                self.show_own(|voice, now| voice.say(said, now));
                 Ok(())
             }
             Command::Press(digit, ms) => {
                 let session = self.session.as_mut().ok_or(NO_AUDIO)?;
-                session.press(digit, ms).map_err(|error| error.to_string())
+                let pressed = session.press(digit, ms);
+                pressed.map_err(|error| error.to_string())?;
+                self.show_own(|voice, now| Some(voice.press(digit, ms, now)));
+                Ok(())
             }
             Command::Advance(_) | Command::Network(_) => Ok(()),
         }
@@ -433,6 +380,7 @@ impl Body {
             PhoneEvent::Ended { call, reason } => {
                 self.look_for_gaps(&call);
                 (self.session, self.offer, self.call) = (None, None, None);
+                self.voice = None;
                 self.far = FarEnd::default();
                 self.tell(Event::Ended { code: reason.code }).await;
             }
@@ -458,11 +406,17 @@ impl Body {
     }
 
     async fn session_event(&mut self, event: SessionEvent) {
+        if let SessionEvent::Media(event) = event {
+            self.show(event);
+        }
         let event = match event {
-            SessionEvent::Connected => Event::Connected,
+            SessionEvent::Connected => {
+                self.voice = Some(Voice::new(Instant::now()));
+                Event::Connected
+            }
             SessionEvent::Speaker { .. } => return,
             SessionEvent::Closed(_) => {
-                self.session = None;
+                (self.session, self.voice) = (None, None);
                 Event::Disconnected
             }
             SessionEvent::Media(event) => match event {
@@ -477,6 +431,30 @@ impl Body {
             },
         };
         self.hear(event).await;
+    }
+
+    /// Shows those who watch what a session of this person's tells.
+    fn show(&mut self, event: MediaEvent) {
+        match event {
+            MediaEvent::PlayFinished { .. } => self.show_own(Voice::said),
+            _ if self.far.is_muted() => {}
+            event => self.observed(true, event),
+        }
+    }
+
+    /// Shows what this person says.
+    fn show_own(&mut self, act: impl FnOnce(&mut Voice, Instant) -> Option<MediaEvent>) {
+        let voice = self.voice.as_mut();
+        if let Some(event) = voice.and_then(|voice| act(voice, Instant::now())) {
+            self.observed(false, event);
+        }
+    }
+
+    fn observed(&self, far: bool, event: MediaEvent) {
+        if let Some(call) = &self.call {
+            let hub = &self.hub;
+            hub.apply(|cloud, now| cloud.observed(call, far, event, now));
+        }
     }
 
     /// Tells of something in the far end's audio, unless the far end is muted.

@@ -29,6 +29,13 @@ fn problems(text: &str) -> Vec<String> {
 #[test]
 fn mistakes_have_places_and_suggestions() {
     let step = |step: &str| format!("[people.a]\nsteps = [\n  {step},\n]\n");
+    let fault = |rule: &str| {
+        let (kind, person) = (
+            "fault = { kind = \"status\", status = 503 }",
+            "[people.Ada]",
+        );
+        format!("[[faults]]\n{rule}\n{kind}\n{person}\nsteps = [{{ call = \"bot\" }}]\n")
+    };
     for (text, expected) in [
         (step("{ cal = \"bot\" }"), "3:5: unknown field `cal`"),
         (step("{ cal = \"bot\" }"), "did you mean \"call\"?"),
@@ -56,6 +63,12 @@ fn mistakes_have_places_and_suggestions() {
         ("overlook = [\"slowWebhok\"]\n[people.a]\nsteps = [{ accept = true }]".into(), "1:13: there is no rule of the judge"),
         ("[meetings.m]\nlobby = \"invitd\"\n[people.a]\nsteps = [{ accept = true }]".into(), "did you mean \"invited\"?"),
         ("[meetings.m]\nlobby = \"invited\"\ninvited = [\"a\"]\n[people.a]\nsteps = [{ admit = \"b\" }]".into(), "3:12: only people with an id can be invited"),
+        (fault("operation = \"answer\"\nperson = \"Adda\""), "3:10: nobody is called \"Adda\""),
+        (fault("operation = \"answer\"\nperson = \"Adda\""), "did you mean \"Ada\"?"),
+        (fault("person = \"Ada\"\noperation = \"anwser\""), "3:13: there is no operation \"anwser\""),
+        (fault("operation = \"notification:incomming\""), "did you mean \"notification:incoming\"?"),
+        (fault("operation = \"create\"\nperson = \"Ada\""), "create has no call yet"),
+        (fault("operation = \"answer\"\npersn = \"Ada\""), "3:1: unknown field `persn`"),
         (step("{ admit = \"b\", for = \"1s\" }"), "for means nothing"),
         ("x = [".into(), "1:"),
         ("[[faults]]\noperation = \"answer\"\nfault = { kind = \"status\", status = 200 }\n[people.a]\nsteps = [{ accept = true }]".into(), "fault.status must be 400 to 599"),

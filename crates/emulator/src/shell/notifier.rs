@@ -9,8 +9,9 @@ use switchboard_signaling::clock;
 use tokio::sync::mpsc;
 
 use super::Hub;
-use crate::cloud::{Notice, legacy};
+use crate::cloud::{Cloud, Notice, legacy};
 use crate::faults::Mischief;
+use crate::journal::NoReplay;
 
 /// A webhook that takes longer than this doesn't answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -89,6 +90,27 @@ async fn send(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) 
     for _ in 0..copies {
         post(hub, notice, None).await;
     }
+}
+
+/// Sends a notification of the journal once more, as it was but with a token of its own; the
+/// status it is answered with. It says nothing of how the bot behaves.
+pub(crate) async fn again(hub: &Arc<Hub>, notice: &Notice) -> Result<StatusCode, NoReplay> {
+    let there = |cloud: &mut Cloud, _| cloud.is_told_of(&notice.call, &notice.app);
+    if !hub.apply(there) {
+        return Err(NoReplay::Gone);
+    }
+    let request = request(hub, notice, None).ok_or(NoReplay::NoAnswer)?;
+    hub.note(notice);
+    let begun = clock::now();
+    let response = hub.outside.http.send(request).await;
+    let status = response.ok().map(|response| response.status());
+    let message = &notice.correlation.message;
+    let (with, took) = (status.map(|status| status.as_u16()), clock::now() - begun);
+    hub.journal(|journal| {
+        journal.delivered(message, with, took);
+        journal.settled(message);
+    });
+    status.ok_or(NoReplay::NoAnswer)
 }
 
 /// Whether the webhook took it; if not, the call suffers from it.

@@ -19,6 +19,7 @@ use url::Url;
 use super::Hub;
 use super::conference::{Conference, MAX_SEATS, Order, Over, Played, Samples, hold_music};
 use super::fetch::{self, FetchError, Sound};
+use super::gaps::Heard;
 use super::record::{Recorder, beep};
 use crate::cloud::{Playable, RecordEnd, RoomAction, RoomReport, RoomTask};
 use player::{Player, Step, Waiting};
@@ -87,6 +88,8 @@ struct RoomMedia {
 #[derive(Default)]
 struct Leg {
     session: Option<AbortHandle>,
+    /// What has come from an application whose media is its own.
+    heard: Option<Arc<Heard>>,
     /// Where an application's session can be ended.
     bot: Option<(Url, SecretString)>,
     /// What an application plays and records whose media is the cloud's.
@@ -126,7 +129,7 @@ impl RoomMedia {
     fn act(&mut self, action: RoomAction) {
         match action {
             RoomAction::Host { seat, sdp } => self.host(seat, sdp),
-            RoomAction::Call { seat, blob } => self.call(seat, blob),
+            RoomAction::Call { seat, call, blob } => self.call(seat, &call, blob),
             RoomAction::Serve { seat } => {
                 if self.expect(seat) {
                     let (audio, speakers) = (None, Vec::new());
@@ -197,8 +200,12 @@ impl RoomMedia {
         }
     }
 
-    fn call(&mut self, seat: u32, blob: MediaBlob) {
+    fn call(&mut self, seat: u32, call_id: &str, blob: MediaBlob) {
         if self.expect(seat) {
+            let heard = self.hub.listen_to(&self.room, seat, call_id);
+            if let Some(leg) = self.legs.get_mut(&seat) {
+                leg.heard = Some(heard);
+            }
             let transport = self.hub.settings.transport.with_live();
             let transport = transport.with_speakers(MAX_SPEAKERS);
             let whip = self.hub.outside.whip.clone();
@@ -377,7 +384,8 @@ impl RoomMedia {
             audio,
             speakers,
         });
-        let task = follow(seat, session, self.outlet.clone());
+        let heard = self.legs.get(&seat).and_then(|leg| leg.heard.clone());
+        let task = follow(seat, session, heard, self.outlet.clone());
         let task = self.jobs.spawn(task);
         if let Some(leg) = self.legs.get_mut(&seat) {
             leg.session = Some(task);
@@ -457,9 +465,14 @@ async fn call(transport: Transport, whip: WhipClient, blob: MediaBlob) -> Result
 async fn follow(
     seat: u32,
     mut session: Box<Session>,
+    heard: Option<Arc<Heard>>,
     outlet: mpsc::Sender<(u32, SessionEvent)>,
 ) -> Job {
     while let Some(event) = session.event().await {
+        // The meter comes ten times a second.
+        if let Some(heard) = &heard {
+            heard.note(&session.stats());
+        }
         if outlet.send((seat, event)).await.is_err() {
             break;
         }

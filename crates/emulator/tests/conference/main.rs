@@ -2,6 +2,7 @@
 //! measured by everyone's own tone.
 #![allow(clippy::unwrap_used)]
 
+mod gaps;
 mod leaving;
 mod recording;
 mod singer;

@@ -11,6 +11,7 @@ use crate::cloud::conversation::{BotLeg, Conversation};
 use crate::cloud::ending::End;
 use crate::cloud::room::{Room, Seat, Standing, Who};
 use crate::cloud::{Cloud, Fault, Operation, RoomAction};
+use crate::config::client_id;
 use crate::phone::{Participant, PhoneCallState, PhoneEvent};
 
 /// Somebody who asks to come into a meeting.
@@ -44,7 +45,7 @@ impl<'a> Comer<'a> {
 
     pub(in crate::cloud) fn application(bot: &'a BotLeg) -> Self {
         Self {
-            id: &bot.app,
+            id: client_id(&bot.app),
             tenant: &bot.tenant,
             anonymous: bot.guest.is_some(),
             by_number: false,
