@@ -248,7 +248,7 @@ async fn the_same_scenario_and_seed_give_the_same_log() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Three who do everything at once, in a meeting with a bot.
+/// Three who do everything at once, in a meeting with a bot that leaves last.
 const CROWD: &str = r##"
 [people.Ada]
 steps = [
@@ -258,8 +258,9 @@ steps = [
     { together = "all are in" },
     { press = "1" },
     { hear = "speech" },
-    { hear = "silence" },
+    { hear = "silence", for = "3s", within = "40s" },
     { together = "the prompt is over" },
+    { pause = "2s" },
     { press = "#" },
     { hang_up = true },
 ]
