@@ -3,7 +3,7 @@
 //! [`demo`] runs the program as a newcomer does, [`browser`] is a headless
 //! Chromium with a fake microphone, [`softphone`] is the page in one of its tabs,
 //! [`fuzz`] is what must survive any bytes, [`service`] a bot in a process of its own,
-//! [`memory`] what such a process holds, [`trace`] what it asks of the kernel, [`canaries`] what
+//! [`leak`] one that must be found out, [`memory`] what such a process holds, [`trace`] what it asks of the kernel, [`canaries`] what
 //! nobody may keep, [`simulation`] bot and emulator on virtual time,
 //! [`stage`] what scripted people meet with, [`engine`] who understands them.
 
@@ -17,6 +17,7 @@ pub mod demo;
 pub mod desk;
 pub mod engine;
 pub mod fuzz;
+pub mod leak;
 pub mod memory;
 pub mod patience;
 pub mod service;

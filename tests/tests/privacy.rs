@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
@@ -18,12 +19,17 @@ use switchboard_tests::Failure;
 use switchboard_tests::canaries::{ENTERING, KEYS, SPEAKING, WORDS, add_speech, understanding};
 use switchboard_tests::cloud::Cloud;
 use switchboard_tests::desk::Desk;
+use switchboard_tests::leak::LeakingBot;
 use switchboard_tests::memory::Needles;
-use switchboard_tests::patience::eventually;
+use switchboard_tests::patience::{PATIENCE, eventually, within};
 use switchboard_tests::service::{Around, Service};
 use switchboard_tests::stage::serve;
 use switchboard_tests::trace;
 
+/// A bot that keeps what it hears.
+const LEAKING_BOT: &str = env!("CARGO_BIN_EXE_leaking-bot");
+/// How long to wait for what it never lets go of.
+const BRIEFLY: Duration = Duration::from_secs(5);
 /// How often a memory is searched while a call lasts, at most.
 const LOOKS: usize = 200;
 
@@ -273,8 +279,16 @@ async fn find(needles: &Arc<Needles>, pid: u32) -> Result<HashMap<&'static str, 
 /// Nothing is found any more. The worker lets go of a leg at its next tick; what stays longer
 /// is there for good.
 async fn is_gone(needles: &Arc<Needles>, pid: u32) -> Result<(), Failure> {
+    is_gone_within(PATIENCE, needles, pid).await
+}
+
+async fn is_gone_within(
+    patience: Duration,
+    needles: &Arc<Needles>,
+    pid: u32,
+) -> Result<(), Failure> {
     let mut after = HashMap::new();
-    let gone = eventually("a memory without the call", async || {
+    let gone = within(patience, "a memory without the call", async || {
         after = find(needles, pid).await?;
         Ok(after.is_empty().then_some(()))
     });
@@ -282,6 +296,34 @@ async fn is_gone(needles: &Arc<Needles>, pid: u32) -> Result<(), Failure> {
         Ok(()) => Ok(()),
         Err(_) => Err(format!("after the call: {after:?}").into()),
     }
+}
+
+/// A call with a bot that leaks; what the searches find in its memory, in vain waiting for
+/// nothing.
+async fn leaked(flow: &str, script: &str, needles: Needles) -> Result<String, Failure> {
+    let site = Cloud::start().await?;
+    let bot = LeakingBot::start(LEAKING_BOT.as_ref(), &site.emulator, flow)?;
+    let report = site.play(script, "speech").await?;
+    assert!(report.passed, "{}", report.text());
+    let gone = is_gone_within(BRIEFLY, &Arc::new(needles), bot.pid()).await;
+    site.emulator.stop().await;
+    Ok(gone.err().ok_or("nothing was found")?.to_string())
+}
+
+/// The searches above can fail: they find what an engine kept, and what was freed unwiped.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_leaks_is_found_out() -> Result<(), Failure> {
+    let (own, hosted) = (flow(), format!("media = \"service\"\n{}", flow()));
+    let script = script("1s");
+    let (heard, told) = tokio::join!(
+        leaked(&own, &script, needles()?),
+        leaked(&hosted, &script, notified_needles())
+    );
+    let (heard, told) = (heard?, told?);
+    println!("{heard}; {told}");
+    assert!(heard.contains("16-bit audio"), "{heard}");
+    assert!(told.contains("notified keys"), "{told}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
