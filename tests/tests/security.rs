@@ -11,6 +11,7 @@ const MATRIX: [(&str, &[&str]); 7] = [
         &[
             "can't reach files or sockets",
             "After a call, nothing of it is in the process",
+            "wiped when it is freed",
             "written or sent",
             "at trace level",
             "a database and its log",

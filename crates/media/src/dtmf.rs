@@ -16,6 +16,7 @@ mod history;
 mod judge;
 
 use fearless_simd::{Level, Simd, dispatch};
+use zeroize::Zeroize;
 
 use crate::event::Digit;
 use bank::Bank;
@@ -141,6 +142,14 @@ struct Band {
     level: Level,
 }
 
+impl Drop for Band {
+    fn drop(&mut self) {
+        if let Some(key) = &mut self.key {
+            key.follower.zeroize();
+        }
+    }
+}
+
 impl Band {
     fn new(rate: u32, level: Level) -> Self {
         Self {
@@ -193,6 +202,8 @@ impl Band {
                         start_ms: key.start_ms,
                         duration_ms: millis(length),
                     });
+                    // What is in its place stays there.
+                    key.follower.zeroize();
                     self.key = None;
                 }
             },

@@ -60,6 +60,9 @@ pub fn convert(from: u32, to: u32, samples: &[f32]) -> Result<Zeroizing<Vec<f32>
     let output = resampler
         .process_all(&input, samples.len(), None)
         .map_err(failed)?;
+    let zeros = vec![0.0; resampler.input_frames_max()];
+    let mut space = vec![0.0; resampler.output_frames_max()];
+    silence(&mut resampler, &zeros, &mut space);
     Ok(Zeroizing::new(output.take_data()))
 }
 
@@ -178,9 +181,21 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.resampler.reset();
         self.input.zeroize();
+        silence(&mut self.resampler, &self.input, &mut self.output);
         self.output.zeroize();
+    }
+}
+
+/// Wipes a resampler: its memory is out of reach, so silence takes the signal's place in it.
+fn silence(resampler: &mut Fft<f32>, zeros: &[f32], output: &mut [f32]) {
+    resampler.reset();
+    let frames_out = output.len();
+    let input = SequentialSlice::new(zeros, 1, zeros.len());
+    let output = SequentialSlice::new_mut(output, 1, frames_out);
+    if let (Ok(input), Ok(mut output)) = (input, output) {
+        // It can't fail with blocks as long as it asks for.
+        let _ = resampler.process_into_buffer(&input, &mut output, None);
     }
 }
 

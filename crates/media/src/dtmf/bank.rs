@@ -10,6 +10,7 @@ use std::f32::consts::{PI, TAU};
 use std::ops::Range;
 
 use num_complex::Complex32;
+use zeroize::Zeroize;
 
 use super::BLOCK;
 use super::fit::WINDOW;
@@ -47,7 +48,7 @@ pub(super) struct Guess {
 }
 
 /// Eight complex numbers, one per frequency, laid out for vector units.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Zeroize)]
 struct Bins {
     re: [f32; 8],
     im: [f32; 8],
@@ -90,7 +91,7 @@ impl Bins {
     }
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Zeroize)]
 struct Block {
     /// Correlations over this block, and over the half that ends with it.
     bins: Bins,
@@ -115,6 +116,12 @@ fn nominal(bin: usize) -> f32 {
         _ => HIGH_GROUP[bin - 4],
     };
     hz as f32
+}
+
+impl Drop for Bank {
+    fn drop(&mut self) {
+        self.blocks.zeroize();
+    }
 }
 
 impl Bank {

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use fearless_simd::Simd;
 use num_complex::Complex32;
+use zeroize::Zeroize;
 
 use super::front::BASE_RATE;
 use super::history::Samples;
@@ -68,7 +69,7 @@ fn place(n: usize) -> f32 {
 const LANES: usize = 8;
 
 /// Complex samples in two rows.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Zeroize)]
 pub(super) struct Wave<const N: usize> {
     re: [f32; N],
     im: [f32; N],

@@ -4,21 +4,31 @@
 //! explain may be as loud as that. A digit stands out of it; a held vowel or
 //! chord is its own floor.
 
+use zeroize::Zeroize;
+
 /// Blocks of 5 ms averaged.
 const AVERAGED: usize = 4;
 /// Averages remembered.
 const REMEMBERED: usize = 80;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Zeroize)]
 struct Powers {
     band: f32,
     all: f32,
 }
 
+/// Wiped on drop.
 pub(super) struct Floor {
     blocks: [Powers; AVERAGED],
     averages: [Powers; REMEMBERED],
     at: usize,
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        self.blocks.zeroize();
+        self.averages.zeroize();
+    }
 }
 
 impl Floor {

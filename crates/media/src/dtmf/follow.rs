@@ -3,6 +3,8 @@
 //! A tone's amplitude over 10 ms is half of its own when an edge is in the
 //! middle of them: where it crosses one half is the edge.
 
+use zeroize::Zeroize;
+
 use super::BLOCK;
 use super::fit::{Fit, WINDOW, Wave};
 use super::history::{Recent, Samples};
@@ -33,6 +35,7 @@ pub(super) enum Step {
     },
 }
 
+#[derive(Zeroize)]
 pub(super) struct Follower {
     waves: [Wave<SPAN>; 2],
     /// Amplitudes of the tones.
