@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by scripts/test: other people's programs that some tests talk to. What
-# can't be had is left out, and those tests say that they were skipped.
+# can't be had is left out, and those tests say so (tests/src/skip.rs).
 
 # Where they are kept between runs.
 peers_dir() {
@@ -53,6 +53,11 @@ find_peers() {
         export NODE_PATH=$found
     else
         missing_peers+=" node with the packages of scripts/lib/peers.sh,"
+    fi
+    if found=$(python_peer kubernetes tests/python/kubernetes-requirements.txt); then
+        export SWITCHBOARD_KUBERNETES_VALIDATE=${found%/*}/kubernetes-validate
+    else
+        missing_peers+=" kubernetes-validate,"
     fi
     missing_peers=${missing_peers%,}
     say "   peers: Python ${SWITCHBOARD_PYTHON:-none}, pipecat ${SWITCHBOARD_PIPECAT:-none}, node ${NODE_PATH:-none}"

@@ -83,11 +83,10 @@ pub struct Browser {
 }
 
 /// Whether the browser tests are to be left out; says so if they are.
-#[allow(clippy::print_stderr)]
 pub fn skipped() -> bool {
     let skip = env::var_os(SKIP).is_some_and(|value| value == "1");
     if skip {
-        eprintln!("skipped: {SKIP}=1");
+        crate::skip::skipped(format!("{SKIP}=1"));
     }
     skip
 }

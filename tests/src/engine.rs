@@ -131,7 +131,6 @@ impl Recogniser {
     ///
     /// # Errors
     /// It does not start.
-    #[allow(clippy::print_stderr, reason = "a test that can't run says why")]
     pub fn start(intents: &[&str]) -> Result<Option<Self>, Failure> {
         let python = std::env::var("SWITCHBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
         let probe = Command::new(&python)
@@ -139,7 +138,7 @@ impl Recogniser {
             .stderr(Stdio::null())
             .status();
         if !probe.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: {python} lacks fixtures/workers/requirements.txt");
+            crate::skip::skipped(format!("{python} lacks fixtures/workers/requirements.txt"));
             return Ok(None);
         }
         let mut worker = Command::new(python)

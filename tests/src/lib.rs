@@ -5,7 +5,7 @@
 //! [`fuzz`] is what must survive any bytes, [`service`] a bot in a process of its own,
 //! [`leak`] one that must be found out, [`memory`] what such a process holds, [`trace`] what it asks of the kernel, [`canaries`] what
 //! nobody may keep, [`simulation`] bot and emulator on virtual time,
-//! [`stage`] what scripted people meet with, [`engine`] who understands them.
+//! [`stage`] what scripted people meet with, [`skip`] what tells that a test can't run, [`engine`] who understands them.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +22,7 @@ pub mod memory;
 pub mod patience;
 pub mod service;
 pub mod simulation;
+pub mod skip;
 pub mod softphone;
 pub mod stage;
 pub mod trace;

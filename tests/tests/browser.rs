@@ -12,7 +12,7 @@ use switchboard_tests::desk::Desk;
 use switchboard_tests::patience::eventually;
 use switchboard_tests::service::{Around, Service};
 use switchboard_tests::softphone::Softphone;
-use switchboard_tests::{Failure, fixture};
+use switchboard_tests::{Failure, fixture, skip};
 use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
@@ -307,11 +307,10 @@ async fn refuses_the_next_answers(caller: &Softphone) -> Result<(), Failure> {
 }
 
 /// axe-core finds nothing serious on the page as it is now.
-#[allow(clippy::print_stderr)]
 async fn has_no_barrier(page: &Softphone) -> Result<(), Failure> {
     match page.barriers().await? {
         Some(barriers) => assert_eq!(barriers, [""; 0]),
-        None => eprintln!("skipped: npm install axe-core, and name its node_modules in NODE_PATH"),
+        None => skip::skipped("npm install axe-core, and name its node_modules in NODE_PATH"),
     }
     Ok(())
 }

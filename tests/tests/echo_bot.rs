@@ -14,6 +14,7 @@ use switchboard_emulator::scenario::{self, Scenario};
 use switchboard_emulator::{App, Emulator, EmulatorConfig};
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_tests::patience::eventually;
+use switchboard_tests::skip::skipped;
 use switchboard_tests::{Failure, fixture};
 use switchboard_transport::{Transport, TransportConfig};
 use tokio::net::TcpStream;
@@ -30,12 +31,11 @@ fn python() -> PathBuf {
 }
 
 /// Whether a command succeeds; says what is missing if not.
-#[allow(clippy::print_stderr)]
 async fn is_there(program: &Path, arguments: &[&str], missing: &str) -> bool {
     let output = Command::new(program).args(arguments).output().await;
     let there = output.is_ok_and(|output| output.status.success());
     if !there {
-        eprintln!("skipped: {missing}");
+        skipped(missing);
     }
     there
 }

@@ -18,6 +18,7 @@ use switchboard_emulator::{
     App, Emulator, EmulatorConfig, Phone, PhoneCommand, PhoneEvent, PhoneRole,
 };
 use switchboard_media::engine::{Engine, EngineConfig};
+use switchboard_tests::skip::skipped;
 use switchboard_tests::{Failure, fixture};
 use switchboard_transport::{Session, Transport, TransportConfig};
 use tempfile::NamedTempFile;
@@ -114,7 +115,6 @@ impl Sdk {
     }
 
     /// Whether it can run here; says what is missing if not.
-    #[allow(clippy::print_stderr)]
     async fn is_there(&self) -> bool {
         let probe = Command::new(&self.interpreter)
             .args(self.probe)
@@ -122,7 +122,7 @@ impl Sdk {
             .await;
         let there = probe.is_ok_and(|output| output.status.success());
         if !there {
-            eprintln!("skipped: {}", self.missing);
+            skipped(self.missing);
         }
         there
     }

@@ -23,6 +23,7 @@ use switchboard_tests::leak::LeakingBot;
 use switchboard_tests::memory::Needles;
 use switchboard_tests::patience::{PATIENCE, eventually, within};
 use switchboard_tests::service::{Around, Service};
+use switchboard_tests::skip::skipped;
 use switchboard_tests::stage::serve;
 use switchboard_tests::trace;
 
@@ -402,7 +403,7 @@ fn without_landlock(arguments: &[&str]) -> Around {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_that_must_be_confined_refuses_to_run_with_less() -> Result<(), Failure> {
     if Command::new("strace").arg("-V").output().is_err() {
-        println!("skipped: strace is not installed");
+        skipped("strace is not installed");
         return Ok(());
     }
     let site = Cloud::start().await?;
@@ -461,7 +462,7 @@ async fn traced(state: &Path) -> Result<String, Failure> {
 async fn no_file_elsewhere_is_opened_for_writing_and_nothing_heard_is_sent() -> Result<(), Failure>
 {
     if Command::new("strace").arg("-V").output().is_err() {
-        println!("skipped: strace is not installed");
+        skipped("strace is not installed");
         return Ok(());
     }
     let state = tempfile::tempdir()?;

@@ -1,8 +1,11 @@
 //! `SECURITY.md` names a test for each promise; each must exist, and run.
 
 use std::path::Path;
+use std::process::Command;
 
 use switchboard_tests::Failure;
+use switchboard_tests::canaries::files;
+use switchboard_tests::skip::skipped;
 
 /// What the tables must speak of: a row that is lost is missed.
 const MATRIX: [(&str, &[&str]); 7] = [
@@ -200,4 +203,50 @@ fn what_does_not_run_is_no_test() {
                   /// #[test]\n#[tokio::test(flavor = \"x\")]\nasync fn d() {}\n";
     let runs = ["a", "b", "c", "d", "e"].map(|name| runs(source, name));
     assert_eq!(runs, [true, false, false, true, false]);
+}
+
+/// Named, it makes the test below one that can't run.
+const LACKS: &str = "SWITCHBOARD_TEST_LACKS";
+
+/// A test that can't run is told of, and fails where none may be left out.
+#[test]
+fn what_is_left_out_is_told() -> Result<(), Failure> {
+    if std::env::var_os(LACKS).is_some() {
+        skipped("there is no such program");
+        return Ok(());
+    }
+    let told = tempfile::NamedTempFile::new()?;
+    for (needed, passes) in [("0", true), ("1", false)] {
+        let status = Command::new(std::env::current_exe()?)
+            .args(["--exact", "what_is_left_out_is_told"])
+            .env(LACKS, "1")
+            .env("SWITCHBOARD_SKIPPED", told.path())
+            .env("SWITCHBOARD_NEED_PEERS", needed)
+            .output()?
+            .status;
+        assert_eq!(status.success(), passes, "SWITCHBOARD_NEED_PEERS={needed}");
+    }
+    let line = "what_is_left_out_is_told: there is no such program\n";
+    assert_eq!(std::fs::read_to_string(told.path())?, line.repeat(2));
+    Ok(())
+}
+
+/// Tests that can't run say so by `skipped`, so that none is left out in silence.
+#[test]
+fn nothing_else_skips() -> Result<(), Failure> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let said = ["print", "ln!(\"skipped"].concat();
+    let mut seen = 0;
+    for folder in ["crates", "tests"] {
+        for path in files(&root.join(folder))? {
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path)?;
+                seen += usize::from(text.contains("skipped("));
+                let known = path.ends_with("tests/src/skip.rs");
+                assert!(known || !text.contains(&said), "{}", path.display());
+            }
+        }
+    }
+    assert!(seen > 8, "only {seen} files skip anything");
+    Ok(())
 }

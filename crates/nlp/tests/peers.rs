@@ -7,6 +7,10 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
 
+#[path = "../../../tests/src/skip.rs"]
+#[allow(unreachable_pub)]
+mod skip;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -18,6 +22,8 @@ use switchboard_nlp::adapter::{Playback, acs, twilio};
 use time::macros::datetime;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
+
+use skip::skipped;
 use tokio_tungstenite::tungstenite::Message;
 use zeroize::Zeroizing;
 
@@ -37,7 +43,7 @@ fn pipecat() -> Option<Agent> {
         .stderr(Stdio::null())
         .status();
     if !probe.is_ok_and(|status| status.success()) {
-        println!("skipped: {python} lacks pipecat-ai and websockets");
+        skipped(format!("{python} lacks pipecat-ai and websockets"));
         return None;
     }
     let script = concat!(
@@ -132,7 +138,7 @@ fn node(script: &str, input: &str) -> Option<String> {
         .stderr(Stdio::null())
         .status();
     if !probe.is_ok_and(|status| status.success()) {
-        println!("skipped: node lacks @azure/communication-call-automation (NODE_PATH)");
+        skipped("node lacks @azure/communication-call-automation (NODE_PATH)");
         return None;
     }
     let mut child = Command::new("node")

@@ -5,6 +5,10 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
 
+#[path = "../../../tests/src/skip.rs"]
+#[allow(unreachable_pub)]
+mod skip;
+
 use std::future::poll_fn;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -16,6 +20,8 @@ use secrecy::SecretString;
 use switchboard_nlp::wire::{Endpoint, LinkConfig, RemoteEngine};
 use switchboard_nlp::{Engine, Event, Health, Reply, SessionStart, SpeechFrame, Transient};
 use url::Url;
+
+use skip::skipped;
 
 struct Worker(Child, u16);
 
@@ -40,7 +46,7 @@ fn python(modules: &str) -> Option<Command> {
         .stderr(Stdio::null())
         .status();
     if !probe.is_ok_and(|status| status.success()) {
-        println!("skipped: {python} lacks fixtures/workers/requirements.txt");
+        skipped(format!("{python} lacks fixtures/workers/requirements.txt"));
         return None;
     }
     Some(Command::new(python))

@@ -9,6 +9,12 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use skip::skipped;
+
+#[path = "../../../../tests/src/skip.rs"]
+#[allow(unreachable_pub)]
+pub(crate) mod skip;
+
 /// A running cluster.
 pub(crate) struct Cluster {
     directory: TempDir,
@@ -20,7 +26,7 @@ impl Cluster {
     /// Starts one; `None`, with the reason printed, where there are no binaries.
     pub(crate) fn start() -> Option<Self> {
         let Some(binaries) = binaries() else {
-            eprintln!("skipped: there is no PostgreSQL (apt-get install postgresql)");
+            skipped("there is no PostgreSQL (apt-get install postgresql)");
             return None;
         };
         let directory = tempfile::tempdir().unwrap();
@@ -31,7 +37,7 @@ impl Cluster {
         });
         let user = if root {
             let Some(user) = account("postgres") else {
-                eprintln!("skipped: root can't run PostgreSQL, and there is no user postgres");
+                skipped("root can't run PostgreSQL, and there is no user postgres");
                 return None;
             };
             chown(directory.path(), Some(user.0), Some(user.1)).unwrap();

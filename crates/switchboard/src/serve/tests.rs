@@ -19,6 +19,9 @@ mod azure;
 mod bad_engine;
 mod engine;
 mod program;
+#[path = "../../../../tests/src/skip.rs"]
+#[allow(unreachable_pub)]
+mod skip;
 mod speech;
 mod wishes;
 

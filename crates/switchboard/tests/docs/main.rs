@@ -3,6 +3,9 @@
 
 mod deploy;
 mod manuals;
+#[path = "../../../../tests/src/skip.rs"]
+#[allow(unreachable_pub)]
+mod skip;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

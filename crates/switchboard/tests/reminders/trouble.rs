@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Executor as _};
 
 use super::postgres::Cluster;
+use super::postgres::skip::skipped;
 use super::world::{Bot, Instance, World};
 
 /// More than fits into what a full disk has left.
@@ -115,7 +116,7 @@ impl OnSmallDisk {
     fn serve(instance: &Instance, disk: &str) -> Option<Self> {
         let may = Command::new("unshare").args(NAMESPACE).arg("true").status();
         if !may.is_ok_and(|may| may.success()) {
-            eprintln!("skipped: unshare can't make a namespace to mount a small disk in");
+            skipped("unshare can't make a namespace to mount a small disk in");
             return None;
         }
         let arguments = [NAMESPACE, &["sh", "-c", SMALL_DISK, "sh", disk]].concat();

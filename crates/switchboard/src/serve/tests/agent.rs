@@ -70,14 +70,13 @@ impl Drop for Worker {
 
 /// A program of `fixtures/workers` on a free port; `None`, and the reason said, where
 /// `probe` fails.
-#[allow(clippy::print_stdout, reason = "a test that can't run says why")]
 fn worker(program: &str, probe: [&str; 2], script: &str) -> Option<Worker> {
     let there = Command::new(program)
         .args(probe)
         .stderr(Stdio::null())
         .status();
     if !there.is_ok_and(|status| status.success()) {
-        println!("skipped: {program} lacks what {script} needs");
+        super::skip::skipped(format!("{program} lacks what {script} needs"));
         return None;
     }
     let workers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workers");

@@ -304,7 +304,6 @@ impl Drop for Worker {
 }
 
 /// The worker on a free port; `None`, and the reason said, where it can't run.
-#[allow(clippy::print_stdout, reason = "a test that can't run says why")]
 fn sphinx() -> Option<Worker> {
     let python = std::env::var("SWITCHBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
     let probe = Command::new(&python)
@@ -312,7 +311,7 @@ fn sphinx() -> Option<Worker> {
         .stderr(Stdio::null())
         .status();
     if !probe.is_ok_and(|status| status.success()) {
-        println!("skipped: {python} lacks fixtures/workers/requirements.txt");
+        super::skip::skipped(format!("{python} lacks fixtures/workers/requirements.txt"));
         return None;
     }
     let workers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workers");

@@ -60,14 +60,13 @@ async fn parrot(media: &str, synthesizer: Synthesizer) -> Site {
 }
 
 /// Whether eSpeak NG is there; says so if not.
-#[allow(clippy::print_stdout, reason = "a test that can't run says why")]
 fn has_espeak() -> bool {
     let probe = std::process::Command::new("espeak-ng")
         .arg("--version")
         .output();
     let there = probe.is_ok_and(|output| output.status.success());
     if !there {
-        println!("skipped: espeak-ng is missing; apt-get install espeak-ng");
+        super::skip::skipped("espeak-ng is missing; apt-get install espeak-ng");
     }
     there
 }
