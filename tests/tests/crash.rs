@@ -7,6 +7,7 @@ use switchboard_emulator::{
 };
 use switchboard_media::event::Digit;
 use switchboard_tests::Failure;
+use switchboard_tests::canaries::files;
 use switchboard_tests::cloud::Cloud;
 use switchboard_tests::patience::{PATIENCE, eventually};
 use switchboard_tests::service::{Around, Service};
@@ -260,6 +261,27 @@ async fn calls_of_a_killed_bot_are_ended_when_it_is_back() -> Result<(), Failure
     assert_eq!(site.cloud.emulator.counts().calls, CALLS);
     site.service = bot(&site.cloud.emulator, site.state.path().into(), 5)?;
     site.all_end().await?;
+    Ok(())
+}
+
+/// Abort, as by a fault of its own, leaves no core and no file; what it knew of its calls is
+/// enough to begin anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_died_of_a_fault_starts_clean() -> Result<(), Failure> {
+    let mut site = Site::start(5, |_| Then::Stays).await?;
+    let known = files(site.state.path())?;
+    site.service.abort()?;
+    assert_eq!(site.service.left()?, Vec::<PathBuf>::new());
+    assert_eq!(files(site.state.path())?, known, "left in its state folder");
+    assert_eq!(site.cloud.emulator.counts().calls, CALLS);
+    site.service = bot(&site.cloud.emulator, site.state.path().into(), 5)?;
+    site.all_end().await?;
+    let caller = Person::calling(&site.cloud).await?;
+    let (established, _seen) = mpsc::channel(1);
+    let told = watch::Sender::new(true);
+    let call = caller.call(Then::Finishes, established, told.subscribe());
+    assert_eq!(timeout(PATIENCE, call).await??.code, 0);
+    assert!(site.service.end()?, "it did not end well");
     Ok(())
 }
 

@@ -95,6 +95,7 @@ const MATRIX: [(&str, &[&str]); 7] = [
             "Key rollover",
             "Clocks apart",
             "`kill -9` with 20 calls",
+            "dies of a fault with 20 calls",
             "SIGTERM with 20 calls",
             "stands still for 5 s",
             "one way only",
