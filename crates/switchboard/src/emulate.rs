@@ -96,14 +96,11 @@ pub(crate) struct EmulateArgs {
     #[arg(long, env = "SWITCHBOARD_EMULATOR_CLIENT_ID", value_name = "ID")]
     client_id: Option<String>,
 
-    /// The bot's client secret; made up if left out
-    #[arg(
-        long,
-        env = "SWITCHBOARD_EMULATOR_CLIENT_SECRET",
-        value_name = "SECRET",
-        hide_env_values = true
-    )]
-    client_secret: Option<secrecy::SecretString>,
+    /// File with the bot's client secret; goes over SWITCHBOARD_EMULATOR_CLIENT_SECRET, the
+    /// secret itself, and that over SWITCHBOARD_EMULATOR_CLIENT_SECRET_FILE; made up if all are
+    /// left out
+    #[arg(long, value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
 
     /// A permission (app role) of the bot; may be given several times. All permissions
     /// on calls if left out

@@ -84,6 +84,36 @@ fn flags_count_more_than_the_environment_and_that_more_than_the_file() {
 }
 
 #[test]
+fn secrets_come_by_files_and_the_environment_and_by_no_argument() {
+    let folder = TempDir::new().unwrap();
+    let path = written(&folder, "secret", "of a file\n");
+    let local = "--listen=127.0.0.1:0";
+    let variable = "SWITCHBOARD_EMULATOR_CLIENT_SECRET";
+    let mut command = emulate(&[local]);
+    command.env(format!("{variable}_FILE"), &path);
+    assert_eq!(Running::start(command).says("client_secret"), "of a file");
+    let mut command = emulate(&[local]);
+    command.env(format!("{variable}_FILE"), &path);
+    command.env(variable, "surrounding");
+    assert_eq!(Running::start(command).says("client_secret"), "surrounding");
+    let mut command = emulate(&[local, "--client-secret-file", &path]);
+    command.env(variable, "surrounding");
+    assert_eq!(Running::start(command).says("client_secret"), "of a file");
+    for refused in [
+        &["--client-secret", "hunter2"][..],
+        &["--client-secret=hunter2"],
+    ] {
+        let (code, out, told) = outcome(refused);
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        assert!(told.contains("--client-secret-file"), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    let (code, _, told) = outcome(&[local, "--client-secret-file", "/nowhere"]);
+    assert_eq!(code, Some(2));
+    assert!(told.contains("/nowhere cannot be read"), "{told}");
+}
+
+#[test]
 fn a_file_may_hold_several_applications_and_tenants() {
     let folder = TempDir::new().unwrap();
     let app = |id: &str| format!("[[apps]]\ntenant_id = \"of-{id}\"\nclient_id = \"{id}\"\n");
@@ -116,7 +146,12 @@ fn every_flag_is_also_a_variable_and_a_key() {
         let variable = format!("SWITCHBOARD_EMULATOR_{variable}");
         assert!(help.contains(&variable), "{variable}");
         // A key that is known is refused for its value, not for its name.
-        let file = format!("{} = {{}}\n", flag.replace('-', "_"));
+        // A file may hold the secret itself.
+        let key = match flag {
+            "client-secret-file" => "client_secret".to_owned(),
+            flag => flag.replace('-', "_"),
+        };
+        let file = format!("{key} = {{}}\n");
         let path = written(&folder, "emulator.toml", &file);
         let (code, _, told) = outcome(&["--config", &path]);
         assert_eq!(code, Some(2), "{flag}: {told}");

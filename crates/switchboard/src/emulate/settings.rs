@@ -14,6 +14,10 @@ use super::EmulateArgs;
 
 const TENANT_ID: &str = "11111111-aaaa-4bbb-8ccc-222222222222";
 const CLIENT_ID: &str = "33333333-dddd-4eee-8fff-444444444444";
+/// The environment's variable for the client secret itself.
+const SECRET: &str = "SWITCHBOARD_EMULATOR_CLIENT_SECRET";
+/// The environment's variable for the file that has it.
+const SECRET_FILE: &str = "SWITCHBOARD_EMULATOR_CLIENT_SECRET_FILE";
 const PORT: u16 = 8480;
 const CONCURRENT_CALLS: usize = 100;
 const WAIT_FOR_BOT_S: u64 = 30;
@@ -78,7 +82,8 @@ impl Settings {
             None => SettingsFile::default(),
         };
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let (apps, roles) = apps(args, &file).into_iter().unzip();
+        let secret = secret(args)?.or(file.client_secret.clone());
+        let (apps, roles) = apps(args, &file, secret).into_iter().unzip();
         let network = file.network();
         let scenarios = args.scenario.clone().or(file.scenario);
         Ok(Self {
@@ -133,9 +138,31 @@ fn read(path: &Path) -> Result<SettingsFile, BadFile> {
     Ok(file)
 }
 
+/// The first application's secret by flag or environment: never an argument itself, which
+/// whoever lists processes can read.
+fn secret(args: &EmulateArgs) -> Result<Option<SecretString>, BadFile> {
+    let given = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if args.client_secret_file.is_none()
+        && let Some(secret) = given(SECRET)
+    {
+        let secret = secret.to_string_lossy();
+        return Ok(Some(SecretString::from(secret.trim())));
+    }
+    let file = args.client_secret_file.clone();
+    let Some(path) = file.or(given(SECRET_FILE).map(PathBuf::from)) else {
+        return Ok(None);
+    };
+    let text = zeroize::Zeroizing::new(BadFile::read(&path)?);
+    Ok(Some(SecretString::from(text.trim())))
+}
+
 /// The applications with their permissions. What flags and the file's own keys say is
 /// about the first one.
-fn apps(args: &EmulateArgs, file: &SettingsFile) -> Vec<(App, Option<Vec<String>>)> {
+fn apps(
+    args: &EmulateArgs,
+    file: &SettingsFile,
+    secret: Option<SecretString>,
+) -> Vec<(App, Option<Vec<String>>)> {
     let mut apps: Vec<_> = file.apps().map(app).collect();
     if apps.is_empty() {
         let app = App {
@@ -154,7 +181,6 @@ fn apps(args: &EmulateArgs, file: &SettingsFile) -> Vec<(App, Option<Vec<String>
         if let Some(client) = id(&args.client_id, &file.client_id) {
             first.client_id = client;
         }
-        let secret = args.client_secret.clone().or(file.client_secret.clone());
         if let Some(secret) = secret {
             first.client_secret = secret;
         }
