@@ -73,8 +73,20 @@ const MATRIX: [(&str, &[&str]); 7] = [
     (
         "## Strangers at the media port",
         &[
-            "17.1.1", "17.1.2", "17.2.1", "17.2.2", "17.2.3", "17.2.4", "17.2.5", "17.2.6",
-            "17.2.7", "17.2.8", "17.3.1", "17.3.2",
+            "17.1.1",
+            "17.1.2",
+            "17.2.1",
+            "17.2.2",
+            "17.2.3",
+            "17.2.4",
+            "17.2.5",
+            "17.2.6",
+            "17.2.7",
+            "17.2.8",
+            "17.3.1",
+            "17.3.2",
+            "Consent expires",
+            "A check repeated",
         ],
     ),
     (
@@ -109,6 +121,9 @@ const MATRIX: [(&str, &[&str]); 7] = [
             "No notification reaches the bot",
             "1,000 seeded lives",
             "come and go for a minute",
+            "Any bytes into any parser",
+            "Inputs that once broke",
+            "callback's host is unreachable",
         ],
     ),
 ];
