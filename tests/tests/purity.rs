@@ -164,6 +164,28 @@ fn only_the_shells_of_the_hook_name_a_way_out() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Clippy forbids the same ways out, and clocks: in each of the crates without IO by the same
+/// list, which repeats what the root's file says.
+#[test]
+fn the_crates_without_io_have_clippys_list() -> Result<(), Failure> {
+    let list = |name: &str| std::fs::read_to_string(crates().join(name).join("clippy.toml"));
+    let media = list("media")?;
+    for name in ["nlp", "reminders", "signaling"] {
+        assert_eq!(list(name)?, media, "crates/{name}/clippy.toml");
+    }
+    let root = std::fs::read_to_string(crates().join("../clippy.toml"))?;
+    for line in root.lines().filter(|line| !line.starts_with('#')) {
+        assert!(
+            media.contains(line),
+            "crates/media/clippy.toml lacks {line}"
+        );
+    }
+    for way in ["UdpSocket", "fs::write", "Instant::now", "thread::spawn"] {
+        assert!(media.contains(way), "{way}");
+    }
+    Ok(())
+}
+
 #[test]
 fn the_scan_finds_a_way_out_where_there_is_one() -> Result<(), Failure> {
     // The transport owns the sockets, the emulator the listener.

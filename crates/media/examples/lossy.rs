@@ -4,6 +4,7 @@
 //! Usage: lossy IN.wav OUT-DIR PATTERN SEED, with the pattern `random:10`
 //! (percent) or `burst:10` (percent, in bursts of 60–100 ms).
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

@@ -1,6 +1,7 @@
 //! Prints F0 (Hz) and clarity per 10 ms of a WAV file of 16 kHz: for
 //! comparisons, see `scripts/compare-features`.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

@@ -8,6 +8,7 @@
 //!     [--rate=8000|16000|48000] [--speed=PERCENT]… FILES…
 //! ```
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@
 //! [`engine`] runs both directions of every leg on its worker threads.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod analysis;
 pub mod codec;

@@ -3,6 +3,7 @@
 //! No clock is asked: a stepped engine is told what time it is, the caller's packets come
 //! by a network that loses and delays them as a seed says.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! What ITU-T Q.24 and ETSI ES 201 235-3 ask of a DTMF receiver, and more.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,6 @@
 //! Whole legs on real worker threads, back to back, on a lossy network.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Every order in which threads can raise a flag and one takes it, by `loom`: nothing that
 //! was written before is missed.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used)]
 
 use loom::sync::Arc;

@@ -2,6 +2,7 @@
 //!
 //! One test in a file of its own: the allocator counts for the whole process.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(unsafe_code, clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,5 +1,6 @@
 //! Everything in `fixtures/` is heard as `fixtures/expected.json` says.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@
 //! names) and Microsoft's SDK (npm `@azure/communication-call-automation`, found by
 //! node through `NODE_PATH`).
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
 
 #[path = "../../../tests/src/skip.rs"]

@@ -3,6 +3,7 @@
 //! Runs where Python has `fixtures/workers/requirements.txt` installed; the
 //! variable `SWITCHBOARD_PYTHON` names an interpreter that is not `python3`.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
 
 #[path = "../../../tests/src/skip.rs"]

@@ -1,5 +1,6 @@
 //! The hook against real WebSocket servers on loopback.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
 
 use std::future::poll_fn;

@@ -15,6 +15,7 @@
 //! changes again. A key pressed is never kept, only what it meant.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod draft;
 pub mod import;

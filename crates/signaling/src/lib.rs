@@ -10,6 +10,9 @@
 //! - [`spans`]: what of it may be traced.
 //! - [`error`]: what can go wrong, and whether it is safe to ask again.
 
+// But for `call`, which does no IO: it says so itself.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
 pub mod auth;
 pub mod call;
 pub mod carrier;

@@ -1,4 +1,5 @@
 //! The client against a real HTTP server: lists in pages, recordings.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,10 @@
 //! The two handles of a leg: the network's and the application's.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the engine has threads and their clock"
+)]
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

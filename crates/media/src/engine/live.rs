@@ -4,6 +4,11 @@
 //! Both directions are bounded rings of boxed pieces, allocated when the leg is
 //! opened and wiped when they are released. Nobody listening costs nothing.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the engine has threads and their clock"
+)]
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;

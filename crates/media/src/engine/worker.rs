@@ -1,5 +1,10 @@
 //! The threads: workers that tick, and a reaper that frees what they let go.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the engine has threads and their clock"
+)]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,7 @@
 //! The echo of our own prompt is no speech, and whoever speaks over it is heard: whole legs
 //! in media time, the caller's telephone giving back what it plays.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::print_stdout, reason = "the figures in benches/README.md")]
 

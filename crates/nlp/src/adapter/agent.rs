@@ -1,5 +1,11 @@
 //! A [`Session`] on a socket.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell that does IO"
+)]
+
 use std::collections::hash_map::RandomState;
 use std::future::pending;
 use std::hash::{BuildHasher, Hasher};

@@ -1,5 +1,11 @@
 //! Where an engine is, and how to reach it safely.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell that does IO"
+)]
+
 use std::fmt;
 use std::sync::Arc;
 

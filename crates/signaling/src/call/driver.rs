@@ -1,5 +1,11 @@
 //! The shell around the machine: sends its requests, keeps its time.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the shell around the machine"
+)]
+
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;

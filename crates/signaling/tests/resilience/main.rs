@@ -1,5 +1,6 @@
 //! Client, token provider and call driver against a server on a real socket that fails as the
 //! fault matrix asks.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod server;
