@@ -3,11 +3,11 @@
 //! One test in a file of its own: the allocator counts for the whole process.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
-#![allow(unsafe_code, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,40 +23,7 @@ use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig, Tele
 use switchboard_media::rtp::RtpHeader;
 use switchboard_media::silero::{Rate, Silero};
 
-static COUNT: AtomicU64 = AtomicU64::new(0);
-
-struct Counting;
-
-// SAFETY: every call goes unchanged to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps `alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps `dealloc`'s contract.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps `realloc`'s contract.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Allocations and releases while `run` runs, in all threads.
-fn allocations(run: impl FnOnce()) -> u64 {
-    let before = COUNT.load(Ordering::SeqCst);
-    run();
-    COUNT.load(Ordering::SeqCst) - before
-}
+use counting::allocations;
 
 /// Ten seconds of noise bursts and digits.
 fn signal() -> Vec<f32> {
