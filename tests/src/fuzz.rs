@@ -180,6 +180,7 @@ fn formats() -> Formats {
         .with(111, Format::Opus)
         .and_then(|formats| formats.with(0, Format::Pcmu))
         .and_then(|formats| formats.with(8, Format::Pcma))
+        .and_then(|formats| formats.with(9, Format::G722))
         .and_then(|formats| formats.with(101, event(8_000)))
         .and_then(|formats| formats.with(110, event(48_000)))
         .expect("the payload types differ")

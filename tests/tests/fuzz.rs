@@ -1,5 +1,6 @@
 //! A short run of every fuzz target: seeds, what is kept in `tests/fuzz/kept`, their mutations,
-//! and random bytes, the same ones each time. `SWITCHBOARD_FUZZ_RUNS` asks for more (nightly).
+//! and random bytes, the same ones each time. `SWITCHBOARD_FUZZ_RUNS` asks for more (nightly),
+//! `SWITCHBOARD_FUZZ_TARGET` for one target alone.
 
 use std::env;
 use std::path::Path;
@@ -34,7 +35,12 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "wav" => vec![head("dtmf/all-8k-s16.wav"), file("broken/rf64.wav")[..600].to_vec()],
         "pcap" => vec![head("rtp/pcmu-events.pcap"), head("rtp/opus-events.pcap")],
         "rtp" => vec![vec![0x80, 111, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0xf8, 0xff, 0xfe]],
-        "receiver" => vec![packets(111, &[0xf8, 0xff, 0xfe]), packets(101, &[5, 0x8a, 3, 0x20])],
+        "receiver" => vec![
+            packets(111, &[0xf8, 0xff, 0xfe]),
+            packets(101, &[5, 0x8a, 3, 0x20]),
+            packets(0, &[0x0f, 0x8f].repeat(80)),
+            packets(9, &[0x35, 0xca].repeat(80)),
+        ],
         "notification" => vec![br##"{"value":[{"changeType":"updated","resourceUrl":"/communications/calls/57dab8b1-894c-409a-b240-bd8beae78896","resourceData":{"@odata.type":"#microsoft.graph.call","state":"established","toneInfo":{"sequenceId":1,"tone":"tone1"}}}]}"##.to_vec()],
         "token" => vec![b"eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.eyJpc3MiOiJodHRwczovL2FwaS5ib3RmcmFtZXdvcmsuY29tIiwiYXVkIjoiYXBwIiwiZXhwIjo0MDAwMDAwMDAwLCJuYmYiOjF9.c2lnbmF0dXJl".to_vec()],
         "jwks" => vec![br#"{"keys":[{"kty":"RSA","use":"sig","kid":"k","e":"AQAB","n":"AQAB"}]}"#.to_vec()],
@@ -161,7 +167,10 @@ fn noise(random: &mut Random) -> Vec<u8> {
 fn every_target_survives_a_short_run() {
     let runs = env::var("SWITCHBOARD_FUZZ_RUNS").ok();
     let runs = runs.and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
-    for (name, target) in TARGETS {
+    let only = env::var("SWITCHBOARD_FUZZ_TARGET").ok();
+    let is_asked = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    assert!(TARGETS.iter().any(|(name, _)| is_asked(name)));
+    for (name, target) in TARGETS.iter().filter(|(name, _)| is_asked(name)) {
         let mut seeds = seeds(name);
         seeds.extend(kept(name));
         let mut random = Random(0x5eed);
