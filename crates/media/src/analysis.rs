@@ -77,17 +77,27 @@ impl Analyzer {
 
     /// Takes audio of any length at 16 kHz (full scale ±1); media time goes on
     /// with it.
-    pub fn process(&mut self, mut samples: &[f32], sink: &mut impl FnMut(MediaEvent)) {
+    pub fn process(&mut self, samples: &[f32], sink: &mut impl FnMut(MediaEvent)) {
+        self.take(samples, false, sink);
+    }
+
+    /// As [`process`](Self::process), for audio that a decoder made up for what was lost: no
+    /// key begins on it.
+    pub fn process_concealed(&mut self, samples: &[f32], sink: &mut impl FnMut(MediaEvent)) {
+        self.take(samples, true, sink);
+    }
+
+    fn take(&mut self, mut samples: &[f32], concealed: bool, sink: &mut impl FnMut(MediaEvent)) {
         while !samples.is_empty() {
             let room = PIECE - (self.count % PIECE as u64) as usize;
             let (piece, rest) = samples.split_at(room.min(samples.len()));
             self.count += piece.len() as u64;
             samples = rest;
-            self.piece(piece, sink);
+            self.piece(piece, concealed, sink);
         }
     }
 
-    fn piece(&mut self, piece: &[f32], sink: &mut impl FnMut(MediaEvent)) {
+    fn piece(&mut self, piece: &[f32], concealed: bool, sink: &mut impl FnMut(MediaEvent)) {
         let now_ms = self.now_ms();
         let Self {
             keys, events, dtmf, ..
@@ -95,9 +105,11 @@ impl Analyzer {
         events.tick(now_ms, &mut |event| {
             keys.take(DigitSource::Rtp, event, sink);
         });
-        dtmf.push(piece, &mut |event| {
-            keys.take(DigitSource::Inband, event, sink);
-        });
+        let mut press = |event| keys.take(DigitSource::Inband, event, sink);
+        match concealed {
+            true => dtmf.push_concealed(piece, &mut press),
+            false => dtmf.push(piece, &mut press),
+        }
         let mask = self.mask(now_ms);
         let Self {
             vad,

@@ -27,6 +27,9 @@ use history::History;
 
 /// Slices per decision: 5 ms.
 const BLOCK: usize = 8;
+/// Blocks after concealed audio until what is newest is heard audio for certain: a resampler
+/// and the front end hold some back.
+const SETTLING: u32 = 2;
 
 /// Sample rates the detector hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +102,14 @@ impl Detector {
             .push(samples, &mut |slice, past| band.push(slice, past, sink));
     }
 
+    /// As [`push`](Self::push), for audio that a decoder made up for what was lost. A key that
+    /// is pressed goes on in it, but none begins on it.
+    pub fn push_concealed(&mut self, samples: &[f32], sink: &mut impl FnMut(DtmfEvent)) {
+        self.band.concealed = true;
+        self.push(samples, sink);
+        self.band.concealed = false;
+    }
+
     /// Ends the key that is still pressed when the audio ends.
     pub fn finish(&mut self, sink: &mut impl FnMut(DtmfEvent)) {
         // Long enough for any key to be seen released: 80 ms.
@@ -137,6 +148,10 @@ struct Band {
     floor: Floor,
     key: Option<Key>,
     suspect: bool,
+    /// What comes was never heard.
+    concealed: bool,
+    /// Blocks in which no key begins.
+    settling: u32,
     /// Of the audio, in Hz.
     rate: u32,
     level: Level,
@@ -162,6 +177,8 @@ impl Band {
             floor: Floor::new(),
             key: None,
             suspect: false,
+            concealed: false,
+            settling: 0,
         }
     }
 
@@ -186,6 +203,10 @@ impl Band {
         past: &[f32],
         sink: &mut impl FnMut(DtmfEvent),
     ) {
+        self.settling = match self.concealed {
+            true => SETTLING,
+            false => self.settling.saturating_sub(1),
+        };
         let recent = self.history.recent();
         let Some(newest) = recent.before(recent.len()) else {
             return;
@@ -207,6 +228,7 @@ impl Band {
                     self.key = None;
                 }
             },
+            None if self.settling > 0 => {}
             None => self.listen(simd, past, sink),
         }
     }

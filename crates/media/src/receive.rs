@@ -5,6 +5,7 @@
 //! Packet → jitter buffer → decoder → analysis at 16 kHz; telephone events
 //! (RFC 4733) go to the analysis at once.
 
+mod conceal;
 mod formats;
 mod hearing;
 mod timeline;

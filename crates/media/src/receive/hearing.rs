@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroize;
 
+use super::conceal::Concealer;
 use super::timeline::{FRAME, Timeline};
 use super::{Format, ReceiverConfig, ReceiverError};
 use crate::analysis::Analyzer;
@@ -53,10 +54,28 @@ fn hear(analyzer: &mut Analyzer, samples: &[f32], sink: &mut impl Sink) {
     analyzer.process(samples, &mut |event| sink.event(event));
 }
 
+/// Hears a piece of audio that goes on from what was heard.
+fn hear_concealed(analyzer: &mut Analyzer, samples: &[f32], sink: &mut impl Sink) {
+    sink.audio(samples);
+    analyzer.process_concealed(samples, &mut |event| sink.event(event));
+}
+
+/// G.711: it is concealed at its own rate.
+struct Telephone {
+    stream: Stream,
+    concealer: Concealer,
+}
+
+/// G.722: its decoder goes on after a loss where it stood before.
+struct Wideband {
+    decoder: G722Decoder,
+    concealer: Concealer,
+}
+
 pub(super) struct Hearing {
     opus: Option<Decoder>,
-    g711: Option<Stream>,
-    g722: Option<G722Decoder>,
+    g711: Option<Telephone>,
+    g722: Option<Wideband>,
     analyzer: Analyzer,
     timeline: Timeline,
     pcm: Box<[f32]>,
@@ -66,13 +85,22 @@ impl Hearing {
     pub(super) fn new(config: &ReceiverConfig) -> Result<Self, ReceiverError> {
         let formats = &config.formats;
         let opus = formats.has(Format::Opus).then(Decoder::new).transpose()?;
-        let g711 = (formats.has(Format::Pcmu) || formats.has(Format::Pcma))
-            .then(|| Stream::new(Format::Pcmu.clock_rate()))
-            .transpose()?;
+        let telephone = || {
+            let rate = Format::Pcmu.clock_rate();
+            Ok::<_, ReceiverError>(Telephone {
+                stream: Stream::new(rate)?,
+                concealer: Concealer::new(rate),
+            })
+        };
+        let wideband = || Wideband {
+            decoder: G722Decoder::new(),
+            concealer: Concealer::new(RATE),
+        };
+        let g711 = formats.has(Format::Pcmu) || formats.has(Format::Pcma);
         Ok(Self {
             opus,
-            g711,
-            g722: formats.has(Format::G722).then(G722Decoder::new),
+            g711: g711.then(telephone).transpose()?,
+            g722: formats.has(Format::G722).then(wideband),
             analyzer: Analyzer::new(config.analyzer),
             timeline: Timeline::default(),
             pcm: vec![0.0; MAX_FRAME].into(),
@@ -138,26 +166,16 @@ impl Hearing {
         sink: &mut impl Sink,
     ) -> Heard {
         let mut samples = 0;
-        let Self {
-            g711: Some(stream),
-            analyzer,
-            timeline,
-            pcm,
-            ..
-        } = self
-        else {
-            return Heard::default();
-        };
-        for bytes in payload.chunks(pcm.len()) {
+        for bytes in payload.chunks(MAX_FRAME) {
+            let Some(telephone) = &mut self.g711 else {
+                break;
+            };
+            let pcm = &mut self.pcm[..bytes.len()];
             for (sample, byte) in pcm.iter_mut().zip(bytes) {
                 *sample = expand(*byte);
             }
-            stream.push(&pcm[..bytes.len()], &mut |block| {
-                samples += block.len();
-                if !timeline.skip(block) {
-                    hear(analyzer, block, sink);
-                }
-            });
+            telephone.concealer.heard(pcm);
+            samples += self.hear_telephone(bytes.len(), false, sink);
         }
         Heard {
             samples,
@@ -165,16 +183,41 @@ impl Hearing {
         }
     }
 
+    /// Hears the first `length` samples of 8 kHz; gives how many of 16 kHz they made.
+    fn hear_telephone(&mut self, length: usize, concealed: bool, sink: &mut impl Sink) -> usize {
+        let Self {
+            g711: Some(telephone),
+            analyzer,
+            timeline,
+            pcm,
+            ..
+        } = self
+        else {
+            return 0;
+        };
+        let mut samples = 0;
+        telephone.stream.push(&pcm[..length], &mut |block| {
+            samples += block.len();
+            match concealed {
+                _ if timeline.skip(block) => {}
+                true => hear_concealed(analyzer, block, sink),
+                false => hear(analyzer, block, sink),
+            }
+        });
+        samples
+    }
+
     fn g722_packet(&mut self, payload: &[u8], sink: &mut impl Sink) -> Heard {
         let mut samples = 0;
         for bytes in payload.chunks(MAX_FRAME / G722_SAMPLES_PER_BYTE) {
-            let Some(decoder) = &mut self.g722 else {
+            let Some(wideband) = &mut self.g722 else {
                 break;
             };
             for (pair, byte) in self.pcm.chunks_exact_mut(G722_SAMPLES_PER_BYTE).zip(bytes) {
-                pair.copy_from_slice(&decoder.decode(*byte));
+                pair.copy_from_slice(&wideband.decoder.decode(*byte));
             }
             let made = bytes.len() * G722_SAMPLES_PER_BYTE;
+            wideband.concealer.heard(&mut self.pcm[..made]);
             self.hear(made, sink);
             samples += made;
         }
@@ -207,6 +250,7 @@ impl Hearing {
         let samples = format.map_or(0, |format| samples_of(ticks, format));
         let rest = self.timeline.settle(samples);
         self.timeline.owe(rest);
+        self.forget_past();
     }
 
     /// Hears silence owed, as far as the budget goes.
@@ -233,8 +277,7 @@ impl Hearing {
         };
         let missing = self.timeline.settle(samples_of(ticks, format));
         if format != Format::Opus {
-            self.timeline.owe(missing);
-            return Heard::default();
+            return self.substitute(format, missing, sink);
         }
         // FEC restores one packet of its own duration, directly before it.
         let own = samples_of(packet.ticks, format);
@@ -263,6 +306,46 @@ impl Hearing {
             samples: concealed + by_fec,
             recovered: u32::from(recovered),
             malformed: false,
+        }
+    }
+
+    /// Hears what goes on from what a codec without concealment had before a loss, as long as
+    /// that lasts; then silence.
+    fn substitute(&mut self, format: Format, missing: usize, sink: &mut impl Sink) -> Heard {
+        let mut samples = 0;
+        let space = &mut self.pcm[..];
+        match format {
+            Format::Pcmu | Format::Pcma => {
+                if let Some(Telephone { concealer, .. }) = &mut self.g711 {
+                    let length = (missing / 2).min(concealer.left());
+                    concealer.conceal(&mut space[..length]);
+                    self.hear_telephone(length, true, sink);
+                    samples = 2 * length;
+                }
+            }
+            Format::G722 => {
+                if let Some(Wideband { concealer, .. }) = &mut self.g722 {
+                    samples = missing.min(concealer.left());
+                    concealer.conceal(&mut space[..samples]);
+                    hear_concealed(&mut self.analyzer, &self.pcm[..samples], sink);
+                }
+            }
+            Format::Opus | Format::L16 | Format::TelephoneEvent { .. } => {}
+        }
+        self.timeline.owe(missing - samples);
+        Heard {
+            samples,
+            ..Heard::default()
+        }
+    }
+
+    /// What was heard before says nothing of what comes.
+    fn forget_past(&mut self) {
+        if let Some(telephone) = &mut self.g711 {
+            telephone.concealer.forget();
+        }
+        if let Some(wideband) = &mut self.g722 {
+            wideband.concealer.forget();
         }
     }
 
@@ -341,6 +424,7 @@ impl Hearing {
                 return false;
             }
             *budget -= FRAME;
+            self.forget_past();
             hear(&mut self.analyzer, &SILENCE, sink);
         }
         true
@@ -373,11 +457,12 @@ impl Hearing {
             opus.reset();
         }
         if let Some(g711) = &mut self.g711 {
-            g711.reset();
+            g711.stream.reset();
         }
         if let Some(g722) = &mut self.g722 {
-            g722.reset();
+            g722.decoder.reset();
         }
+        self.forget_past();
         sink.event(MediaEvent::Source { source });
     }
 
