@@ -1,5 +1,6 @@
 //! Keys heard as tones in G.711 and G.722, of which a network loses packets.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};

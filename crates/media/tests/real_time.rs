@@ -5,6 +5,7 @@
 //! sources, in which locks stand only where no packet passes.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(unsafe_code, clippy::unwrap_used)]
 
 mod counting;

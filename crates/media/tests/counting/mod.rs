@@ -34,7 +34,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Allocations and releases while `run` runs, in all threads.
-pub fn allocations(run: impl FnOnce()) -> u64 {
+pub(crate) fn allocations(run: impl FnOnce()) -> u64 {
     let before = COUNT.load(Ordering::SeqCst);
     run();
     COUNT.load(Ordering::SeqCst) - before
