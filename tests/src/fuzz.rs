@@ -58,6 +58,7 @@ pub const TARGETS: &[Target] = &[
     ("agent_session", links::agent),
     ("graph_answer", links::answers),
     ("wav_stream", wav_stream),
+    ("link", links::transport),
 ];
 
 fn rtp_packet(bytes: &[u8]) {

@@ -1,10 +1,14 @@
 //! Doors for fuzz targets to what is private here; no part of the API.
 
+mod links;
+
 use std::time::{Instant, SystemTime};
 
 use switchboard_media::rtp;
 
 use crate::mux::report::Report;
+
+pub use links::Links;
 
 /// The RTCP reports of one stream.
 pub struct RtcpReports(Report);

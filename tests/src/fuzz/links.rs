@@ -9,6 +9,7 @@ use switchboard_nlp::wire::{Command, Frame, Link, LinkConfig};
 use switchboard_nlp::{Event, Features, SessionStart, Transient};
 use switchboard_signaling::request::{self, participants, retry_after};
 use switchboard_signaling::token::{TokenCache, read_token_response};
+use switchboard_transport::fuzzing::Links;
 use time::OffsetDateTime;
 use url::Url;
 
@@ -55,6 +56,41 @@ pub(super) fn engine(bytes: &[u8]) {
     link.event(now, &Event::SessionEnd);
     link.timeout(now + MINUTE);
     assert!(link.is_closed() && link.poll_timeout().is_none());
+}
+
+/// The two ends of a call over a network that loses and changes what it likes, and strangers who
+/// send what they like: ends that have met stay together through what strangers send.
+pub(super) fn transport(bytes: &[u8]) {
+    let mut pieces = Pieces(bytes).take(MOST);
+    let Some(mut call) = Links::new(Instant::now()) else {
+        return;
+    };
+    let script = pieces.next().unwrap_or_default();
+    let mut done = script.iter().copied();
+    // Each datagram has a byte of the script; what comes after it is carried well.
+    call.pass(Duration::from_secs(4), &mut |datagram| {
+        match (done.next().unwrap_or(u8::MAX), datagram.len()) {
+            (0..32, _) => return false,
+            (at @ 32..64, length) => datagram[usize::from(at) * 37 % length] ^= at,
+            (at @ 64..80, length) => datagram.truncate(usize::from(at) * 41 % length),
+            _ => {}
+        }
+        true
+    });
+    let met = call.are_connected();
+    assert!(
+        met || !script.is_empty(),
+        "a network that carries all brings them together"
+    );
+    let mut all_strangers = true;
+    for piece in pieces {
+        let (how, said) = piece.split_first().unwrap_or((&0, &[]));
+        let stranger = how & 1 == 0;
+        all_strangers &= stranger;
+        call.give(usize::from(how >> 1), stranger, said);
+        call.pass(Duration::from_millis(5), &mut |_| true);
+    }
+    assert!(!(met && all_strangers) || call.are_connected());
 }
 
 /// Takes what is to be sent; whether the engine has been greeted by then.

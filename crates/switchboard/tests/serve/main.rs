@@ -154,10 +154,9 @@ fn phones(emulator: u16, bot: u16, scenario: &str) -> Running {
         "7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10",
         "--client-id",
         "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70",
-        "--client-secret",
-        SECRET.trim_end(),
     ];
     let mut command = switchboard(&application);
+    command.env("SWITCHBOARD_EMULATOR_CLIENT_SECRET", SECRET.trim_end());
     command.args(["--scenario", scenario, "--ci"]);
     let cloud = Running(command.stdout(Stdio::null()).spawn().unwrap());
     let begin = Instant::now();
