@@ -1,9 +1,9 @@
 //! All that is heard in one leg: digits, speech, levels.
 
 mod keys;
+mod tones;
 
 use crate::codec::RATE;
-use crate::dtmf::{Detector, Rate};
 use crate::event::{DigitSource, MediaEvent};
 use crate::level::Meter;
 use crate::rtp::RtpHeader;
@@ -12,6 +12,7 @@ use crate::silero::Silero;
 use crate::telephone_event::TelephoneEvents;
 use crate::vad::{Mask, SpeechConfig, SpeechEvent, Vad, VadEvent};
 use keys::Keys;
+use tones::Tones;
 
 /// The detectors take audio in pieces of 5 ms, so that they agree on when what
 /// was heard.
@@ -42,13 +43,23 @@ impl Default for AnalyzerConfig {
     }
 }
 
+/// What audio is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Audio,
+    /// A decoder made it up.
+    Concealed,
+    /// Silence, because nothing came.
+    Guess,
+}
+
 /// Hears one leg. All memory is allocated in [`new`](Self::new) and wiped on
 /// drop.
 pub struct Analyzer {
     config: AnalyzerConfig,
     /// Whether frames are left to be heard for speech together with other calls'.
     together: bool,
-    dtmf: Detector,
+    tones: Tones,
     events: TelephoneEvents,
     keys: Keys,
     vad: Vad,
@@ -65,7 +76,7 @@ impl Analyzer {
         Self {
             config,
             together: false,
-            dtmf: Detector::new(Rate::Hz16000),
+            tones: Tones::new(),
             events: TelephoneEvents::new(),
             keys: Keys::default(),
             vad: Vad::new(config.speech),
@@ -78,37 +89,60 @@ impl Analyzer {
     /// Takes audio of any length at 16 kHz (full scale ±1); media time goes on
     /// with it.
     pub fn process(&mut self, samples: &[f32], sink: &mut impl FnMut(MediaEvent)) {
-        self.take(samples, false, sink);
+        self.take(samples, Heard::Audio, sink);
     }
 
     /// As [`process`](Self::process), for audio that a decoder made up for what was lost: no
     /// key begins on it.
     pub fn process_concealed(&mut self, samples: &[f32], sink: &mut impl FnMut(MediaEvent)) {
-        self.take(samples, true, sink);
+        self.take(samples, Heard::Concealed, sink);
     }
 
-    fn take(&mut self, mut samples: &[f32], concealed: bool, sink: &mut impl FnMut(MediaEvent)) {
+    /// As [`process`](Self::process), for silence that is heard because nothing came for a
+    /// while. A key waits in it until [`guessed_right`](Self::guessed_right) or
+    /// [`guessed_wrong`](Self::guessed_wrong) says whether it goes on after it.
+    pub(crate) fn process_guess(&mut self, silence: &[f32], sink: &mut impl FnMut(MediaEvent)) {
+        self.take(silence, Heard::Guess, sink);
+    }
+
+    /// So many samples of what was guessed were silent, or are lost.
+    pub(crate) fn guessed_right(&mut self, samples: usize, sink: &mut impl FnMut(MediaEvent)) {
+        let Self { keys, tones, .. } = self;
+        tones.was_silence(samples, &mut |event| {
+            keys.take(DigitSource::Inband, event, sink);
+        });
+    }
+
+    /// What was guessed besides was only late, and comes now.
+    pub(crate) fn guessed_wrong(&mut self) {
+        self.tones.was_late();
+    }
+
+    fn take(&mut self, mut samples: &[f32], what: Heard, sink: &mut impl FnMut(MediaEvent)) {
         while !samples.is_empty() {
             let room = PIECE - (self.count % PIECE as u64) as usize;
             let (piece, rest) = samples.split_at(room.min(samples.len()));
             self.count += piece.len() as u64;
             samples = rest;
-            self.piece(piece, concealed, sink);
+            self.piece(piece, what, sink);
         }
     }
 
-    fn piece(&mut self, piece: &[f32], concealed: bool, sink: &mut impl FnMut(MediaEvent)) {
+    fn piece(&mut self, piece: &[f32], what: Heard, sink: &mut impl FnMut(MediaEvent)) {
         let now_ms = self.now_ms();
         let Self {
-            keys, events, dtmf, ..
+            keys,
+            events,
+            tones,
+            ..
         } = self;
         events.tick(now_ms, &mut |event| {
             keys.take(DigitSource::Rtp, event, sink);
         });
         let mut press = |event| keys.take(DigitSource::Inband, event, sink);
-        match concealed {
-            true => dtmf.push_concealed(piece, &mut press),
-            false => dtmf.push(piece, &mut press),
+        match what {
+            Heard::Guess => tones.guess(piece, &mut press),
+            _ => tones.push(piece, what == Heard::Concealed, &mut press),
         }
         let mask = self.mask(now_ms);
         let Self {
@@ -159,12 +193,12 @@ impl Analyzer {
 
     /// What the tones heard mean for speech.
     fn mask(&mut self, now_ms: u64) -> Mask {
-        if self.dtmf.is_pressed() {
+        if self.tones.is_pressed() {
             self.tones_until_ms = now_ms + AFTERMATH_MS;
         }
         match now_ms < self.tones_until_ms {
             true => Mask::Closed,
-            false if self.dtmf.suspects() => Mask::Doubtful,
+            false if self.tones.suspects() => Mask::Doubtful,
             false => Mask::Open,
         }
     }
@@ -201,13 +235,13 @@ impl Analyzer {
         let Self {
             keys,
             events,
-            dtmf,
+            tones,
             vad,
             config,
             ..
         } = self;
         events.finish(&mut |event| keys.take(DigitSource::Rtp, event, sink));
-        dtmf.finish(&mut |event| keys.take(DigitSource::Inband, event, sink));
+        tones.finish(&mut |event| keys.take(DigitSource::Inband, event, sink));
         vad.finish(&mut |event| speech(event, config.vad_frames, sink));
     }
 }

@@ -30,6 +30,8 @@ const BLOCK: usize = 8;
 /// Blocks after concealed audio until what is newest is heard audio for certain: a resampler
 /// and the front end hold some back.
 const SETTLING: u32 = 2;
+/// Silence that ends a key when the audio ends: long enough for any to be seen released.
+pub(crate) const FINISH_MS: u64 = 80;
 
 /// Sample rates the detector hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,11 +112,10 @@ impl Detector {
         self.band.concealed = false;
     }
 
-    /// Ends the key that is still pressed when the audio ends.
+    /// Ends the key that is still pressed when the audio ends: hears 80 ms of silence.
     pub fn finish(&mut self, sink: &mut impl FnMut(DtmfEvent)) {
-        // Long enough for any key to be seen released: 80 ms.
         let silence = [0.0; 64];
-        for _ in 0..self.front.rate() as usize * 80 / 1000 / silence.len() {
+        for _ in 0..self.front.rate() as usize * FINISH_MS as usize / 1000 / silence.len() {
             self.push(&silence, sink);
         }
     }

@@ -8,6 +8,7 @@
 mod conceal;
 mod formats;
 mod hearing;
+mod stalls;
 mod timeline;
 
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::rtp::RtpHeader;
 use crate::said::Said;
 use crate::silero::Silero;
 use hearing::{Hearing, Sink};
+use stalls::Stalls;
 use thiserror::Error;
 
 /// Samples (16 kHz) one pull may make at most: 100 ms. A leg that catches up,
@@ -63,6 +65,9 @@ pub struct ReceiveStats {
     pub recovered: u64,
     /// Packets that came after their place was concealed.
     pub late: u64,
+    /// Milliseconds that packets came late all at once, though all of them came: the sender
+    /// stalled, or the network. Of stalls between 100 and 500 ms; longer ones are pauses.
+    pub stalled_ms: u64,
     /// Packets that came twice.
     pub duplicate: u64,
     /// Packets with a payload type that means nothing here.
@@ -98,6 +103,7 @@ pub struct Receiver {
     jitter: JitterBuffer,
     hearing: Hearing,
     stats: ReceiveStats,
+    stalls: Stalls,
     sources: Sources,
 }
 
@@ -126,6 +132,7 @@ impl Receiver {
             hearing: Hearing::new(&config)?,
             formats: config.formats,
             stats: ReceiveStats::default(),
+            stalls: Stalls::default(),
             sources: Sources::Alike,
         })
     }
@@ -151,6 +158,9 @@ impl Receiver {
         let ticks = self.audio_ticks(format, payload);
         let pushed = self.jitter.push(arrival, header, ticks, payload);
         self.count(pushed);
+        if let (Some(format), Pushed::Taken) = (format.filter(|_| ticks > 0), pushed) {
+            self.stats.stalled_ms += self.stalls.packet(arrival, header, format.clock_rate());
+        }
         let strange = matches!(pushed, Pushed::Foreign | Pushed::Oversized);
         if let (Some(Format::TelephoneEvent { clock_rate }), false) = (format, strange) {
             let heard = self
@@ -217,7 +227,7 @@ impl Receiver {
                     payload_type,
                 } => {
                     let format = self.formats.get(payload_type);
-                    self.hearing.owe_silence(format, ticks);
+                    self.hearing.owe_silence(format, ticks, sink);
                     0
                 }
                 Pulled::Lost {

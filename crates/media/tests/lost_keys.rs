@@ -65,20 +65,58 @@ fn encode(format: Format, audio: &[f32]) -> Vec<u8> {
     }
 }
 
+/// Keys that a receiver heard, and where they began.
+#[derive(Default)]
+struct Ears {
+    begun: Vec<(Digit, u64)>,
+    ended: usize,
+}
+
+impl Ears {
+    fn take(&mut self, event: &MediaEvent) {
+        match event {
+            MediaEvent::DigitStart {
+                digit, start_ms, ..
+            } => self.begun.push((*digit, *start_ms)),
+            MediaEvent::DigitEnd { start_ms, .. } => {
+                let begun = self.begun.last().map(|(_, at)| at);
+                assert_eq!(begun, Some(start_ms), "the end names its beginning");
+                self.ended += 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What becomes of a packet.
+#[derive(PartialEq, Eq)]
+enum Fate {
+    Comes,
+    Lost,
+    /// It waits in the network until one comes, and all that waited before it.
+    Held,
+}
+
 /// Begins of the keys that are heard when the packets are lost of which `lost` says so.
 fn hear(format: Format, bytes: &[u8], mut lost: impl FnMut(u32) -> bool) -> Vec<(Digit, u64)> {
+    hear_through(format, bytes, |n| match lost(n) {
+        true => Fate::Lost,
+        false => Fate::Comes,
+    })
+}
+
+/// The same through a network that decides on each packet.
+fn hear_through(
+    format: Format,
+    bytes: &[u8],
+    mut network: impl FnMut(u32) -> Fate,
+) -> Vec<(Digit, u64)> {
     let formats = Formats::new().with(0, format).unwrap();
     let analyzer = AnalyzerConfig::default();
     let mut receiver = Receiver::new(ReceiverConfig { formats, analyzer }).unwrap();
-    let mut heard = Vec::new();
-    let mut sink = |event| {
-        if let MediaEvent::DigitStart {
-            digit, start_ms, ..
-        } = event
-        {
-            heard.push((digit, start_ms));
-        }
-    };
+    let mut ears = Ears::default();
+    let mut sink = |event| ears.take(&event);
+    let mut held = Vec::new();
     let mut now = Instant::now();
     // G.722's clock counts bytes as G.711's does: 8 kHz (RFC 3551 §4.5.2).
     for (n, payload) in (0u32..).zip(bytes.chunks(PACKET)) {
@@ -87,8 +125,14 @@ fn hear(format: Format, bytes: &[u8], mut lost: impl FnMut(u32) -> bool) -> Vec<
             timestamp: n * PACKET as u32,
             ..RtpHeader::default()
         };
-        if !lost(n) {
-            receiver.push(now, &header, payload, &mut sink);
+        let fate = network(n);
+        if fate != Fate::Lost {
+            held.push((header, payload));
+        }
+        if fate == Fate::Comes {
+            for (header, payload) in held.drain(..) {
+                receiver.push(now, &header, payload, &mut sink);
+            }
         }
         for _ in 0..4 {
             receiver.pull(now, &mut sink);
@@ -96,7 +140,8 @@ fn hear(format: Format, bytes: &[u8], mut lost: impl FnMut(u32) -> bool) -> Vec<
         }
     }
     receiver.finish(now, &mut sink);
-    heard
+    assert_eq!(ears.begun.len(), ears.ended);
+    ears.begun
 }
 
 /// What became of the keys.
@@ -163,6 +208,62 @@ fn keys_of_which_packets_are_lost_are_heard_once() {
                 "{percent} % {format:?}: {score:?}"
             );
             assert_eq!(score.wrong, 0, "{percent} % {format:?}");
+        }
+    }
+}
+
+/// A network that stops for a while and then gives all at once, as mobile and wireless ones
+/// do: what comes late is what was sent, and a key that it cuts in two is one.
+#[test]
+fn keys_that_a_network_holds_up_are_heard_once() {
+    const KEYS: usize = 1_000;
+    for format in FORMATS {
+        let mut random = Random(815);
+        let dialled = dial(rate_of(format), KEYS, &mut random);
+        let bytes = encode(format, &dialled.audio);
+        let mut left = 0;
+        let heard = hear_through(format, &bytes, |_| {
+            left = match left {
+                // 100 to 400 ms, every two seconds or so.
+                0 if random.below(100) == 0 => 5 + random.below(16),
+                0 => 0,
+                more => more - 1,
+            };
+            match left {
+                0 => Fate::Comes,
+                _ => Fate::Held,
+            }
+        });
+        let pressed: String = dialled.keys.iter().map(|(key, _)| key.as_char()).collect();
+        let heard: String = heard.iter().map(|(key, _)| key.as_char()).collect();
+        println!("{format:?}: {} of {KEYS}", heard.len());
+        assert!(heard == pressed, "{format:?}: {} keys", heard.len());
+    }
+}
+
+/// After half a second nobody waits any more for a key's packets.
+#[test]
+fn a_key_of_which_nothing_more_comes_ends() {
+    for format in FORMATS {
+        let rate = rate_of(format);
+        let mut audio = vec![0.0; rate as usize / 5];
+        for _ in 0..2 {
+            let tone = DtmfTone {
+                duration_ms: 2_000.0,
+                ..DtmfTone::new(Digit::ALL[5])
+            };
+            tone.write(rate, &mut audio);
+        }
+        let bytes = encode(format, &audio);
+        // 1,000 ms from the middle of the first to that of the second: late, and lost.
+        for fate in [Fate::Held, Fate::Lost] {
+            let gap = |n| (60..110).contains(&n);
+            let heard = hear_through(format, &bytes, |n| match (&fate, gap(n)) {
+                (Fate::Held, true) => Fate::Held,
+                (_, true) => Fate::Lost,
+                _ => Fate::Comes,
+            });
+            assert!(heard.len() >= 2, "{format:?}: {heard:?}");
         }
     }
 }

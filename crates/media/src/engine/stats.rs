@@ -16,6 +16,8 @@ pub struct LegStats {
     pub recovered: u64,
     /// Packets that came after their place was concealed.
     pub late: u64,
+    /// Milliseconds that packets came late all at once, though all of them came.
+    pub stalled_ms: u64,
     /// Packets that came twice.
     pub duplicate: u64,
     /// Packets with a payload type nobody negotiated.
@@ -63,6 +65,7 @@ counters!(
     lost,
     recovered,
     late,
+    stalled_ms,
     duplicate,
     unknown_payload_type,
     malformed,
@@ -85,6 +88,7 @@ impl LegCounters {
         show(&self.lost, stats.lost);
         show(&self.recovered, stats.recovered);
         show(&self.late, stats.late);
+        show(&self.stalled_ms, stats.stalled_ms);
         show(&self.duplicate, stats.duplicate);
         show(&self.unknown_payload_type, stats.unknown_payload_type);
         show(&self.malformed, stats.malformed);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroize;
 
 use super::conceal::Concealer;
-use super::timeline::{FRAME, Timeline};
+use super::timeline::{FRAME, Settled, Timeline};
 use super::{Format, ReceiverConfig, ReceiverError};
 use crate::analysis::Analyzer;
 use crate::codec::{
@@ -128,6 +128,12 @@ impl Hearing {
         restart: bool,
         sink: &mut impl Sink,
     ) -> Heard {
+        match restart {
+            true => self
+                .analyzer
+                .guessed_right(usize::MAX, &mut |event| sink.event(event)),
+            false => self.analyzer.guessed_wrong(),
+        }
         self.timeline.packet(now, restart);
         match format {
             Some(Format::Opus) => self.opus_packet(packet, sink),
@@ -246,11 +252,19 @@ impl Hearing {
     }
 
     /// The sender paused for `ticks`.
-    pub(super) fn owe_silence(&mut self, format: Option<Format>, ticks: u32) {
+    pub(super) fn owe_silence(&mut self, format: Option<Format>, ticks: u32, sink: &mut impl Sink) {
         let samples = format.map_or(0, |format| samples_of(ticks, format));
-        let rest = self.timeline.settle(samples);
+        let rest = self.settle(samples, sink);
         self.timeline.owe(rest);
         self.forget_past();
+    }
+
+    /// Samples that were silent or are lost; gives those that were not heard yet.
+    fn settle(&mut self, samples: usize, sink: &mut impl Sink) -> usize {
+        let Settled { guessed, rest } = self.timeline.settle(samples);
+        let mut tell = |event| sink.event(event);
+        self.analyzer.guessed_right(guessed, &mut tell);
+        rest
     }
 
     /// Hears silence owed, as far as the budget goes.
@@ -275,7 +289,7 @@ impl Hearing {
         let Some((format, packet)) = next else {
             return Heard::default();
         };
-        let missing = self.timeline.settle(samples_of(ticks, format));
+        let missing = self.settle(samples_of(ticks, format), sink);
         if format != Format::Opus {
             return self.substitute(format, missing, sink);
         }
@@ -425,7 +439,9 @@ impl Hearing {
             }
             *budget -= FRAME;
             self.forget_past();
-            hear(&mut self.analyzer, &SILENCE, sink);
+            sink.audio(&SILENCE);
+            let mut tell = |event| sink.event(event);
+            self.analyzer.process_guess(&SILENCE, &mut tell);
         }
         true
     }

@@ -19,6 +19,15 @@ const QUIET: f32 = 1e-6;
 /// Samples of one frame of silence: 20 ms.
 pub(super) const FRAME: usize = RATE as usize / 50;
 
+/// Samples that were silent or are lost.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Settled {
+    /// Those guessed since the last packet.
+    pub(super) guessed: usize,
+    /// Those that remain to be heard.
+    pub(super) rest: usize,
+}
+
 #[derive(Default)]
 pub(super) struct Timeline {
     /// Real time up to which something was heard.
@@ -44,13 +53,14 @@ impl Timeline {
     }
 
     /// Takes what was guessed already off `samples` that the packets say were
-    /// silent or lost; gives what remains to be heard.
-    pub(super) fn settle(&mut self, samples: usize) -> usize {
+    /// silent or lost.
+    pub(super) fn settle(&mut self, samples: usize) -> Settled {
         let guessed = samples.min(self.guessed);
         self.guessed -= guessed;
         let repaid = (samples - guessed).min(self.ahead);
         self.ahead -= repaid;
-        samples - guessed - repaid
+        let rest = samples - guessed - repaid;
+        Settled { guessed, rest }
     }
 
     pub(super) fn owe(&mut self, samples: usize) {
@@ -128,8 +138,8 @@ mod tests {
                 }
                 match self.jitter.pull(now) {
                     Some(Pulled::Silence { ticks, .. } | Pulled::Lost { ticks, .. }) => {
-                        let rest = self.timeline.settle(ticks as usize / 3);
-                        self.timeline.owe(rest);
+                        let settled = self.timeline.settle(ticks as usize / 3);
+                        self.timeline.owe(settled.rest);
                     }
                     Some(Pulled::Packet { packet, restart }) => {
                         let level = f32::from(packet.payload[0]);
@@ -226,7 +236,9 @@ mod tests {
         timeline.packet(start, true);
         let frames = starve(&mut timeline, start, 1005);
         assert_eq!(frames, 45, "900 ms: patience is not heard yet");
-        assert_eq!(timeline.settle(16_000), 16_000 - 45 * FRAME);
+        let settled = timeline.settle(16_000);
+        assert_eq!(settled.guessed, 45 * FRAME);
+        assert_eq!(settled.rest, 16_000 - 45 * FRAME);
         timeline.packet(start + 1000 * MS, false);
         assert!(!timeline.skip(&[0.0; FRAME]), "nothing to repay");
     }
