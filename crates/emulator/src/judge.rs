@@ -17,6 +17,11 @@ const SLOW_WEBHOOK: Duration = Duration::from_secs(1);
 /// A phone may miss this part of the packets, and this many in any case.
 const MAX_GAPS: f64 = 0.01;
 const MIN_GAPS: u64 = 10;
+/// Packets may be late for this part of what it received, and so long in any case.
+const MAX_STALLS: f64 = 0.02;
+const MIN_STALLS_MS: u64 = 1000;
+/// Audio of a packet, as all send it.
+const PACKET_MS: u64 = 20;
 /// keepAlive is advised this often; twice that is close to the end.
 const KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
 
@@ -165,6 +170,17 @@ impl Judge {
         }
     }
 
+    /// How long in such a call the far end's audio did not come, to come then all at once.
+    pub(crate) fn stalled(&mut self, call: &str, received: u64, stalled_ms: u64) {
+        let heard_ms = received * PACKET_MS;
+        if stalled_ms >= MIN_STALLS_MS && stalled_ms as f64 > MAX_STALLS * heard_ms as f64 {
+            let detail = format!(
+                "the far end's audio stalled for {stalled_ms} ms of {heard_ms}: it is sent unevenly"
+            );
+            self.find(Offence::MediaGap, call, detail);
+        }
+    }
+
     /// The webhook took a notification, or not.
     pub(crate) fn webhook(&mut self, call: &str, status: Option<u16>, took: Duration) {
         match status {
@@ -287,6 +303,8 @@ mod tests {
         }
         judge.received("c", 10_000, 90);
         judge.received("c", 10, 9);
+        judge.stalled("c", 10_000, 3_900);
+        judge.stalled("c", 100, 900);
         judge.asked("app", "delete", "c", start);
         judge.notified("c", "terminated", start);
         for harmless in ["get", "operations", "participants", "delete"] {
@@ -334,6 +352,7 @@ mod tests {
         judge.deserted();
         judge.deserted();
         judge.received("g", 1_000, 20);
+        judge.stalled("g", 1_000, 1_000);
         judge.legacy_taken("h", 202);
         assert_eq!(
             rules(&judge),
@@ -348,6 +367,7 @@ mod tests {
                 Offence::AfterTheEnd,
                 Offence::NeverDeleted,
                 Offence::NeverDeleted,
+                Offence::MediaGap,
                 Offence::MediaGap,
                 Offence::LegacyTaken,
             ]

@@ -4,7 +4,6 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_media::engine::LegStats;
 use switchboard_media::event::MediaEvent;
 use switchboard_signaling::types::{
     CreateOrGetRequest, Identity, IdentitySet, LobbyBypassSettings, MeetingParticipantInfo,
@@ -183,7 +182,8 @@ async fn carry_out(
 async fn all_told(emulator: &Emulator) {
     let told = async {
         let on_their_way = || emulator.hub().journal(|journal| journal.on_their_way());
-        while on_their_way() > 0 || emulator.counts().calls > 0 {
+        // In this order: what tells of a call's end is on its way when the call is over.
+        while emulator.counts().calls > 0 || on_their_way() > 0 {
             tokio::time::sleep(LOOK).await;
         }
     };
@@ -400,8 +400,11 @@ impl Body {
 
     fn look_for_gaps(&self, call: &str) {
         if let Some(session) = self.session.as_ref().filter(|_| self.undisturbed) {
-            let LegStats { received, lost, .. } = session.stats();
-            self.hub.judge(|judge| judge.received(call, received, lost));
+            let stats = session.stats();
+            self.hub.judge(|judge| {
+                judge.received(call, stats.received, stats.lost);
+                judge.stalled(call, stats.received, stats.stalled_ms);
+            });
         }
     }
 

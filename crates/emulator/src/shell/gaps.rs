@@ -14,12 +14,14 @@ use super::Hub;
 pub(super) struct Heard {
     received: AtomicU64,
     lost: AtomicU64,
+    stalled_ms: AtomicU64,
 }
 
 impl Heard {
     pub(super) fn note(&self, stats: &LegStats) {
         self.received.store(stats.received, Ordering::Relaxed);
         self.lost.store(stats.lost, Ordering::Relaxed);
+        self.stalled_ms.store(stats.stalled_ms, Ordering::Relaxed);
     }
 }
 
@@ -43,9 +45,13 @@ impl Hub {
         listening.0.retain(|(of, number), (call, heard)| {
             let leaves = of == room && seat.is_none_or(|seat| seat == *number);
             if leaves {
-                let received = heard.received.load(Ordering::Relaxed);
-                let lost = heard.lost.load(Ordering::Relaxed);
-                self.judge(|judge| judge.received(call, received, lost));
+                let [received, lost, stalled_ms] =
+                    [&heard.received, &heard.lost, &heard.stalled_ms]
+                        .map(|figure| figure.load(Ordering::Relaxed));
+                self.judge(|judge| {
+                    judge.received(call, received, lost);
+                    judge.stalled(call, received, stalled_ms);
+                });
             }
             !leaves
         });
