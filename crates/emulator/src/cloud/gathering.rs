@@ -19,17 +19,18 @@ use crate::timeline::{CallEvent, CallProgress, PromptState, TimelineEvent};
 const SILENCE: f32 = -127.0;
 
 impl Cloud {
-    /// Asks a user, a number or an application in; the seat, if anyone is there to ask.
+    /// Asks a user, a number or an application in; the seat, if anyone is there to ask. An
+    /// application of several tenants is the one in the tenant of who asks.
     pub(super) fn ask_in(
         &mut self,
         room: &str,
         target: &InvitationParticipantInfo,
-        from: &IdentitySet,
+        (from, tenant): (&IdentitySet, &str),
         now: Instant,
     ) -> Option<u32> {
         let set = target.identity.as_ref()?;
         if let Some(id) = set.application.as_ref().and_then(|app| app.id.as_deref()) {
-            let bot = self.bot_leg(id, now)?;
+            let bot = self.bot_leg(id, Some(tenant), now)?;
             if self.is_full(&bot.app) {
                 return None;
             }

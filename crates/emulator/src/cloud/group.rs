@@ -35,11 +35,11 @@ impl Cloud {
             let rule = "a group call has at most 5 targets";
             return Err(Fault::property("targets", rule));
         }
-        let from = bot.identity();
+        let (from, tenant) = (bot.identity(), bot.tenant.clone());
         let room = self.open_room("Group call", request.subject.clone(), now);
         let (call, mut whole) = self.enter(&room, bot, None, request.subject, now);
         whole.targets = Some(targets.to_vec());
-        let rings = |target| self.ask_in(&room, target, &from, now);
+        let rings = |target| self.ask_in(&room, target, (&from, &tenant), now);
         if targets.iter().filter_map(rings).count() == 0 {
             let end = End::nobody(404, "none of the targets is here and free");
             self.with_call(&call, |cloud, call| cloud.end(call, &end, now));
@@ -203,10 +203,11 @@ impl Cloud {
             people.truncate(1);
             self.replace_call(call, &other, "participants/0/replacesCallId", now)?;
         }
-        let from = call.bot.as_ref().map(BotLeg::identity).unwrap_or_default();
+        let own = |bot: &BotLeg| (bot.identity(), bot.tenant.clone());
+        let (from, tenant) = call.bot.as_ref().map(own).unwrap_or_default();
         let mut waiting = BTreeSet::new();
         for one in &mut people {
-            let seat = self.ask_in(&room, one, &from, now);
+            let seat = self.ask_in(&room, one, (&from, &tenant), now);
             one.participant_id = seat.and_then(|seat| self.participant_at(&room, seat));
             waiting.extend(seat);
         }

@@ -10,6 +10,7 @@ use super::conversation::{ANSWER_LIMIT, Conversation, KEEP_ALIVE_LIMIT, Phase};
 use super::ending::End;
 use super::notice;
 use super::{BOT_NAME, Cloud, Leg, MediaAction, PhoneEntry, Registration, Target};
+use crate::config::client_id;
 use crate::phone::{Named, PhoneCallState, PhoneCommand, PhoneEvent, PhoneRole};
 use crate::timeline::{CallProgress, TimelineEvent};
 
@@ -58,7 +59,7 @@ impl Cloud {
         let Some(entry) = self.phones.get(phone) else {
             return;
         };
-        let bot = self.reachable(BOT).map(|_| Named::new(BOT_NAME));
+        let bot = self.reachable(BOT, None).map(|_| Named::new(BOT_NAME));
         let event = PhoneEvent::Registered {
             phone: entry.info(phone),
             bot,
@@ -168,10 +169,15 @@ impl Cloud {
     }
 
     /// The application a target means, if it can be called.
-    fn reachable(&self, target: &str) -> Option<(&String, &Registration)> {
+    fn reachable(&self, target: &str, tenant: Option<&str>) -> Option<(&String, &Registration)> {
+        let apps = || self.apps().filter(|(_, app)| app.webhook.is_some());
         let meant = |id: &String| target == BOT || target.eq_ignore_ascii_case(id);
-        self.apps()
-            .find(|(id, app)| app.webhook.is_some() && meant(id))
+        let in_tenant = |(id, app): &(&String, &Registration)| {
+            let here = tenant.is_some_and(|tenant| tenant.eq_ignore_ascii_case(&app.tenant));
+            here && target.eq_ignore_ascii_case(client_id(id))
+        };
+        let own = apps().find(in_tenant);
+        own.or_else(|| apps().find(|(id, _)| meant(id)))
     }
 
     /// What a phone can dial: every application with a webhook, and every meeting.
@@ -205,7 +211,7 @@ impl Cloud {
         }
         let instance = target.strip_prefix(INSTANCE);
         let bot = self
-            .bot_leg(instance.map_or(target, |_| BOT), now)
+            .bot_leg(instance.map_or(target, |_| BOT), None, now)
             .ok_or("No bot is registered under that name.")?;
         if self.is_full(&bot.app) {
             return Err("The bot has as many calls as it may have.".to_owned());
@@ -252,8 +258,14 @@ impl Cloud {
         self.notify(call, ChangeType::Updated, &data);
     }
 
-    pub(super) fn bot_leg(&mut self, target: &str, now: Instant) -> Option<BotLeg> {
-        let (app, registration) = self.reachable(target)?;
+    /// A leg of the application that is meant; of several tenants' preferably this one's.
+    pub(super) fn bot_leg(
+        &mut self,
+        target: &str,
+        tenant: Option<&str>,
+        now: Instant,
+    ) -> Option<BotLeg> {
+        let (app, registration) = self.reachable(target, tenant)?;
         let (app, tenant) = (app.clone(), registration.tenant.clone());
         let callback = registration.webhook.clone()?;
         Some(self.new_bot_leg(app, tenant, callback, now))

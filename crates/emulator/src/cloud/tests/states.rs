@@ -43,12 +43,21 @@ fn bot_is_the_first_application_that_was_registered() {
     // A new webhook makes no new application.
     register("zeta");
     let now = Instant::now();
-    assert_eq!(cloud.bot_leg("bot", now).unwrap().app, "zeta");
-    assert_eq!(cloud.bot_leg("alpha", now).unwrap().app, "alpha");
+    assert_eq!(cloud.bot_leg("bot", None, now).unwrap().app, "zeta");
+    assert_eq!(cloud.bot_leg("alpha", None, now).unwrap().app, "alpha");
     assert_eq!(cloud.first_app().as_deref(), Some("zeta"));
     assert_eq!(cloud.home_tenant(), "tenant of zeta");
     let targets = cloud.targets().into_iter().map(|one| one.target);
     assert_eq!(targets.collect::<Vec<_>>(), ["zeta", "alpha"]);
+
+    // Who is asked by somebody of a tenant is the application there, if it is there.
+    let webhook = Some(Url::parse("http://127.0.0.1:3978/api/calls").unwrap());
+    let tenant = "other".to_owned();
+    cloud.register_app("alpha@other", Registration { tenant, webhook });
+    let mut asked = |tenant: &str| cloud.bot_leg("alpha", Some(tenant), now).unwrap().app;
+    assert_eq!(asked("other"), "alpha@other");
+    assert_eq!(asked("tenant of alpha"), "alpha");
+    assert_eq!(asked("tenant of zeta"), "alpha");
 }
 
 #[test]
