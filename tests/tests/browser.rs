@@ -287,15 +287,17 @@ async fn refuses_the_next_answers(caller: &Softphone) -> Result<(), Failure> {
         .shows_text("fault-refused", "lose concerns notifications")
         .await?;
     caller.choose("fault-kind", "status").await?;
+    caller.fill("fault-person", "Caller").await?;
     caller.click("fault-add").await?;
-    caller
-        .shows_text("faults-on", "status 503: fitted 0, struck 0")
-        .await?;
+    let shown = "status 503, calls of Caller: fitted 0, struck 0";
+    caller.shows_text("faults-on", shown).await?;
     assert_eq!(caller.nameless().await?, [""; 0]);
     has_no_barrier(caller).await?;
     caller.click("call").await?;
     caller.inspects("request", "answer", "503").await?;
-    caller.shows_text("faults-on", "status 503: fitted").await?;
+    caller
+        .shows_text("faults-on", "calls of Caller: fitted")
+        .await?;
     caller.click("advance-60000").await?;
     caller.reaches("terminated").await?;
     caller.shows_text("judge", "lateAnswer").await?;

@@ -91,13 +91,14 @@ export class Faults {
   }
 
   async #add() {
-    const { operation, call, nth, times, probability, kind, value, retryAfter } = this.form;
+    const { operation, call, person, nth, times, probability, kind, value, retryAfter } = this.form;
     const [words, number] = KINDS[kind.value];
     const fault = { kind: kind.value };
     if (number) fault[number[0]] = Number(value.value);
     if (kind.value === 'status') Object.assign(fault, given({ retryAfter }));
     const rule = { operation: operation.value.trim(), fault, ...given({ nth, times, probability }) };
     if (call.value) rule.call = call.value;
+    if (person.value.trim()) rule.person = person.value.trim();
     const refused = await ask('POST', 'faults', rule).then(() => '', ({ message }) => message);
     this.form.querySelector('output').textContent = refused;
     this.announce(refused || `${rule.operation}, ${words}: on`);
