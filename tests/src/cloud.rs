@@ -1,5 +1,6 @@
 //! An emulator in this process, and scripted people who call its bot.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
@@ -69,6 +70,33 @@ impl Cloud {
             let bytes = std::fs::read(folder.join(name)).map_err(|error| error.to_string())?;
             Prompt::from_wav(&bytes).map_err(|error| error.to_string())
         })?;
-        Ok(scenario::run(&self.emulator, &self.transport, &scenario).await)
+        let report = scenario::run(&self.emulator, &self.transport, &scenario).await;
+        keep_log(&report)?;
+        Ok(report)
     }
+}
+
+/// Adds a scenario's log to its test's in the folder `SWITCHBOARD_LOGS`, if there is such a
+/// variable: `scripts/same-logs` compares them.
+///
+/// # Errors
+/// It can't be written.
+pub fn keep_log(report: &Report) -> Result<(), Failure> {
+    let (Some(folder), Some(name)) = (
+        std::env::var_os("SWITCHBOARD_LOGS"),
+        std::thread::current()
+            .name()
+            .map(|test| test.replace("::", "-")),
+    ) else {
+        return Ok(());
+    };
+    let path = std::path::Path::new(&folder).join(name + ".log");
+    let mut file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path)?;
+    for line in &report.log {
+        writeln!(file, "{line}")?;
+    }
+    Ok(())
 }

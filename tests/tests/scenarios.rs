@@ -11,6 +11,7 @@ use switchboard_emulator::scenario::{self, Report, Scenario};
 use switchboard_emulator::{App, Emulator, EmulatorConfig};
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_media::prompt::Prompt;
+use switchboard_tests::cloud::keep_log;
 use switchboard_tests::desk::{CLIENT, Desk, TENANT};
 use switchboard_tests::patience::eventually;
 use switchboard_tests::{Failure, fixture};
@@ -48,7 +49,9 @@ impl Site {
             let bytes = std::fs::read(folder.join(name)).map_err(|error| error.to_string())?;
             Prompt::from_wav(&bytes).map_err(|error| error.to_string())
         })?;
-        Ok(scenario::run(&self.emulator, &self.transport, &scenario).await)
+        let report = scenario::run(&self.emulator, &self.transport, &scenario).await;
+        keep_log(&report)?;
+        Ok(report)
     }
 }
 
