@@ -12,10 +12,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use switchboard_media::analysis::AnalyzerConfig;
-use switchboard_media::codec::{RATE, opus_has_fec};
+use switchboard_media::codec::{G722Encoder, RATE, opus_has_fec, to_mulaw};
 use switchboard_media::receive::{Format, Formats, Receiver, ReceiverConfig};
 use switchboard_media::rtp::RtpHeader;
-use switchboard_media::wav;
+use switchboard_media::{resample, wav};
 use switchboard_opus::{Decoder, Encoder};
 
 const FRAME: usize = RATE as usize / 50;
@@ -99,8 +99,14 @@ fn libopus(packets: &[Vec<u8>], lost: &[bool], look_ahead: bool) -> Result<Vec<f
 }
 
 /// Our whole path: every packet up to 30 ms late, in whatever order.
-fn receiver(packets: &[Vec<u8>], lost: &[bool], random: &mut Random) -> Result<Vec<f32>> {
-    let formats = Formats::new().with(111, Format::Opus)?;
+fn receiver(
+    format: Format,
+    packets: &[Vec<u8>],
+    lost: &[bool],
+    random: &mut Random,
+) -> Result<Vec<f32>> {
+    let formats = Formats::new().with(111, format)?;
+    let ticks = format.clock_rate() / 50;
     let analyzer = AnalyzerConfig::default();
     let mut receiver = Receiver::new(ReceiverConfig { formats, analyzer })?;
     let mut arrivals: Vec<(u32, usize)> = (0..packets.len())
@@ -118,7 +124,7 @@ fn receiver(packets: &[Vec<u8>], lost: &[bool], random: &mut Random) -> Result<V
                 payload_type: 111,
                 marker: false,
                 sequence: n as u16,
-                timestamp: 960 * n as u32,
+                timestamp: ticks * n as u32,
                 ssrc: 1,
                 csrc: None,
             };
@@ -128,6 +134,35 @@ fn receiver(packets: &[Vec<u8>], lost: &[bool], random: &mut Random) -> Result<V
     }
     out.truncate(packets.len() * FRAME);
     Ok(out)
+}
+
+fn telephone(signal: &[f32]) -> Result<Vec<Vec<u8>>> {
+    let narrow = resample::convert(RATE, 8_000, signal)?;
+    let packets = narrow.chunks_exact(FRAME / 2);
+    Ok(packets
+        .map(|frame| frame.iter().map(|sample| to_mulaw(*sample)).collect())
+        .collect())
+}
+
+fn wideband(signal: &[f32]) -> Vec<Vec<u8>> {
+    let mut encoder = G722Encoder::new();
+    let frames = signal.chunks_exact(FRAME).map(|frame| {
+        let pairs = frame.chunks_exact(2);
+        pairs
+            .map(|pair| encoder.encode([pair[0], pair[1]]))
+            .collect()
+    });
+    frames.collect()
+}
+
+/// Silence where packets were lost, as it was heard before there was concealment.
+fn silenced(mut heard: Vec<f32>, lost: &[bool]) -> Vec<f32> {
+    for (frame, lost) in heard.chunks_mut(FRAME).zip(lost) {
+        if *lost {
+            frame.fill(0.0);
+        }
+    }
+    heard
 }
 
 fn main() -> Result<()> {
@@ -178,15 +213,45 @@ fn main() -> Result<()> {
             dred: 20,
         },
     )?;
+    let (pcmu, g722) = (telephone(&signal)?, wideband(&signal));
+    let whole_pcmu = receiver(Format::Pcmu, &pcmu, &none, &mut random)?;
+    let whole_g722 = receiver(Format::G722, &g722, &none, &mut random)?;
     let outputs = [
         ("no-loss", libopus(&plain, &none, false)?),
         ("plc", libopus(&plain, &lost, false)?),
         ("fec", libopus(&fec, &lost, true)?),
-        ("ours-plain", receiver(&plain, &lost, &mut random)?),
-        ("ours-fec", receiver(&fec, &lost, &mut random)?),
-        ("ours-dred", receiver(&dred, &lost, &mut random)?),
-        ("ours-dred25", receiver(&dred25, &lost, &mut random)?),
-        ("ours-both", receiver(&both, &lost, &mut random)?),
+        (
+            "ours-plain",
+            receiver(Format::Opus, &plain, &lost, &mut random)?,
+        ),
+        (
+            "ours-fec",
+            receiver(Format::Opus, &fec, &lost, &mut random)?,
+        ),
+        (
+            "ours-dred",
+            receiver(Format::Opus, &dred, &lost, &mut random)?,
+        ),
+        (
+            "ours-dred25",
+            receiver(Format::Opus, &dred25, &lost, &mut random)?,
+        ),
+        (
+            "ours-both",
+            receiver(Format::Opus, &both, &lost, &mut random)?,
+        ),
+        ("pcmu-silence", silenced(whole_pcmu.clone(), &lost)),
+        (
+            "pcmu-ours",
+            receiver(Format::Pcmu, &pcmu, &lost, &mut random)?,
+        ),
+        ("pcmu-no-loss", whole_pcmu),
+        ("g722-silence", silenced(whole_g722.clone(), &lost)),
+        (
+            "g722-ours",
+            receiver(Format::G722, &g722, &lost, &mut random)?,
+        ),
+        ("g722-no-loss", whole_g722),
     ];
     for (name, samples) in outputs {
         let path = Path::new(directory).join(format!("{name}.wav"));
