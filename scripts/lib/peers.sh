@@ -12,7 +12,8 @@ python_peer() {
     local name=$1 dir wanted
     shift
     dir=$(peers_dir)/$name
-    wanted=$(cat "$@")
+    # An environment names its own folder in its programs: one that was moved is of no use.
+    wanted=$(printf '# in %s\n' "$(realpath --no-symlinks -m "$dir")" && cat "$@")
     if [[ $(cat "$dir/requirements.txt" 2>/dev/null) != "$wanted" ]]; then
         rm -rf "$dir"
         python3 -m venv "$dir" >&2 &&
