@@ -505,8 +505,8 @@ async fn browser_mutes_copies_changes_its_network_and_works_by_keyboard() -> Res
     caller.click("address-change").await?;
     suffers("\"addressChange\":true").await?;
     caller.click("fault-loss").await?;
-    // From another port it is heard as before, and hears; until its browser has checked that
-    // way (RFC 8445), which takes seconds, keys are lost as everything is.
+    // From another port it is heard as before, and hears. A key pressed at once brings no prompt
+    // now and then, which is taken for the browser's next connectivity check being awaited.
     eventually("a key brings a prompt", async || {
         caller.type_keys("1").await?;
         Ok(caller.hears_within(PROMPT).await?.then_some(()))
