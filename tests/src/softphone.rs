@@ -1,6 +1,6 @@
 //! The softphone page in one tab, as a person uses it and sees it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use thirtyfour::{By, Key, WebDriver, WindowHandle};
@@ -212,22 +212,6 @@ impl Softphone {
             Ok((self.energy().await? > before + AUDIBLE).then_some(()))
         })
         .await
-    }
-
-    /// Whether more audio than silence arrives within a time.
-    ///
-    /// # Errors
-    /// The tab is gone.
-    pub async fn hears_within(&self, patience: Duration) -> Result<bool, Failure> {
-        let before = self.energy().await?;
-        let end = Instant::now() + patience;
-        while Instant::now() < end {
-            if self.energy().await? > before + AUDIBLE {
-                return Ok(true);
-            }
-            tokio::time::sleep(SILENCE / 10).await;
-        }
-        Ok(false)
     }
 
     /// Waits until no audio arrives any more but silence.

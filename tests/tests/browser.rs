@@ -3,8 +3,6 @@
 //! Chromium's microphone is a recording of someone reading; the digits are the
 //! browser's own (`RTCDTMFSender`).
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use switchboard_tests::browser::{Browser, skipped};
@@ -126,9 +124,6 @@ impl<S> Stage<S> {
         self.browser.quit().await
     }
 }
-
-/// By when a key's prompt is heard.
-const PROMPT: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_calls_the_bot_and_hangs_up() -> Result<(), Failure> {
@@ -505,13 +500,10 @@ async fn browser_mutes_copies_changes_its_network_and_works_by_keyboard() -> Res
     caller.click("address-change").await?;
     suffers("\"addressChange\":true").await?;
     caller.click("fault-loss").await?;
-    // From another port it is heard as before, and hears. A key pressed at once brings no prompt
-    // now and then, which is taken for the browser's next connectivity check being awaited.
-    eventually("a key brings a prompt", async || {
-        caller.type_keys("1").await?;
-        Ok(caller.hears_within(PROMPT).await?.then_some(()))
-    })
-    .await?;
+    // From another port it is heard as before, though the browser's next check may be seconds
+    // away, and hears.
+    caller.type_keys("1").await?;
+    caller.hears_something().await?;
     caller.shows_digits("1").await?;
 
     let shown = caller.opened_row("answer").await?;

@@ -67,7 +67,7 @@ impl End {
                 link.receive_stun(now, from, &bytes, out).map(drop)
             }
             Some(Kind::Dtls) => link.receive_dtls(now, from, &bytes, out),
-            Some(Kind::Rtp) => link.receive_rtp(now, from, &mut bytes),
+            Some(Kind::Rtp) => link.receive_rtp(now, from, &mut bytes, out).map(drop),
             Some(Kind::Rtcp) => link.receive_rtcp(now, from, &mut bytes),
         };
     }

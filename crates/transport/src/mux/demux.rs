@@ -3,7 +3,8 @@
 //! A connectivity check names its call (the first half of its USERNAME is the
 //! fragment we gave out), an answer to our own check is known by its
 //! transaction, everything else by the address it comes from – once ICE has
-//! validated that address for a call, and never before.
+//! validated that address for a call, and never before. Media from an address of no call
+//! goes to the one that its source was heard in, where it has to prove itself.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -87,6 +88,8 @@ pub(crate) struct Demux {
     fragments: HashMap<String, Slot>,
     addresses: HashMap<SocketAddr, Slot>,
     transactions: HashMap<Transaction, Slot>,
+    /// Sources of media (SSRC) that proved themselves.
+    sources: HashMap<u32, Slot>,
     /// In the order they were sent, to forget the oldest.
     sent: VecDeque<Transaction>,
 }
@@ -127,11 +130,25 @@ impl Demux {
         self.addresses.insert(address, slot);
     }
 
+    /// A source of media proved itself in a call. One that two calls have is the first one's.
+    pub(crate) fn heard(&mut self, ssrc: u32, slot: Slot) {
+        self.sources.entry(ssrc).or_insert(slot);
+    }
+
+    /// The call in which the source of a media packet was heard.
+    pub(crate) fn source(&self, packet: &[u8], kind: Kind<'_>) -> Option<Slot> {
+        let ssrc = packet.get(8..12).filter(|_| kind == Kind::Rtp)?;
+        self.sources
+            .get(&u32::from_be_bytes(ssrc.try_into().ok()?))
+            .copied()
+    }
+
     /// Forgets a call.
     pub(crate) fn close(&mut self, slot: Slot) {
         self.fragments.retain(|_, held| *held != slot);
         self.addresses.retain(|_, held| *held != slot);
         self.transactions.retain(|_, held| *held != slot);
+        self.sources.retain(|_, held| *held != slot);
     }
 }
 
@@ -185,6 +202,26 @@ mod tests {
         );
         demux.close(5);
         assert_eq!(demux.route(from, Kind::Rtp), None);
+    }
+
+    #[test]
+    fn media_from_elsewhere_goes_where_its_source_was_heard() {
+        let mut demux = Demux::default();
+        let mut packet = [0; 12];
+        (packet[0], packet[1]) = (0x80, 111);
+        packet[8..].copy_from_slice(&77_u32.to_be_bytes());
+        let call = |demux: &Demux, bytes: &[u8]| demux.source(bytes, classify(bytes).unwrap());
+        assert_eq!(call(&demux, &packet), None);
+        demux.heard(77, 3);
+        demux.heard(77, 4);
+        assert_eq!(call(&demux, &packet), Some(3));
+        assert_eq!(call(&demux, &packet[..11]), None);
+        // Neither reports nor handshakes.
+        packet[1] = 200;
+        assert_eq!(call(&demux, &packet), None);
+        packet[1] = 111;
+        demux.close(3);
+        assert_eq!(call(&demux, &packet), None);
     }
 
     #[test]

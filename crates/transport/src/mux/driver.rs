@@ -286,21 +286,30 @@ impl Driver {
         let from = datagram.peer;
         let kind = classify(datagram.payload()).ok_or(Refused::Unknown)?;
         let slot = only.or_else(|| self.demux.route(from, kind));
+        let slot = slot.or_else(|| self.demux.source(datagram.payload(), kind));
         let slot = slot.ok_or(Refused::Unknown)?;
         let class = Class::of(kind);
         let bytes = &mut datagram.bytes[..datagram.len];
         let outcome = self.with_link(slot, |link, out| match class {
-            Class::Stun => link.receive_stun(now, from, bytes, out),
-            Class::Dtls => link.receive_dtls(now, from, bytes, out).map(|()| false),
-            Class::Rtp => link.receive_rtp(now, from, bytes).map(|()| false),
-            Class::Rtcp => link.receive_rtcp(now, from, bytes).map(|()| false),
+            Class::Stun => {
+                let validated = link.receive_stun(now, from, bytes, out);
+                validated.map(|validated| validated.then_some(Learnt::Address))
+            }
+            Class::Dtls => link.receive_dtls(now, from, bytes, out).map(|()| None),
+            Class::Rtp => {
+                let source = link.receive_rtp(now, from, bytes, out);
+                source.map(|source| source.map(Learnt::Source))
+            }
+            Class::Rtcp => link.receive_rtcp(now, from, bytes).map(|()| None),
         });
-        let validated = outcome.ok_or(Refused::Unknown)??;
+        let learnt = outcome.ok_or(Refused::Unknown)??;
         if matches!(class, Class::Stun | Class::Dtls) {
             self.settle(now, slot);
         }
-        if validated && only.is_none() {
-            self.validated(from, slot);
+        match learnt.filter(|_| only.is_none()) {
+            Some(Learnt::Address) => self.validated(from, slot),
+            Some(Learnt::Source(ssrc)) => self.demux.heard(ssrc, slot),
+            None => {}
         }
         Ok(())
     }
@@ -456,6 +465,14 @@ impl Driver {
             self.close(now, slot, CloseReason::Local);
         }
     }
+}
+
+/// What a datagram proved of its call.
+enum Learnt {
+    /// The address it came from.
+    Address,
+    /// A source of media.
+    Source(u32),
 }
 
 #[derive(Clone, Copy)]

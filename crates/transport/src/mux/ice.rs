@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use rtc::crypto::RTCCryptoProvider;
+use rtc::ice::attributes::control::{AttrControlled, AttrControlling};
+use rtc::ice::attributes::priority::PriorityAttr;
 use rtc::ice::candidate::candidate_host::CandidateHostConfig;
 use rtc::ice::candidate::{Candidate, CandidateConfig};
 use rtc::ice::mdns::MulticastDnsMode;
@@ -17,8 +19,12 @@ use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use rtc::shared::{TransportContext, TransportMessage, TransportProtocol};
 use rtc::stun::attributes::{ATTR_USE_CANDIDATE, ATTR_USERNAME};
+use rtc::stun::fingerprint::FINGERPRINT;
 use rtc::stun::integrity::MessageIntegrity;
-use rtc::stun::message::{CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_BINDING, Message};
+use rtc::stun::message::{
+    BINDING_REQUEST, CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, Getter, METHOD_BINDING, Message,
+    Setter, TransactionId,
+};
 use rtc::stun::textattrs::TextAttribute;
 
 use super::demux::{Transaction, is_check, transaction};
@@ -39,6 +45,8 @@ const CHECKS: u16 = 30;
 const MAX_REMOTES: usize = 64;
 /// Validated addresses kept at a time.
 const MAX_VALIDATED: usize = 8;
+/// Priority of a peer-reflexive candidate of the only component (RFC 8445 §5.1.2).
+const PEER_REFLEXIVE: u32 = (110 << 24) | (65_535 << 8) | 255;
 
 /// A username fragment and password (RFC 8445 §5.3).
 #[derive(Clone)]
@@ -57,6 +65,8 @@ pub(crate) struct Ice {
     /// Where authenticated checks came from, the least recent first.
     validated: Vec<SocketAddr>,
     path: Path,
+    /// The latest check that the agent knows nothing of.
+    looked: Option<Transaction>,
 }
 
 /// An authentic message.
@@ -112,6 +122,7 @@ impl Ice {
             theirs: config.theirs,
             validated: Vec::with_capacity(MAX_VALIDATED),
             path: Path::new(now),
+            looked: None,
         })
     }
 
@@ -124,7 +135,12 @@ impl Ice {
     ) -> Result<bool, Refused> {
         let message = self.authenticate(bytes)?;
         // First, so that the agent's answer goes where the message came from.
-        self.locate(now, from, &message);
+        let is_proved = self.locate(now, from, &message);
+        if let Authentic::Answer(transaction) = message
+            && self.looked == Some(transaction)
+        {
+            return Ok(is_proved && self.validate(from));
+        }
         let seen = self.path.exchange(self.chosen(), from);
         let remotes = self.agent.get_remote_candidates();
         if remotes.len() >= MAX_REMOTES && !remotes.iter().any(|remote| remote.addr() == seen) {
@@ -145,12 +161,18 @@ impl Ice {
         Ok(matches!(message, Authentic::Check { .. }) && self.validate(from))
     }
 
-    /// What a message says about where the other side is.
-    fn locate(&mut self, now: Instant, from: SocketAddr, message: &Authentic) {
-        let Some(chosen) = self.chosen() else { return };
+    /// What a message says about where the other side is; whether it answers a check of an
+    /// address that is not the path.
+    fn locate(&mut self, now: Instant, from: SocketAddr, message: &Authentic) -> bool {
+        let Some(chosen) = self.chosen() else {
+            return false;
+        };
         self.path.heard(now, chosen, from);
         match *message {
-            Authentic::Check { nominates } => self.path.asked(now, chosen, from, nominates),
+            Authentic::Check { nominates } => {
+                self.path.asked(now, chosen, from, nominates);
+                false
+            }
             Authentic::Answer(transaction) => self.path.answered(now, chosen, from, transaction),
         }
     }
@@ -158,8 +180,53 @@ impl Ice {
     /// Authentic media came from an address.
     pub(crate) fn heard(&mut self, now: Instant, from: SocketAddr) {
         if let Some(chosen) = self.chosen() {
-            self.path.heard(now, chosen, from);
+            self.path.spoke(now, chosen, from);
         }
+    }
+
+    /// Media came from an address that no check has validated: asks whether the other side is
+    /// there, as its own next check may be seconds away.
+    pub(crate) fn look(&mut self, now: Instant, from: SocketAddr, out: &mut Outbox) {
+        let Some(chosen) = self.chosen() else { return };
+        if !self.path.is_to_be_checked(now, chosen, from) {
+            return;
+        }
+        let Ok(check) = self.check() else {
+            return;
+        };
+        let transaction = check.transaction_id.0;
+        self.looked = Some(transaction);
+        self.path.asks(from, transaction);
+        out.push_bytes(from, &check.raw);
+    }
+
+    /// A connectivity check beside the agent's own (RFC 8445 §7.2.2).
+    fn check(&self) -> Result<Message, Error> {
+        let username = [&self.theirs.fragment, ":", &self.ours.fragment].concat();
+        // It decides between two that claim one role, which is settled by now.
+        let tie_breaker = 0;
+        let role: Box<dyn Setter> = match self.agent.role() {
+            true => Box::new(AttrControlling(tie_breaker)),
+            false => Box::new(AttrControlled(tie_breaker)),
+        };
+        let password = self.theirs.password.clone();
+        let crypto = self.crypto.crypto();
+        let mut check = Message::new();
+        check.build(&[
+            Box::new(BINDING_REQUEST),
+            Box::new(TransactionId::new()),
+            Box::new(TextAttribute {
+                attr: ATTR_USERNAME,
+                text: username,
+            }),
+            role,
+            Box::new(PriorityAttr(PEER_REFLEXIVE)),
+            Box::new(MessageIntegrity::new_short_term_integrity_with_provider(
+                password, crypto,
+            )),
+            Box::new(FINGERPRINT),
+        ])?;
+        Ok(check)
     }
 
     /// The message, if it comes from who knows the passwords.

@@ -16,6 +16,9 @@ use crate::session::CloseReason;
 /// description or can't reach us.
 const SETUP_LIMIT: Duration = Duration::from_secs(15);
 
+/// Sources that are told of; a call has one, or a few after renegotiations.
+const TOLD: u8 = 8;
+
 /// Why a datagram was dropped. Only counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -62,6 +65,8 @@ pub(crate) struct Link {
     police: Police,
     state: State,
     set_up_by: Instant,
+    /// Sources that were told of.
+    told: u8,
 }
 
 impl Link {
@@ -73,6 +78,7 @@ impl Link {
             stream,
             state: State::Connecting,
             set_up_by: now + SETUP_LIMIT,
+            told: 0,
         }
     }
 
@@ -133,20 +139,34 @@ impl Link {
         Ok(())
     }
 
-    /// Takes an SRTP packet.
+    /// Takes an SRTP packet; gives its source if that is new.
+    ///
+    /// It may come from anywhere: its tag proves whose it is. A router that forgot a call gives
+    /// it another port, and until the other side's next check, seconds later, all that is
+    /// pressed and said comes from an address unknown to ICE. Nothing is sent there before it
+    /// has answered a check.
     pub(crate) fn receive_rtp(
         &mut self,
         now: Instant,
         from: SocketAddr,
         packet: &mut [u8],
-    ) -> Result<(), Refused> {
-        self.admit(from)?;
+        out: &mut Outbox,
+    ) -> Result<Option<u32>, Refused> {
+        let is_stray = !self.ice.is_validated(from);
+        if is_stray && !self.police.strays.take(now) {
+            return Err(Refused::NotValidated);
+        }
         if !self.police.attempts.take(now) {
             return Err(Refused::Policed);
         }
-        self.stream.receive(now, packet, &mut self.police)?;
+        let new = self.stream.receive(now, packet, &mut self.police)?;
         self.ice.heard(now, from);
-        Ok(())
+        if is_stray {
+            self.ice.look(now, from, out);
+        }
+        let is_told = new.is_some() && self.told < TOLD;
+        self.told += u8::from(is_told);
+        Ok(new.filter(|_| is_told))
     }
 
     /// Takes an SRTCP packet.

@@ -7,9 +7,9 @@
 //! exchanges that with the one the agent chose, both ways, in everything the agent hears
 //! and says. Keep-alives and consent (RFC 7675) then follow the other side by themselves.
 //!
-//! An address becomes the path when it has sent a check with the call's passwords, has
-//! answered a check of ours (so that it is no forged source), and either the other side
-//! nominates it (RFC 8445 §8.1.1) or the former one has gone silent.
+//! An address becomes the path when it has sent a check with the call's passwords, or media
+//! with its keys, has answered a check of ours (so that it is no forged source), and either the
+//! other side nominates it (RFC 8445 §8.1.1) or the former one has gone silent.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -19,12 +19,17 @@ use super::demux::Transaction;
 /// Nothing authentic for so long, and the other side is elsewhere if it shows there. What
 /// speaks sends a packet every 20 ms, or every 400 ms while it pauses.
 const SILENT: Duration = Duration::from_secs(1);
+/// Where media comes from another address, the former one need not be silent for longer than
+/// packets overtake each other.
+const MOVED: Duration = Duration::from_millis(200);
+/// Between two checks of an address that only media came from.
+const LOOKS: Duration = Duration::from_millis(200);
 /// How long an answer counts (RFC 7675 §5.1).
 const CONSENT: Duration = Duration::from_secs(30);
 /// Other addresses that are remembered.
 const OTHERS: usize = 4;
 
-/// An address that has sent an authentic check and is not the path.
+/// An address that has sent an authentic check or packet and is not the path.
 struct Other {
     address: SocketAddr,
     /// The last check that was sent there.
@@ -33,6 +38,10 @@ struct Other {
     answered: Option<Instant>,
     /// Whether the other side has nominated it since it was last the path.
     nominated: bool,
+    /// Whether media came from there since.
+    speaks: bool,
+    /// When it was last checked because of that alone.
+    looked: Option<Instant>,
 }
 
 /// Which address is the path.
@@ -75,6 +84,35 @@ impl Path {
         }
     }
 
+    /// Media that proved itself came from an address.
+    pub(super) fn spoke(&mut self, now: Instant, chosen: SocketAddr, from: SocketAddr) {
+        self.heard(now, chosen, from);
+        let mut others = self.others.iter_mut();
+        if let Some(other) = others.find(|other| other.address == from) {
+            other.speaks = true;
+            self.follow(now, chosen, from);
+        }
+    }
+
+    /// Media came from an address of which no check is known; whether it is to be checked now.
+    pub(super) fn is_to_be_checked(
+        &mut self,
+        now: Instant,
+        chosen: SocketAddr,
+        from: SocketAddr,
+    ) -> bool {
+        let Some(other) = self.other(chosen, from) else {
+            return false;
+        };
+        other.speaks = true;
+        let is_due = |looked| now.saturating_duration_since(looked) >= LOOKS;
+        let is_due = other.looked.is_none_or(is_due);
+        if is_due {
+            other.looked = Some(now);
+        }
+        is_due
+    }
+
     /// A check is sent.
     pub(super) fn asks(&mut self, to: SocketAddr, transaction: Transaction) {
         if let Some(other) = self.others.iter_mut().find(|other| other.address == to) {
@@ -90,8 +128,16 @@ impl Path {
         from: SocketAddr,
         nominates: bool,
     ) {
+        if let Some(other) = self.other(chosen, from) {
+            other.nominated |= nominates;
+            self.follow(now, chosen, from);
+        }
+    }
+
+    /// What is known of an address, unless it is the path.
+    fn other(&mut self, chosen: SocketAddr, from: SocketAddr) -> Option<&mut Other> {
         if from == self.of(chosen) {
-            return;
+            return None;
         }
         let known = self.others.iter().position(|other| other.address == from);
         let at = known.unwrap_or_else(|| {
@@ -103,39 +149,41 @@ impl Path {
                 asked: None,
                 answered: None,
                 nominated: false,
+                speaks: false,
+                looked: None,
             });
             self.others.len() - 1
         });
         self.others[at..].rotate_left(1);
-        if let Some(other) = self.others.last_mut() {
-            other.nominated |= nominates;
-        }
-        self.follow(now, chosen, from);
+        self.others.last_mut()
     }
 
-    /// An authentic answer to a check came.
+    /// An authentic answer came; whether it is to a check of that address.
     pub(super) fn answered(
         &mut self,
         now: Instant,
         chosen: SocketAddr,
         from: SocketAddr,
         transaction: Transaction,
-    ) {
+    ) -> bool {
         let other = self.others.iter_mut().find(|other| other.address == from);
-        if let Some(other) = other.filter(|other| other.asked == Some(transaction)) {
-            other.answered = Some(now);
-            self.follow(now, chosen, from);
-        }
+        let Some(other) = other.filter(|other| other.asked == Some(transaction)) else {
+            return false;
+        };
+        other.answered = Some(now);
+        self.follow(now, chosen, from);
+        true
     }
 
     /// Makes an address the path if it may and should be.
     fn follow(&mut self, now: Instant, chosen: SocketAddr, address: SocketAddr) {
-        let is_silent = now.saturating_duration_since(self.heard) > SILENT;
+        let silence = now.saturating_duration_since(self.heard);
         let at = self.others.iter().position(|other| {
             let consents = other
                 .answered
                 .is_some_and(|answered| now.saturating_duration_since(answered) < CONSENT);
-            other.address == address && consents && (other.nominated || is_silent)
+            let enough = if other.speaks { MOVED } else { SILENT };
+            other.address == address && consents && (other.nominated || silence > enough)
         });
         let Some(at) = at else { return };
         self.others.remove(at);

@@ -52,6 +52,9 @@ pub(crate) struct Police {
     /// Attempts at decryption. High: whoever forges the peer's address must not
     /// starve its real packets, and a refusal costs about a microsecond.
     pub(crate) attempts: Bucket,
+    /// Attempts for what comes from an address that ICE has not validated, which is the
+    /// call's own for a round trip at most once it has moved.
+    pub(crate) strays: Bucket,
     /// Authentic media, of each stream: 50 packets/s at 20 ms, 100 at 10 ms, twice that with
     /// telephone events.
     pub(crate) media: Bucket,
@@ -65,6 +68,7 @@ impl Police {
             stun: Bucket::new(100, 100, now),
             dtls: Bucket::new(50, 100, now),
             attempts: Bucket::new(20_000, 1000, now),
+            strays: Bucket::new(200, 100, now),
             media: Bucket::new(200 * streams, 100 * streams, now),
             rtcp: Bucket::new(20, 20, now),
         }

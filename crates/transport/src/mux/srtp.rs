@@ -156,6 +156,8 @@ pub(crate) struct Receiver {
     cipher: Cipher,
     sources: Sources,
     rtcp_sources: Sources,
+    /// A source of which the first packet came.
+    new: Option<u32>,
 }
 
 impl Receiver {
@@ -164,7 +166,13 @@ impl Receiver {
             cipher,
             sources: Sources::new(),
             rtcp_sources: Sources::new(),
+            new: None,
         }
+    }
+
+    /// The source that the latest packet was the first of.
+    pub(crate) fn take_new(&mut self) -> Option<u32> {
+        self.new.take()
     }
 
     /// Checks and decrypts an RTP packet in place; the plain packet is the
@@ -182,7 +190,7 @@ impl Receiver {
             None => u64::from(sequence),
         };
         let len = self.cipher.open_rtp(packet, header_len, index)?;
-        self.sources.accept(ssrc, index);
+        self.new = self.sources.accept(ssrc, index).then_some(ssrc);
         Ok(len)
     }
 

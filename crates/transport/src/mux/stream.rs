@@ -137,22 +137,24 @@ impl Stream {
         self.keys.as_ref().map(|_| self.report.due())
     }
 
-    /// Takes an SRTP packet, which is decrypted in place and wiped.
+    /// Takes an SRTP packet, which is decrypted in place and wiped; gives its source if that
+    /// is new.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
         packet: &mut [u8],
         police: &mut Police,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<u32>, Refused> {
         let (_, receiver) = &mut **self.keys.as_mut().ok_or(Refused::Early)?;
         let len = receiver.open(packet)?;
+        let new = receiver.take_new();
         let outcome = if police.media.take(now) {
             self.hear(now, &packet[..len])
         } else {
             Err(Refused::Policed)
         };
         packet[..len].zeroize();
-        outcome
+        outcome.map(|()| new)
     }
 
     fn hear(&mut self, now: Instant, packet: &[u8]) -> Result<(), Refused> {

@@ -52,35 +52,36 @@ impl Sources {
         former.map(|(_, highest)| ReplayWindow::closed_at(*highest))
     }
 
-    /// A packet of a source proved itself.
-    pub(super) fn accept(&mut self, ssrc: u32, index: u64) {
+    /// A packet of a source proved itself; whether it is the source's first.
+    pub(super) fn accept(&mut self, ssrc: u32, index: u64) -> bool {
         self.heard += 1;
         let heard = self.heard;
         let mut present = self.present.iter_mut();
         if let Some(source) = present.find(|source| source.ssrc == ssrc) {
             source.window.accept(index);
             source.heard = heard;
-            return;
+            return false;
         }
-        let window = self.begin(ssrc, index);
+        let (window, is_new) = self.begin(ssrc, index);
         self.make_room();
         self.present.push(Source {
             ssrc,
             window,
             heard,
         });
+        is_new
     }
 
-    /// The window of a source that is new or comes back.
-    fn begin(&mut self, ssrc: u32, index: u64) -> ReplayWindow {
+    /// The window of a source that is new or comes back, and whether it is new.
+    fn begin(&mut self, ssrc: u32, index: u64) -> (ReplayWindow, bool) {
         let at = self.former.iter().position(|(known, _)| *known == ssrc);
         match at.and_then(|at| self.former.remove(at)) {
             Some((_, highest)) => {
                 let mut window = ReplayWindow::closed_at(highest);
                 window.accept(index);
-                window
+                (window, false)
             }
-            None => ReplayWindow::starting_at(index),
+            None => (ReplayWindow::starting_at(index), true),
         }
     }
 

@@ -141,7 +141,7 @@ fn lines_allocate_nothing() {
             let now = call.now + Duration::from_millis(4) * n as u32;
             let link = &mut call.bot.link;
             scratch.copy_from_slice(packet);
-            taken += u32::from(link.receive_rtp(now, from, &mut scratch).is_ok());
+            taken += u32::from(link.receive_rtp(now, from, &mut scratch, &mut out).is_ok());
             link.flush(now, &mut out);
             out.clear();
         }
