@@ -7,6 +7,7 @@
 //!
 //! Reports hold what the file scripted and how each step went, never what was heard.
 
+mod causes;
 mod check;
 mod far;
 mod junit;

@@ -3,6 +3,9 @@
 use super::{Entry, What};
 use crate::timeline::CallProgress;
 
+/// Where a notification has the id of the operation that it tells of.
+const TOLD_OPERATION: &str = "/value/0/resourceData/id";
+
 /// An entry in a scenario's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Logged {
@@ -16,6 +19,8 @@ pub(crate) struct Logged {
     pub(crate) shared: bool,
     /// What it is in order with, whoever else acts at the same time.
     pub(crate) stream: Stream,
+    /// The operation that a request began, or that a notification tells of.
+    pub(crate) operation: Option<String>,
 }
 
 /// What comes one after the other in a call; in the order in which a log has the streams.
@@ -43,7 +48,21 @@ impl Entry {
             is_end: matches!(self.what, What::State { state, .. } if state == ended),
             shared: false,
             stream: self.stream(),
+            operation: self.operation(),
         }
+    }
+
+    fn operation(&self) -> Option<String> {
+        let id = match &self.what {
+            What::Request { response, .. } => response.as_ref()?.get("id"),
+            What::Notification {
+                notification,
+                request,
+                ..
+            } if notification == "operation" => request.as_ref()?.pointer(TOLD_OPERATION),
+            _ => None,
+        };
+        id?.as_str().map(str::to_owned)
     }
 
     fn stream(&self) -> Stream {

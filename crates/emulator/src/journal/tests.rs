@@ -192,6 +192,7 @@ fn a_scenarios_log_is_longer_than_the_journal() {
         is_end: false,
         shared: false,
         stream: Stream::Request("get".to_owned()),
+        operation: None,
     };
     assert_eq!(journal.log(since), (vec![line; MAX_ENTRIES + 1], 0));
     for _ in 0..MAX_LINES {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::causes;
 use super::plan::Scenario;
 use crate::emulator::Emulator;
 use crate::journal::{Journal, Logged, Stream};
@@ -75,8 +76,8 @@ fn owned(mut calls: Vec<Had>) -> Vec<Had> {
     calls
 }
 
-/// A call's lines until it is over. Between two people one thing leads to the other; where
-/// several act at once their order is chance, so there it is that of the streams.
+/// A call's lines until it is over. Between two one thing leads to the other; where several act
+/// at once their order is chance, so there it is that of the streams.
 fn of_call(call: &str, entries: &[Logged]) -> Vec<String> {
     let mut is_over = false;
     let own = entries.iter().filter(|entry| entry.call == call);
@@ -92,6 +93,8 @@ fn of_call(call: &str, entries: &[Logged]) -> Vec<String> {
         // Of people who come and go at once, one roster tells, or several do.
         let roster = Stream::Notification("roster".to_owned());
         own.dedup_by(|a, b| a.stream == roster && a.line == b.line);
+    } else {
+        own = causes::before_effects(own);
     }
     own.into_iter().map(|entry| entry.line.clone()).collect()
 }
@@ -124,6 +127,7 @@ mod tests {
             is_end: line.starts_with("call terminated"),
             shared: call.starts_with("room"),
             stream,
+            operation: None,
         }
     }
 
