@@ -30,6 +30,7 @@ const KINDS = {
   empty: ['notification without a body'],
   wrongKey: ['notification signed with a wrong key'],
   expired: ['notification with an expired token'],
+  skew: ['notification signed by a clock ahead', ['ms', 'Milliseconds', 600000]],
   legacyFirst: ['former format first (notification:incoming)'],
 };
 

@@ -10,6 +10,8 @@
 //! | `GET /admin/network`, `POST /admin/network` | what packets of phones suffer; adds or replaces a rule |
 //! | `DELETE /admin/network` | removes all of them |
 //! | `GET /admin/journal?call=…&after=…` | requests, notifications, states and prompts of a call, or of a room's bots; those new or changed after a look |
+//! | `GET /admin/apps` | applications with their tenants and webhooks |
+//! | `PUT /admin/apps/{client_id}/webhook` | registers an application's webhook: `{"url": …}` |
 //! | `GET /admin/targets` | what a phone can dial: bots and meetings |
 //! | `GET /admin/lobby` | who waits in the lobby of a meeting |
 //! | `POST /admin/lobby/{participant}`, `DELETE` | lets one in; sends one away |
@@ -26,12 +28,15 @@ use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
+use url::Url;
 
+use crate::config::EmulatorError;
+use crate::emulator;
 use crate::faults::Rule;
 use crate::journal::NoReplay;
 use crate::network::NetworkRule;
@@ -55,6 +60,12 @@ struct Advance {
     advance_ms: u64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Webhook {
+    url: Url,
+}
+
 pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
     Router::new()
         .route(
@@ -68,6 +79,8 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
             "/admin/network",
             get(list_network).post(set_network).delete(clear_network),
         )
+        .route("/admin/apps", get(apps))
+        .route("/admin/apps/{client_id}/webhook", put(set_webhook))
         .route("/admin/targets", get(targets))
         .route("/admin/lobby", get(list_lobby))
         .route("/admin/lobby/{participant}", post(admit).delete(turn_away))
@@ -136,6 +149,32 @@ async fn set_network(State(hub): State<Arc<Hub>>, body: Bytes) -> Response {
 async fn clear_network(State(hub): State<Arc<Hub>>) -> StatusCode {
     hub.network(|network| network.clear(None));
     StatusCode::NO_CONTENT
+}
+
+async fn apps(State(hub): State<Arc<Hub>>) -> Json<Vec<Value>> {
+    let apps = hub.apply(|cloud, _| cloud.registered()).into_iter();
+    let shown =
+        |(id, tenant, webhook)| json!({"clientId": id, "tenantId": tenant, "webhook": webhook});
+    Json(apps.map(shown).collect())
+}
+
+async fn set_webhook(
+    State(hub): State<Arc<Hub>>,
+    Path(client_id): Path<String>,
+    body: Bytes,
+) -> Response {
+    let webhook: Webhook = match read(&body) {
+        Ok(webhook) => webhook,
+        Err(error) => return bad(&error),
+    };
+    match emulator::set_webhook(&hub, &client_id, webhook.url) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error @ EmulatorError::UnknownApp { .. }) => {
+            let refusal = Json(json!({"error": error.to_string()}));
+            (StatusCode::NOT_FOUND, refusal).into_response()
+        }
+        Err(error) => bad(&error.to_string()),
+    }
 }
 
 async fn targets(State(hub): State<Arc<Hub>>) -> Response {

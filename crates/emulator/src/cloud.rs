@@ -156,10 +156,35 @@ impl Cloud {
         order.filter_map(|id| self.apps.get_key_value(id))
     }
 
-    /// An application in each of its tenants.
-    pub(crate) fn registrations_of(&self, app: &str) -> Vec<(String, Registration)> {
+    /// Registers, or changes, an application's webhook in each of its tenants; whether there is
+    /// such an application.
+    pub(crate) fn set_webhook(&mut self, app: &str, webhook: &Url) -> bool {
         let own = self.apps().filter(|(key, _)| client_id(key) == app);
-        own.map(|(key, own)| (key.clone(), own.clone())).collect()
+        let own: Vec<_> = own.map(|(key, own)| (key.clone(), own.clone())).collect();
+        for (key, registration) in &own {
+            let webhook = Some(webhook.clone());
+            let registration = registration.clone();
+            self.register_app(
+                key,
+                Registration {
+                    webhook,
+                    ..registration
+                },
+            );
+        }
+        !own.is_empty()
+    }
+
+    /// Client id, tenant and webhook of all applications.
+    pub(crate) fn registered(&self) -> Vec<(String, String, Option<Url>)> {
+        let listed = |(key, own): (&String, &Registration)| {
+            (
+                client_id(key).to_owned(),
+                own.tenant.clone(),
+                own.webhook.clone(),
+            )
+        };
+        self.apps().map(listed).collect()
     }
 
     /// Whether an application is still notified of a call.
@@ -241,9 +266,13 @@ impl Cloud {
         }
     }
 
-    /// Forgets everything but applications and phones; ids come as after a start.
-    pub(crate) fn begin_anew(&mut self, seed: u64, now: Instant, wall: OffsetDateTime) {
+    /// Ids come as after a start.
+    pub(crate) fn begin_ids(&mut self, seed: u64) {
         self.ids = Ids::new(seed);
+    }
+
+    /// Forgets everything but applications and phones.
+    pub(crate) fn begin_anew(&mut self, now: Instant, wall: OffsetDateTime) {
         self.calls.clear();
         self.rooms.clear();
         self.meetings = Meetings::since(now, wall);

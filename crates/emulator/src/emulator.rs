@@ -125,23 +125,18 @@ impl Emulator {
         self.hub.reset().await;
     }
 
+    /// The same, but ids go on, so that a bot takes no call for one that it had: for what is to
+    /// find everything as it was left by nobody.
+    pub async fn forget(&self) {
+        self.hub.forget().await;
+    }
+
     /// Registers, or changes, the calling webhook of an application, in all its tenants.
     ///
     /// # Errors
     /// There is no such application, or the webhook is no http or https URL.
     pub fn set_webhook(&self, client_id: &str, webhook: Url) -> Result<(), EmulatorError> {
-        let webhook = check_webhook(webhook)?;
-        let known = self.hub.apply(|cloud, _| {
-            let mut known = cloud.registrations_of(client_id);
-            for (key, registration) in &mut known {
-                registration.webhook = Some(webhook.clone());
-                cloud.register_app(key, registration.clone());
-            }
-            known.pop().map(drop)
-        });
-        known.ok_or_else(|| EmulatorError::UnknownApp {
-            client_id: client_id.to_owned(),
-        })
+        set_webhook(&self.hub, client_id, webhook)
     }
 
     /// A phone inside the process, registered like one on the page.
@@ -217,6 +212,21 @@ pub(crate) fn hub(
         network: Network::of(config.network)?,
     };
     Ok(Hub::new(cloud, identity, settings, outside))
+}
+
+/// Registers the webhook of an application in all its tenants.
+pub(crate) fn set_webhook(
+    hub: &Arc<Hub>,
+    client_id: &str,
+    webhook: Url,
+) -> Result<(), EmulatorError> {
+    let webhook = check_webhook(webhook)?;
+    match hub.apply(|cloud, _| cloud.set_webhook(client_id, &webhook)) {
+        true => Ok(()),
+        false => Err(EmulatorError::UnknownApp {
+            client_id: client_id.to_owned(),
+        }),
+    }
 }
 
 /// A phone inside the process.

@@ -15,6 +15,8 @@ const MAX_RULES: usize = 256;
 const MAX_DELAY_MS: u64 = 120_000;
 /// Calls whose people are remembered.
 const MAX_CALLS: usize = 2_000;
+/// The furthest that clocks are apart.
+const MAX_SKEW_MS: i64 = 7 * 24 * 3600 * 1000;
 /// Most copies of one notification.
 const MAX_COPIES: u32 = 10;
 
@@ -92,6 +94,11 @@ pub(crate) enum Mischief {
     WrongKey,
     /// A notification's token has expired.
     Expired,
+    /// A notification's token is made by a clock that is ahead, or behind.
+    Skew {
+        /// In milliseconds; below zero for one that is behind.
+        ms: i64,
+    },
 }
 
 /// Why a rule is refused.
@@ -101,6 +108,8 @@ pub(crate) enum RuleError {
     Status,
     #[error("fault.ms must be at most 120000")]
     Delay,
+    #[error("fault.ms must be at most a week, 604800000, either way")]
+    Skew,
     #[error("fault.copies must be 2 to 10")]
     Copies,
     #[error("probability must be 0 to 1")]
@@ -137,6 +146,9 @@ impl Rule {
             Mischief::Delay { ms } | Mischief::SlowBody { ms } if ms > MAX_DELAY_MS => {
                 Err(RuleError::Delay)
             }
+            Mischief::Skew { ms } if ms.unsigned_abs() > MAX_SKEW_MS.unsigned_abs() => {
+                Err(RuleError::Skew)
+            }
             Mischief::Duplicate { copies } if !(2..=MAX_COPIES).contains(&copies) => {
                 Err(RuleError::Copies)
             }
@@ -162,6 +174,7 @@ impl Rule {
             Mischief::Empty => ("empty", false),
             Mischief::WrongKey => ("wrongKey", false),
             Mischief::Expired => ("expired", false),
+            Mischief::Skew { .. } => ("skew", false),
         };
         match (for_requests, of_notifications) {
             (true, true) => Err(RuleError::RequestOnly(name)),
@@ -467,6 +480,14 @@ mod tests {
             (
                 json!({"operation": "get", "fault": {"kind": "slowBody", "ms": 120_001}}),
                 RuleError::Delay,
+            ),
+            (
+                json!({"operation": "notification:*", "fault": {"kind": "skew", "ms": i64::MIN}}),
+                RuleError::Skew,
+            ),
+            (
+                json!({"operation": "get", "fault": {"kind": "skew", "ms": 1}}),
+                RuleError::NotificationOnly("skew"),
             ),
             (
                 json!({"operation": "notification:*", "fault": {"kind": "timeOut"}}),

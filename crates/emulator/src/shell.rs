@@ -503,7 +503,7 @@ impl Hub {
         &self.identity
     }
 
-    /// The time that tokens are made and checked with.
+    /// The time that tokens for Graph are made and checked with.
     pub(crate) fn wall_clock(&self) -> SystemTime {
         clock::wall() + self.advanced()
     }

@@ -5,7 +5,7 @@ mod support;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use support::{CLIENT, LIMIT, Site, service_hosted, told};
+use support::{Bot, CLIENT, LIMIT, Site, TENANT, play, service_hosted, told};
 use switchboard_emulator::{Emulator, PhoneCommand, PhoneEvent};
 use tokio::time::timeout;
 
@@ -265,6 +265,37 @@ async fn notifications_fail_as_the_rules_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_comes_later_is_registered_over_rest() {
+    let site = Site::start().await;
+    let (status, apps) = site.admin("GET", "/apps", None).await;
+    assert_eq!(status, StatusCode::OK);
+    let webhook = site.bot.webhook();
+    let expected = json!([{"clientId": CLIENT, "tenantId": TENANT, "webhook": webhook}]);
+    assert_eq!(apps, expected);
+    let other = Bot::start(&site.emulator, site.transport.clone()).await;
+    let path = format!("/apps/{CLIENT}/webhook");
+    let register = async |path: &str, url: &str| {
+        let body = json!({"url": url});
+        site.admin("PUT", path, Some(body)).await.0
+    };
+    for (path, url, expected) in [
+        (
+            "/apps/nobody/webhook",
+            "http://127.0.0.1:1/",
+            StatusCode::NOT_FOUND,
+        ),
+        (path.as_str(), "ftp://127.0.0.1/", StatusCode::BAD_REQUEST),
+        (&path, "127.0.0.1", StatusCode::BAD_REQUEST),
+        (&path, other.webhook().as_str(), StatusCode::NO_CONTENT),
+    ] {
+        assert_eq!(register(path, url).await, expected, "{path} {url}");
+    }
+    let (_phone, _offer, call) = site.dial().await;
+    let told = other.hears("incoming").await;
+    assert_eq!(told.call(), call);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_clock_can_be_moved_and_keys_replaced() {
     let site = Site::start().await;
     let (mut phone, offer, call) = site.dial().await;
@@ -298,6 +329,13 @@ async fn the_clock_can_be_moved_and_keys_replaced() {
     assert_eq!(kept.0, StatusCode::OK);
     advance(44).await;
     assert_eq!(site.emulator.counts().calls, 1);
+    // The bot's clock stands where it was, and it believes what it is told.
+    let prompt = play(&site.bot.url("/prompt.wav"));
+    let path = format!("/{call}/playPrompt");
+    assert_eq!(site.post(&path, prompt).await.0, StatusCode::OK);
+    let failed = site.bot.heard().await;
+    assert_eq!(failed.first()["resourceData"]["status"], "failed");
+    assert_eq!(*site.bot.refused.borrow(), 0);
     // A token of the emulator's clock's past has expired by now.
     let old = site.token().await;
     advance(61).await;

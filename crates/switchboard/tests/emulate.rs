@@ -420,6 +420,41 @@ fn a_scenario_that_passes_ends_with_0() {
     assert_eq!(report["scenarios"][0]["name"], "calm");
 }
 
+/// Each finds the emulator as if it were played alone: no meeting, no clock of the one before.
+#[test]
+fn scenarios_of_one_run_leave_nothing_to_each_other() {
+    let folder = TempDir::new().unwrap();
+    let meets = |state: &str| {
+        format!(
+            "[people.Carla]\nsteps = [{{ call = \"meeting:board\" }}, \
+             {{ reach = \"{state}\", within = \"10s\" }}, {{ advance_clock = \"44m\" }}, {{ hang_up = true }}]\n"
+        )
+    };
+    let waits = format!(
+        "{}[meetings.board]\nlobby = \"organizer\"\n",
+        meets("lobby")
+    );
+    let first = written(&folder, "waits.toml", &waits);
+    let second = written(&folder, "enters.toml", &meets("established"));
+    let log_of = |scenarios: &[&str]| {
+        let log = folder.path().join("log");
+        let mut arguments = vec![
+            "--ci",
+            "--listen=127.0.0.1:0",
+            "--seed=7",
+            "--log",
+            log.to_str().unwrap(),
+        ];
+        arguments.extend(scenarios.iter().flat_map(|path| ["--scenario", *path]));
+        let (code, _, told) = outcome(&arguments);
+        assert_eq!(code, Some(0), "{told}");
+        fs::read_to_string(&log).unwrap()
+    };
+    let both = log_of(&[&first, &second]);
+    let alone = log_of(&[&second]);
+    assert!(both.ends_with(&alone), "{both}");
+}
+
 /// Failures in a JUnit document: a step, and what the judge found.
 fn failures(path: &Path) -> usize {
     fs::read_to_string(path)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use switchboard_bot::{Bot, BotConfig, Cloud, Ledger, Parts};
 use switchboard_emulator::simulation::Simulation;
 use switchboard_emulator::{App, EmulatorConfig, PhoneRole};
@@ -184,8 +184,11 @@ impl<'s> World<'s> {
             }
         }
         let ahead = self.between.plan.cloud_ahead.as_millis();
-        let body = format!(r#"{{"advanceMs": {ahead}}}"#);
-        self.admin("POST", "clock", body).await?;
+        if ahead > 0 {
+            let skew =
+                json!({"operation": "notification:*", "fault": {"kind": "skew", "ms": ahead}});
+            self.admin("POST", "faults", skew.to_string()).await?;
+        }
         Ok(())
     }
 

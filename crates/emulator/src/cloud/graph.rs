@@ -169,7 +169,7 @@ impl Cloud {
             caller: request.mask_caller == Some(true),
             callee: request.mask_callee == Some(true),
         };
-        let phones = self.phones_of(targets, call.caller.as_deref());
+        let phones = self.phones_or_agents(targets, call.caller.as_deref());
         let nobody = phones.is_empty();
         let ring = self.ring(call, phones, limit, IncomingReason::Redirect, now);
         call.phase = Phase::Redirecting(ring);
@@ -205,7 +205,7 @@ impl Cloud {
         if let Some(group) = &mut call.group {
             group.transferee = transferee;
         }
-        let phones = self.phones_of(&targets, call.leaving().map(String::as_str));
+        let phones = self.phones_or_agents(&targets, call.leaving().map(String::as_str));
         let with = phones.first().map(|phone| self.named(phone));
         self.tell_leaving(call, PhoneCallState::Transferring, with.clone());
         let ring = self.ring(call, phones, RING_LIMIT, IncomingReason::Transfer, now);

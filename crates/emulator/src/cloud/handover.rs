@@ -9,7 +9,7 @@ use switchboard_signaling::types::{
 
 use super::conversation::{Conversation, MEDIA_LIMIT, Phase, Ring};
 use super::ending::End;
-use super::{BOT_NAME, Cloud, Leg, MediaAction, notice};
+use super::{BOT_NAME, Cloud, Leg, MediaAction, PhoneEntry, notice};
 use crate::phone::{IncomingReason, Named, PhoneCallState, PhoneEvent, PhoneRole};
 use crate::timeline::{CallProgress, TimelineEvent};
 
@@ -21,29 +21,38 @@ fn hide(name: Named, hidden: bool) -> Named {
 }
 
 impl Cloud {
-    /// The free phones that targets mean: by id or name, else every agent.
+    /// The free phones that targets of a redirect or transfer mean: by id or name; every agent
+    /// if nobody has that.
+    pub(super) fn phones_or_agents(
+        &self,
+        targets: &[InvitationParticipantInfo],
+        caller: Option<&str>,
+    ) -> BTreeSet<String> {
+        if self.has_phone(targets) {
+            return self.phones_of(targets, caller);
+        }
+        let idle = self.idle(caller);
+        idle.filter(|(_, entry)| entry.role == PhoneRole::Agent)
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// The free phones that targets mean: by id or name.
     pub(super) fn phones_of(
         &self,
         targets: &[InvitationParticipantInfo],
         caller: Option<&str>,
     ) -> BTreeSet<String> {
-        let free = |id: &str| {
-            let entry = self.phones.get(id);
-            Some(id) != caller && entry.is_some_and(|entry| entry.call.is_none())
-        };
-        let phones = self.phones.iter().filter(|(id, _)| free(id));
-        let named: BTreeSet<String> = phones
-            .clone()
+        self.idle(caller)
             .filter(|(id, entry)| meant(targets, id, &entry.name))
             .map(|(id, _)| id.clone())
-            .collect();
-        if !named.is_empty() {
-            return named;
-        }
-        phones
-            .filter(|(_, entry)| entry.role == PhoneRole::Agent)
-            .map(|(id, _)| id.clone())
             .collect()
+    }
+
+    /// Phones that are in no call and are not the caller's.
+    fn idle(&self, caller: Option<&str>) -> impl Iterator<Item = (&String, &PhoneEntry)> {
+        let phones = self.phones.iter();
+        phones.filter(move |(id, entry)| Some(id.as_str()) != caller && entry.call.is_none())
     }
 
     /// Whether one of the targets has a phone, be it in a call.

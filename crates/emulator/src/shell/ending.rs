@@ -25,9 +25,17 @@ impl Hub {
         self.let_go();
     }
 
-    /// Ends all calls, waits a little for what that causes, and begins anew. Applications with
-    /// their webhooks, phones and keys stay.
+    /// Ends all calls, waits a little for what that causes, and begins anew, ids and all.
+    /// Applications with their webhooks, phones and keys stay.
     pub(crate) async fn reset(self: &Arc<Self>) {
+        self.forget().await;
+        let seed = self.settings.seed;
+        *self.ids.lock().unwrap_or_else(PoisonError::into_inner) = Ids::new(!seed);
+        self.apply(|cloud, _| cloud.begin_ids(seed));
+    }
+
+    /// The same with ids that go on, so that no bot takes a new call for one that it had.
+    pub(crate) async fn forget(self: &Arc<Self>) {
         self.apply(|cloud, now| cloud.end_all("The emulator is reset", now));
         self.all_finished(Some(mpsc::channel(1))).await;
         // New calls get the ids of former ones: nothing may be left that acts on those.
@@ -37,9 +45,8 @@ impl Hub {
         self.faults(|faults| *faults = Faults::new(*seed));
         self.limits(|limits| *limits = Limits::default());
         self.network(|own| own.clone_from(network));
-        *self.ids.lock().unwrap_or_else(PoisonError::into_inner) = Ids::new(!*seed);
         self.lock().clips = record::Clips::default();
-        self.apply(|cloud, now| cloud.begin_anew(*seed, now, clock::wall().into()));
+        self.apply(|cloud, now| cloud.begin_anew(now, clock::wall().into()));
         self.journal(Journal::clear);
         self.judge(|judge| *judge = Judge::default());
     }

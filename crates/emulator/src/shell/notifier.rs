@@ -75,7 +75,7 @@ async fn send(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) 
     match mischief {
         Some(Mischief::Lose) => return,
         Some(Mischief::Delay { ms }) => tokio::time::sleep(Duration::from_millis(*ms)).await,
-        Some(Mischief::Empty | Mischief::WrongKey | Mischief::Expired) => {
+        Some(Mischief::Empty | Mischief::WrongKey | Mischief::Expired | Mischief::Skew { .. }) => {
             // What the bot makes of it is its own affair.
             let _ = attempt(hub, notice, mischief).await;
             return;
@@ -208,11 +208,18 @@ fn request(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Option<Re
 
 fn token(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Option<String> {
     let (identity, service) = (hub.identity(), hub.address(""));
-    let (app, tenant, now) = (&notice.app, &notice.tenant, hub.wall_clock());
+    // The bot's clock is not moved with the emulator's: a token of 44 minutes ahead would be
+    // refused.
+    let (app, tenant, now) = (&notice.app, &notice.tenant, clock::wall());
     match mischief {
         Some(Mischief::WrongKey) => identity.foreign_token(app, tenant, &service, now),
         Some(Mischief::Expired) => {
             identity.notification_token(app, tenant, &service, now - LONG_AGO)
+        }
+        Some(Mischief::Skew { ms }) => {
+            let apart = Duration::from_millis(ms.unsigned_abs());
+            let theirs = if *ms < 0 { now - apart } else { now + apart };
+            identity.notification_token(app, tenant, &service, theirs)
         }
         _ => identity.notification_token(app, tenant, &service, now),
     }

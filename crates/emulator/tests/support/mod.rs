@@ -242,7 +242,7 @@ impl Site {
 }
 
 impl Bot {
-    async fn start(emulator: &Emulator, transport: Transport) -> Self {
+    pub async fn start(emulator: &Emulator, transport: Transport) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let whip = WhipEndpoint::new(transport.with_live().with_speakers(4), base.clone());

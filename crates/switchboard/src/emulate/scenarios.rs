@@ -67,7 +67,11 @@ pub(super) async fn run(
         }
     }
     let mut reports = Vec::new();
-    for Script(script) in scripts {
+    for (before, Script(script)) in scripts.iter().enumerate() {
+        if before > 0 {
+            // So that it fails the same way when it is played alone.
+            emulator.forget().await;
+        }
         let report = scenario::run(emulator, transport, script).await;
         hint(&report.text());
         reports.push(report);

@@ -267,11 +267,30 @@ fn an_outgoing_call_to_nobody_is_not_found_and_to_somebody_in_a_call_busy() {
         let last = &scene.notified.last().unwrap()["resourceData"];
         last["resultInfo"]["code"].clone()
     };
-    for phone in [&caller, &agent] {
-        assert_eq!(call(phone), json!(null), "it rings");
-    }
+    assert_eq!(call(&caller), json!(null), "it rings");
+    // There is a free agent, who is not meant.
     assert_eq!(call(&caller), 486);
     assert_eq!(call("nobody"), 404);
+    assert_eq!(call(&agent), json!(null), "it rings");
+}
+
+#[test]
+fn a_transfer_to_somebody_busy_rings_at_nobody_else() {
+    let (mut scene, call) = Scene::established(&service_media());
+    let other = scene.cloud.register_phone("Other", PhoneRole::Agent);
+    let busy = scene.agent.clone();
+    let body = json!({"callbackUri": "http://127.0.0.1:3978/api/calls", "mediaConfig": own_media(),
+        "requestedModalities": ["audio"], "targets": [{"identity": {"user": {"id": busy}}}]});
+    scene.create(body).unwrap();
+    let rings = |scene: &Scene| {
+        let rang = |(to, event): &&(String, Value)| *to == other && event["type"] == "incoming";
+        scene.told.iter().filter(rang).count()
+    };
+    let to = |id: &str| json!({"transferTarget": {"identity": {"user": {"id": id}}}});
+    scene.operate(&call, "transfer", to(&busy)).unwrap();
+    assert_eq!(rings(&scene), 0);
+    scene.operate(&call, "transfer", to_agent()).unwrap();
+    assert_eq!(rings(&scene), 1, "nobody has that id: agents take it");
 }
 
 #[test]
