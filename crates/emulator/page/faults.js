@@ -14,7 +14,7 @@ const COMMON = [
   { name: 'lose', label: 'Notifications get lost, one in five', rule: { operation: 'notification:*', probability: 0.2, fault: { kind: 'lose' } } },
 ];
 const OPERATIONS = [
-  'answer', 'create', 'get', 'delete', 'reject', 'redirect', 'transfer', 'keepAlive', 'mute', 'playPrompt', 'recordResponse', 'subscribeToTone', 'invite', '*',
+  'answer', 'create', 'get', 'delete', 'reject', 'redirect', 'transfer', 'keepAlive', 'mute', 'playPrompt', 'recordResponse', 'subscribeToTone', 'invite', '*', 'token', 'keys', 'openidConfiguration', 'recording',
   ...['incoming', 'establishing', 'established', 'terminated', 'operation', 'tone', 'roster', '*'].map((kind) => `notification:${kind}`),
 ];
 /** What can happen: in words, and its number as `[property, label, default]` if it has one. */

@@ -45,7 +45,8 @@ export class Inspector {
   }
 
   async #look() {
-    const id = this.call()?.id ?? null;
+    // Without a call, what is asked without one: a refused token, a call that could not be placed.
+    const id = this.call()?.id ?? '';
     if (id !== this.#call) {
       this.#entries.clear();
       for (const row of this.#rows.values()) row.item.remove();
@@ -53,13 +54,11 @@ export class Inspector {
       this.#changed = 0;
       this.#call = id;
     }
-    if (id) {
-      // An emulator that is gone is told of elsewhere.
-      const news = await look(id, this.#changed).catch(() => null);
-      if (news && id === this.#call) {
-        this.#changed = news.changed;
-        for (const entry of news.entries) this.#entries.set(entry.seq, entry);
-      }
+    // An emulator that is gone is told of elsewhere.
+    const news = await look(id, this.#changed).catch(() => null);
+    if (news && id === this.#call) {
+      this.#changed = news.changed;
+      for (const entry of news.entries) this.#entries.set(entry.seq, entry);
     }
     this.#draw();
   }

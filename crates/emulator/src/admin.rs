@@ -25,10 +25,10 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{any, get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -37,7 +37,7 @@ use url::Url;
 
 use crate::config::EmulatorError;
 use crate::emulator;
-use crate::faults::Rule;
+use crate::faults::{Rule, misspelt};
 use crate::journal::NoReplay;
 use crate::network::NetworkRule;
 use crate::shell::Hub;
@@ -89,6 +89,7 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
         .route("/admin/journal/{seq}/replay", post(replay))
         .route("/admin/counts", get(counts))
         .route("/admin/reset", post(reset))
+        .route("/admin/{*rest}", any(nothing))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(
             Arc::clone(hub),
@@ -103,8 +104,18 @@ async fn own_pages_only(State(hub): State<Arc<Hub>>, request: Request, next: Nex
     if hub.is_from_our_page(request.headers()) {
         return next.run(request).await;
     }
-    let text = "this API is for programs and for the emulator's own page";
-    (StatusCode::FORBIDDEN, text).into_response()
+    let host = request.headers().get(header::HOST);
+    let host: String = host
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default()
+        .chars()
+        .take(128)
+        .collect();
+    let error = format!(
+        "{host} is neither an address, localhost nor the host of --public-url, or the page that asks is another's: \
+         for programs elsewhere start the emulator with --public-url http://{host}"
+    );
+    (StatusCode::FORBIDDEN, Json(json!({"error": error}))).into_response()
 }
 
 async fn list_faults(State(hub): State<Arc<Hub>>) -> Response {
@@ -116,6 +127,10 @@ async fn add_fault(State(hub): State<Arc<Hub>>, body: Bytes) -> Response {
         Ok(rule) => rule,
         Err(error) => return bad(&error),
     };
+    if let Some(meant) = misspelt(&rule.operation) {
+        let operation = rule.operation;
+        return bad(&format!("there is no operation \"{operation}\"; {meant}"));
+    }
     match hub.faults(|faults| faults.add(rule)) {
         Ok(id) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
         Err(error) => bad(&error.to_string()),
@@ -205,6 +220,12 @@ async fn counts(State(hub): State<Arc<Hub>>) -> Response {
     Json(hub.counts()).into_response()
 }
 
+/// Graph's own answer, a token that is missing, would be misleading here.
+async fn nothing() -> Response {
+    let error = "there is nothing here; see docs/emulator.md, Faults, clock, keys and judge";
+    (StatusCode::NOT_FOUND, Json(json!({"error": error}))).into_response()
+}
+
 async fn reset(State(hub): State<Arc<Hub>>) -> StatusCode {
     hub.reset().await;
     StatusCode::NO_CONTENT
@@ -254,7 +275,7 @@ async fn replay(State(hub): State<Arc<Hub>>, Path(seq): Path<u64>) -> Response {
         Err(error) => {
             let status = match error {
                 NoReplay::NoRequest => StatusCode::NOT_FOUND,
-                NoReplay::NoBody | NoReplay::Secret => StatusCode::BAD_REQUEST,
+                NoReplay::NoBody | NoReplay::Secret | NoReplay::Nobodys => StatusCode::BAD_REQUEST,
                 NoReplay::UnderWay => StatusCode::CONFLICT,
                 NoReplay::Gone => StatusCode::GONE,
                 NoReplay::NoAnswer => StatusCode::BAD_GATEWAY,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Router, middleware};
 use switchboard_signaling::clock;
 use switchboard_transport::TransportError;
 use tokio::net::TcpListener;
@@ -19,7 +19,7 @@ use crate::network::Network;
 use crate::phone::{Phone, PhoneRole};
 use crate::shell::{Counts, Hub, Outside, Settings};
 use crate::timeline::Timeline;
-use crate::{admin, graph, identity, page, shell};
+use crate::{admin, graph, identity, page, shell, spoil};
 
 /// Messages that may wait for an in-process phone.
 const PHONE_QUEUE: usize = 256;
@@ -320,11 +320,12 @@ fn is_web(url: &Url) -> bool {
 
 /// All that is served.
 pub(crate) fn router(hub: &Arc<Hub>) -> Router {
+    let faults = middleware::from_fn_with_state(Arc::clone(hub), spoil::beside_graph);
+    let beside_graph = shell::recordings().merge(identity::router()).layer(faults);
     let router: Router<Arc<Hub>> = Router::new()
         .merge(page::router())
         .merge(shell::router())
-        .merge(shell::recordings())
-        .merge(identity::router())
+        .merge(beside_graph)
         .merge(admin::router(hub))
         .merge(graph::router(hub));
     router.with_state(Arc::clone(hub))

@@ -116,6 +116,10 @@ pub(crate) enum RuleError {
     Probability,
     #[error("nth counts from 1")]
     Nth,
+    #[error("times is 1 at least")]
+    Times,
+    #[error("operation must name a request or notification; * stands for all of Graph's")]
+    NoOperation,
     #[error("person names whose call it is: {0} has no call yet")]
     NoCall(&'static str),
     #[error("{0} concerns notifications: operation must begin with notification:")]
@@ -136,8 +140,16 @@ impl Rule {
         if self.nth == Some(0) {
             return Err(RuleError::Nth);
         }
-        if self.person.is_some() && self.operation == "create" {
-            return Err(RuleError::NoCall("create"));
+        if self.times == Some(0) {
+            return Err(RuleError::Times);
+        }
+        if self.operation.is_empty() {
+            return Err(RuleError::NoOperation);
+        }
+        let mut without_call = BESIDE_GRAPH.iter().chain([&"create"]);
+        let without_call = without_call.find(|name| **name == self.operation);
+        if let Some(name) = without_call.filter(|_| self.person.is_some()) {
+            return Err(RuleError::NoCall(name));
         }
         match self.fault {
             Mischief::Status { status, .. } if !(400..600).contains(&status) => {
@@ -185,6 +197,8 @@ impl Rule {
 
     fn fits(&self, operation: &str, call: &str, people: Option<&BTreeSet<String>>) -> bool {
         let named = match self.operation.strip_suffix('*') {
+            // All of Graph's, as ever.
+            Some("") => !BESIDE_GRAPH.contains(&operation),
             Some(prefix) => operation.starts_with(prefix),
             None => self.operation == operation,
         };
@@ -194,8 +208,11 @@ impl Rule {
     }
 }
 
+/// Requests that aren't Graph's own: a rule for them names them.
+const BESIDE_GRAPH: [&str; 4] = ["token", "openidConfiguration", "keys", "recording"];
+
 /// Operations and notifications that are most often meant.
-const KNOWN: [&str; 38] = [
+const KNOWN: [&str; 42] = [
     "answer",
     "audioRoutingGroups",
     "addLargeGalleryView",
@@ -213,16 +230,20 @@ const KNOWN: [&str; 38] = [
     "getPresence",
     "invite",
     "keepAlive",
+    "keys",
     "mute",
     "muteParticipant",
+    "openidConfiguration",
     "operations",
     "participants",
     "playPrompt",
+    "recording",
     "recordResponse",
     "redirect",
     "reject",
     "sendDtmfTones",
     "subscribeToTone",
+    "token",
     "transfer",
     "unmute",
     "updateRecordingStatus",
@@ -516,6 +537,14 @@ mod tests {
             (
                 json!({"operation": "get", "nth": 0, "fault": {"kind": "reset"}}),
                 RuleError::Nth,
+            ),
+            (
+                json!({"operation": "get", "times": 0, "fault": {"kind": "reset"}}),
+                RuleError::Times,
+            ),
+            (
+                json!({"operation": "", "fault": {"kind": "reset"}}),
+                RuleError::NoOperation,
             ),
         ] {
             assert_eq!(faults.add(rule(json)), Err(error));

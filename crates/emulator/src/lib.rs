@@ -31,6 +31,7 @@ pub mod scenario;
 mod settings;
 mod shell;
 pub mod simulation;
+mod spoil;
 mod timeline;
 
 pub use config::{App, EmulatorConfig, EmulatorError};

@@ -95,8 +95,20 @@ impl Payload<'_> {
         if !self.lenient {
             shape::check(self.operation, &value)?;
         }
-        // serde's own text may quote the value, which may hold a media token.
-        T::deserialize(value).map_err(|_| bad("A property of the request has the wrong type."))
+        serde_path_to_error::deserialize(value).map_err(|error| wrong_type(error.path()))
+    }
+}
+
+/// serde's own text may quote the value, which may hold a media token.
+fn wrong_type(path: &serde_path_to_error::Path) -> Fault {
+    let steps = path.iter().map(ToString::to_string);
+    let target = steps.collect::<Vec<_>>().join("/").replace(['[', ']'], "");
+    match target.is_empty() {
+        true => bad("A property of the request has the wrong type."),
+        false => Fault {
+            target: Some(target),
+            ..bad("The property has the wrong type.")
+        },
     }
 }
 

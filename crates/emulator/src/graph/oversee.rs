@@ -1,18 +1,16 @@
 //! What every request to Graph goes through before its handler: the token, the
 //! judge, faults, permissions.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::response::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use futures_util::stream;
 use switchboard_signaling::clock;
+use switchboard_signaling::types::GraphErrorBody;
 
 use super::asked::Asked;
 use super::refuse::{CLIENT_REQUEST_ID, Ids, refuse, with_ids};
@@ -21,12 +19,10 @@ use crate::cloud::Fault;
 use crate::faults::Mischief;
 use crate::identity::{Access, AccessError};
 use crate::shell::Hub;
+use crate::spoil;
 
 /// Larger bodies are refused, as by the routes behind.
 const MAX_BODY: usize = 256 * 1024;
-
-/// Of a body that comes slowly.
-const PIECES: usize = 10;
 
 /// Nothing is looked at before the token is good.
 pub(super) async fn authorize(
@@ -37,14 +33,7 @@ pub(super) async fn authorize(
     let (ids, access) = admit(&hub, request.headers());
     let response = match access {
         Ok(access) => note(&hub, access, &ids, request, next).await,
-        Err(error) => {
-            let mut response = refuse(&error.into(), &ids);
-            let challenge = HeaderValue::from_static("Bearer realm=\"\"");
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, challenge);
-            response
-        }
+        Err(error) => turn_away(&hub, error, &ids, request).await,
     };
     with_ids(response, &ids)
 }
@@ -59,6 +48,50 @@ fn admit(hub: &Hub, headers: &HeaderMap) -> (Ids, Result<Access, AccessError>) {
     };
     let authorization = header(header::AUTHORIZATION);
     (ids, hub.identity().check(authorization, hub.wall_clock()))
+}
+
+/// Refuses who has no good token; what was asked is in the journal, by nobody.
+async fn turn_away(hub: &Hub, error: AccessError, ids: &Ids, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let (method, uri) = (&head.method, &head.uri);
+    let asked = Asked::read(method, uri.path());
+    let target = uri.path_and_query().map_or("/", |path| path.as_str());
+    let seq = hub.journal(|journal| {
+        let request = (method.as_str(), target, &[][..]);
+        journal.asked(hub.now(), "", (&asked.call, &asked.operation), request)
+    });
+    let (mut parts, body) = refuse(&error.into(), ids).into_parts();
+    let challenge = HeaderValue::from_static("Bearer realm=\"\"");
+    parts.headers.insert(header::WWW_AUTHENTICATE, challenge);
+    let status = parts.status;
+    let body = axum::body::to_bytes(body, MAX_BODY)
+        .await
+        .unwrap_or_default();
+    hub.journal(|journal| journal.answered(seq, status.as_u16(), Duration::ZERO, &body));
+    tell(method, uri.path(), status, &body);
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// Says on standard error what is wrong with a request: authors look there first. What happens
+/// in good bots' lives, such as a call that is gone, and what was ordered by a fault, isn't said.
+fn tell(method: &Method, path: &str, status: StatusCode, body: &[u8]) {
+    if !status.is_client_error()
+        || matches!(
+            status,
+            StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS
+        )
+    {
+        return;
+    }
+    let error = serde_json::from_slice::<GraphErrorBody>(body).ok();
+    let error = error.and_then(|body| body.error).unwrap_or_default();
+    let (code, message) = (
+        error.code.unwrap_or_default(),
+        error.message.unwrap_or_default(),
+    );
+    let target = error.target.unwrap_or_default();
+    let status = status.as_u16();
+    tracing::warn!(%method, path, status, code, target, "refused a request: {message}");
 }
 
 /// Writes request and response into the journal.
@@ -77,12 +110,12 @@ async fn note(hub: &Hub, access: Access, ids: &Ids, request: Request, next: Next
         let request = (parts.method.as_str(), target, &body[..]);
         journal.asked(hub.now(), &app, (&asked.call, &asked.operation), request)
     });
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let request = Request::from_parts(parts, Body::from(body));
     let (response, mischief) = oversee(hub, access, &asked, ids, request, next).await;
     if mischief == Some(Mischief::TimeOut) {
-        // Until the client has enough of it, which ends this, or the emulator stops. In the
-        // journal the request stays under way.
-        hub.stopped().await;
+        // In the journal the request stays under way.
+        spoil::never(hub).await;
     }
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
@@ -90,13 +123,8 @@ async fn note(hub: &Hub, access: Access, ids: &Ids, request: Request, next: Next
     let body = axum::body::to_bytes(body, usize::MAX).await;
     let body = body.unwrap_or_default();
     hub.journal(|journal| journal.answered(seq, status, clock::now() - begun, &body));
-    match mischief {
-        Some(Mischief::Reset | Mischief::TimeOut) => broken(parts),
-        Some(Mischief::SlowBody { ms }) => {
-            Response::from_parts(parts, trickling(body, Duration::from_millis(ms)))
-        }
-        _ => Response::from_parts(parts, Body::from(body)),
-    }
+    tell(&method, &path, parts.status, &body);
+    spoil::on_its_way(parts, body, mischief.as_ref())
 }
 
 /// Judges a request and has it carried out; what the answer is to suffer on its way comes
@@ -184,33 +212,6 @@ fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(header::RETRY_AFTER)?;
     let seconds = seconds.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
-}
-
-/// A response whose connection breaks before its body ends.
-fn broken(mut parts: Parts) -> Response {
-    parts.headers.remove(header::CONTENT_LENGTH);
-    if parts.status == StatusCode::NO_CONTENT {
-        // A status without a body would be complete before it can break.
-        parts.status = StatusCode::OK;
-    }
-    let lost: Result<Bytes, std::io::Error> = Err(std::io::ErrorKind::ConnectionReset.into());
-    let body = Body::from_stream(stream::once(std::future::ready(lost)));
-    Response::from_parts(parts, body)
-}
-
-/// A body that comes in pieces, the last of them at the end of `over`.
-fn trickling(body: Bytes, over: Duration) -> Body {
-    let size = body.len().div_ceil(PIECES);
-    let pause = over / u32::try_from(PIECES).unwrap_or(1);
-    let pieces = stream::unfold(body, move |mut rest| async move {
-        let piece = rest.split_to(size.min(rest.len()));
-        if piece.is_empty() {
-            return None;
-        }
-        tokio::time::sleep(pause).await;
-        Some((Ok::<_, Infallible>(piece), rest))
-    });
-    Body::from_stream(pieces)
 }
 
 #[cfg(test)]

@@ -21,9 +21,13 @@ enum Holds {
     Value,
     /// An object, or a list of such objects.
     Of(&'static Shape),
+    /// A member of an enumeration, or a list of them.
+    One(&'static [&'static str]),
 }
 
-use Holds::{Of, Value as Plain};
+use Holds::{Of, One, Value as Plain};
+
+const MODALITY: Holds = One(&["audio", "video", "videoBasedScreenSharing", "data"]);
 
 const IDENTITY: Shape = Shape {
     name: "identity",
@@ -142,11 +146,11 @@ const CALL: Shape = Shape {
         ("callChainId", Plain),
         ("callOptions", Of(&CALL_OPTIONS)),
         ("chatInfo", Of(&CHAT_INFO)),
-        ("direction", Plain),
+        ("direction", One(&["incoming", "outgoing"])),
         ("id", Plain),
         ("mediaConfig", Of(&MEDIA_CONFIG)),
         ("meetingInfo", Of(&MEETING_INFO)),
-        ("requestedModalities", Plain),
+        ("requestedModalities", MODALITY),
         ("ringingTimeoutInSeconds", Plain),
         ("source", Of(&PARTICIPANT_INFO)),
         ("subject", Plain),
@@ -160,7 +164,7 @@ const ANSWER: Shape = Shape {
     properties: &[
         ("callbackUri", Plain),
         ("mediaConfig", Of(&MEDIA_CONFIG)),
-        ("acceptedModalities", Plain),
+        ("acceptedModalities", MODALITY),
         ("participantCapacity", Plain),
         ("callOptions", Of(&CALL_OPTIONS)),
     ],
@@ -304,8 +308,25 @@ fn walk(shape: &Shape, value: &Value, path: &str) -> Result<(), Fault> {
                 None => Err(unknown(shape, &join(path, name), name)),
                 Some((_, Holds::Value)) => Ok(()),
                 Some((_, Holds::Of(inner))) => walk(inner, value, &join(path, name)),
+                Some((_, Holds::One(members))) => member(members, value, &join(path, name)),
             }
         }),
+        _ => Ok(()),
+    }
+}
+
+/// What isn't text is of the wrong type, which is found where it is read.
+fn member(members: &[&str], value: &Value, path: &str) -> Result<(), Fault> {
+    match value {
+        Value::Array(values) => values
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, value)| member(members, value, &join(path, &index.to_string()))),
+        Value::String(value) if !members.contains(&value.as_str()) => {
+            let members = members.join(", ");
+            let message = format!("The value is no member of the enumeration: {members}.");
+            Err(at(path, message))
+        }
         _ => Ok(()),
     }
 }
@@ -324,6 +345,10 @@ fn unknown(shape: &Shape, path: &str, name: &str) -> Fault {
         "The property '{name}' does not exist on type 'microsoft.graph.{}'. Make sure to only use property names that are defined by the type.",
         shape.name
     );
+    at(path, message)
+}
+
+fn at(path: &str, message: String) -> Fault {
     Fault {
         target: Some(path.chars().take(256).collect()),
         ..Fault::new(StatusCode::BAD_REQUEST, "BadRequest", message)
@@ -362,6 +387,22 @@ mod tests {
                 "prompts/1/mediaInfo/url",
             ),
             ("mute", json!({"context": "x"}), "context"),
+            // Values that an enumeration does not have.
+            (
+                "create",
+                json!({"requestedModalities": ["audio", "vdeo"]}),
+                "requestedModalities/1",
+            ),
+            (
+                "updateMeeting",
+                json!({"lobbyBypassSettings": {"scope": "nobody"}}),
+                "lobbyBypassSettings/scope",
+            ),
+            (
+                "createMeeting",
+                json!({"participants": {"attendees": [{"role": "boss"}]}}),
+                "participants/attendees/0/role",
+            ),
             // Of Graph's former versions.
             (
                 "playPrompt",

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use switchboard_signaling::clock;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -73,7 +74,10 @@ async fn token(
     headers: HeaderMap,
     body: String,
 ) -> Response {
-    let mut response = match grant(&hub, &tenant, &headers, &body) {
+    let begun = clock::now();
+    let granted = grant(&hub, &tenant, &headers, &body);
+    note(&hub, &tenant, granted.as_ref().err(), begun);
+    let mut response = match granted {
         Ok(token) => Json(json!({
             "token_type": "Bearer",
             "expires_in": ACCESS_LIFETIME.as_secs(),
@@ -88,6 +92,30 @@ async fn token(
         .headers_mut()
         .insert(header::CACHE_CONTROL, no_store);
     response
+}
+
+/// Writes a request for a token into the journal, without its body: that has the secret.
+fn note(hub: &Hub, tenant: &str, refusal: Option<&Refusal>, begun: Instant) {
+    let path = format!("/{}/oauth2/v2.0/token", shown(tenant));
+    let (status, body) = match refusal {
+        Some(refusal) => {
+            let (status, code) = (refusal.status.as_u16(), refusal.code);
+            tracing::warn!(
+                path,
+                status,
+                "refused a token: AADSTS{code}: {}",
+                refusal.description
+            );
+            let body = json!({"error": refusal.error, "error_codes": [code],
+                "error_description": refusal.description});
+            (status, body.to_string())
+        }
+        None => (StatusCode::OK.as_u16(), String::new()),
+    };
+    hub.journal(|journal| {
+        let seq = journal.asked(hub.now(), "", ("", "token"), ("POST", &path, &[]));
+        journal.answered(seq, status, clock::now() - begun, body.as_bytes());
+    });
 }
 
 fn grant(hub: &Hub, tenant: &str, headers: &HeaderMap, body: &str) -> Result<String, Refusal> {

@@ -28,6 +28,8 @@ pub(crate) enum NoReplay {
         "there is no request or notification with that number; GET /admin/journal names them by seq"
     )]
     NoRequest,
+    #[error("no application was let in with it")]
+    Nobodys,
     #[error("its body is not kept: it was no JSON, or longer than 16 KiB")]
     NoBody,
     #[error("its body is not kept: keys or secrets were in it")]
@@ -46,6 +48,7 @@ impl Journal {
         let entry = self.entries.iter().find(|entry| entry.seq == seq);
         match entry.map(|entry| &entry.what) {
             Some(What::Request { without: true, .. }) => Err(NoReplay::NoBody),
+            Some(What::Request { app, .. }) if app.is_empty() => Err(NoReplay::Nobodys),
             Some(What::Request {
                 app,
                 method,

@@ -1,13 +1,33 @@
 //! The bodies of requests for meetings and presences.
 
-use super::Holds::{Of, Value as Plain};
+use super::Holds::{self, Of, One, Value as Plain};
 use super::{CHAT_INFO, IDENTITY_SET, Shape};
+
+const ROLE: Holds = One(&["attendee", "presenter", "producer", "coorganizer"]);
+
+const SCOPE: Holds = One(&[
+    "organizer",
+    "organization",
+    "organizationAndFederated",
+    "organizationExcludingGuests",
+    "everyone",
+    "invited",
+]);
+
+const PRESENTERS: Holds = One(&["everyone", "organization", "roleIsPresenter", "organizer"]);
+
+const LOBBY_ADMITTERS: Holds = One(&[
+    "organizerAndCoOrganizersAndPresenters",
+    "organizerAndCoOrganizers",
+]);
+
+const WORK_LOCATION: Holds = One(&["unspecified", "office", "remote", "timeOff"]);
 
 const PERSON: Shape = Shape {
     name: "meetingParticipantInfo",
     properties: &[
         ("identity", Of(&IDENTITY_SET)),
-        ("role", Plain),
+        ("role", ROLE),
         ("upn", Plain),
     ],
 };
@@ -28,7 +48,7 @@ const JOIN_ID: Shape = Shape {
 
 const LOBBY: Shape = Shape {
     name: "lobbyBypassSettings",
-    properties: &[("isDialInBypassEnabled", Plain), ("scope", Plain)],
+    properties: &[("isDialInBypassEnabled", Plain), ("scope", SCOPE)],
 };
 
 const AUDIO_CONFERENCING: Shape = Shape {
@@ -90,15 +110,15 @@ pub(super) const MEETING: Shape = Shape {
         ("allowBreakoutRooms", Plain),
         ("allowCopyingAndSharingMeetingContent", Plain),
         ("allowLiveShare", Plain),
-        ("allowMeetingChat", Plain),
+        ("allowMeetingChat", One(&["enabled", "disabled", "limited"])),
         ("allowParticipantsToChangeName", Plain),
         ("allowPowerPointSharing", Plain),
         ("allowRecording", Plain),
         ("allowTeamworkReactions", Plain),
         ("allowTranscription", Plain),
         ("allowWhiteboard", Plain),
-        ("allowedLobbyAdmitters", Plain),
-        ("allowedPresenters", Plain),
+        ("allowedLobbyAdmitters", LOBBY_ADMITTERS),
+        ("allowedPresenters", PRESENTERS),
         ("attendanceReports", Plain),
         ("attendeeReport", Plain),
         ("audioConferencing", Of(&AUDIO_CONFERENCING)),
@@ -220,5 +240,5 @@ pub(super) const REMINDER_SMS: Shape = Shape {
 
 pub(super) const LOCATION: Shape = Shape {
     name: "workLocation",
-    properties: &[("placeId", Plain), ("workLocationType", Plain)],
+    properties: &[("placeId", Plain), ("workLocationType", WORK_LOCATION)],
 };
