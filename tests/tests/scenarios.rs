@@ -190,6 +190,19 @@ async fn the_judge_finds_what_bots_do_wrong_on_purpose() -> Result<(), Failure> 
         steps = [{ call = "bot" }, { hear = "speech" }, { hang_up = true }]
     "#;
     assert_eq!(found(hasty).await?, ["earlyRetry"]);
+    // The desk believes everybody, and plays nothing a third time.
+    let credulous = r#"
+        [[faults]]
+        operation = "notification:establishing"
+        fault = { kind = "wrongKey" }
+        [[faults]]
+        operation = "playPrompt"
+        nth = 3
+        fault = { kind = "status", status = 500 }
+        [people.Ada]
+        steps = [{ call = "bot" }, { hear = "speech" }, { hang_up = true }]
+    "#;
+    assert_eq!(found(credulous).await?, ["forgeryTaken", "faultUnused"]);
     Ok(())
 }
 

@@ -332,6 +332,18 @@ impl Faults {
         Ok(id)
     }
 
+    /// Of these rules those that were sure to strike and never did: what each is for, and how
+    /// often it fitted.
+    pub(crate) fn unused(&self, ids: &[u64]) -> Vec<String> {
+        let own = self.rules.iter().filter(|rule| ids.contains(&rule.id));
+        let unused = own.filter(|own| own.struck == 0 && own.rule.probability.is_none());
+        let shown = |own: &Listed| {
+            let (operation, seen) = (&own.rule.operation, own.seen);
+            format!("the fault of {operation} never came about: it fitted {seen} times")
+        };
+        unused.map(shown).collect()
+    }
+
     pub(crate) fn list(&self) -> &[Listed] {
         &self.rules
     }

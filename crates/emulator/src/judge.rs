@@ -59,11 +59,15 @@ pub(crate) enum Offence {
     NeverDeleted,
     /// The far end's audio had gaps.
     MediaGap,
+    /// The webhook took a notification that was forged, or whose token had expired.
+    ForgeryTaken,
+    /// A scenario's fault never came about: what it was to show is not shown.
+    FaultUnused,
 }
 
 impl Offence {
     /// All rules by their names in JSON.
-    pub(crate) const NAMED: [(&'static str, Self); 9] = [
+    pub(crate) const NAMED: [(&'static str, Self); 11] = [
         ("lateAnswer", Self::LateAnswer),
         ("earlyRetry", Self::EarlyRetry),
         ("missingKeepAlive", Self::MissingKeepAlive),
@@ -73,6 +77,8 @@ impl Offence {
         ("afterTheEnd", Self::AfterTheEnd),
         ("neverDeleted", Self::NeverDeleted),
         ("mediaGap", Self::MediaGap),
+        ("forgeryTaken", Self::ForgeryTaken),
+        ("faultUnused", Self::FaultUnused),
     ];
 
     /// Its name in JSON.
@@ -181,20 +187,20 @@ impl Judge {
         }
     }
 
-    /// The webhook took a notification, or not.
-    pub(crate) fn webhook(&mut self, call: &str, status: Option<u16>, took: Duration) {
-        match status {
-            Some(status) if (200..300).contains(&status) => {}
-            Some(302) => {
+    /// The webhook took a notification, or not, or could not be reached, for a reason.
+    pub(crate) fn webhook(&mut self, call: &str, answer: Result<u16, &str>, took: Duration) {
+        match answer {
+            Ok(status) if (200..300).contains(&status) => {}
+            Ok(302) => {
                 let detail = "the webhook answered 302: a new call alone goes elsewhere, twice at most, to allowed origins";
                 self.find(Offence::WebhookRefused, call, detail.to_owned());
             }
-            Some(status) => {
+            Ok(status) => {
                 let detail = format!("the webhook answered {status}");
                 self.find(Offence::WebhookRefused, call, detail);
             }
-            None => {
-                let detail = "the webhook gave no answer".to_owned();
+            Err(why) => {
+                let detail = format!("the webhook gave no answer: {why}");
                 self.find(Offence::WebhookRefused, call, detail);
             }
         }
@@ -213,6 +219,12 @@ impl Judge {
     pub(crate) fn legacy_taken(&mut self, call: &str, status: u16) {
         let detail = format!("the webhook answered {status}, not 204, to the former format");
         self.find(Offence::LegacyTaken, call, detail);
+    }
+
+    /// The webhook took what nobody but the emulator can have sent in earnest.
+    pub(crate) fn forgery_taken(&mut self, call: &str, how: &str) {
+        let detail = format!("the webhook took a notification {how}");
+        self.find(Offence::ForgeryTaken, call, detail);
     }
 
     /// A request came in and was, or will be, answered.
@@ -293,7 +305,7 @@ mod tests {
     fn a_good_bot_is_left_in_peace() {
         let (mut judge, start) = (Judge::default(), Instant::now());
         judge.notified("c", "incoming", start);
-        judge.webhook("c", Some(202), SECOND / 2);
+        judge.webhook("c", Ok(202), SECOND / 2);
         judge.asked("app", "answer", "c", start + SECOND);
         judge.notified("c", "established", start + SECOND);
         for quarter in 1..8 {
@@ -317,12 +329,12 @@ mod tests {
     fn what_comes_after_many_verdicts_is_seen() {
         let mut judge = Judge::default();
         for _ in 0..=MAX_VERDICTS {
-            judge.webhook("a", Some(500), SECOND);
+            judge.webhook("a", Ok(500), SECOND);
         }
         let before = judge.found();
         assert_eq!(judge.since(0).count(), MAX_VERDICTS);
         assert_eq!(judge.since(before).count(), 0);
-        judge.webhook("b", None, SECOND);
+        judge.webhook("b", Err("refused"), SECOND);
         let calls: Vec<_> = judge.since(before).map(|verdict| &verdict.call).collect();
         assert_eq!(calls, ["b"]);
         assert_eq!(judge.since(0).count(), MAX_VERDICTS);
@@ -333,9 +345,9 @@ mod tests {
         let (mut judge, start) = (Judge::default(), Instant::now());
         judge.notified("a", "incoming", start);
         judge.notified("a", "terminated", start + ANSWER_LIMIT);
-        judge.webhook("b", Some(500), SECOND);
-        judge.webhook("b", Some(202), SECOND * 2);
-        judge.webhook("b", None, SECOND);
+        judge.webhook("b", Ok(500), SECOND);
+        judge.webhook("b", Ok(202), SECOND * 2);
+        judge.webhook("b", Err("refused"), SECOND);
         judge.throttled("app", ("transfer", "c"), start, SECOND * 5);
         judge.asked("app", "transfer", "c", start + SECOND * 2);
         judge.asked("app", "reject", "c", start + SECOND * 3);

@@ -420,6 +420,31 @@ fn a_scenario_that_passes_ends_with_0() {
     assert_eq!(report["scenarios"][0]["name"], "calm");
 }
 
+/// Where nobody listens it is said what was tried and why that failed.
+#[test]
+fn a_webhook_that_is_not_there_is_named_with_the_reason() {
+    let folder = TempDir::new().unwrap();
+    let scenario = "[people.Carla]\nsteps = [{ call = \"bot\" }, { expect_end = 503 }]\n";
+    let path = written(&folder, "nobody.toml", scenario);
+    let arguments = [
+        "--ci",
+        "--listen=127.0.0.1:0",
+        "--bot=http://127.0.0.1:9/calls?secret=s3cret",
+        "--wait-for-bot=0",
+        "--scenario",
+        &path,
+    ];
+    let (code, out, told) = outcome(&arguments);
+    assert_eq!(code, Some(1), "{told}");
+    for line in [
+        "webhook=\"http://127.0.0.1:9/calls\"",
+        "gave no answer: Connection refused",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    assert!(!format!("{told}{out}").contains("secret=s3cret"), "{told}");
+}
+
 /// Each finds the emulator as if it were played alone: no meeting, no clock of the one before.
 #[test]
 fn scenarios_of_one_run_leave_nothing_to_each_other() {

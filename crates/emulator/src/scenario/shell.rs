@@ -23,7 +23,7 @@ use super::runner::Runner;
 use super::voice::{self, Voice};
 use crate::cloud::Owner;
 use crate::emulator::Emulator;
-use crate::judge::Judge;
+use crate::judge::{Judge, Offence};
 use crate::network::{Conditions, NetworkRule};
 use crate::phone::{Phone, PhoneCommand, PhoneEvent};
 use crate::shell::Hub;
@@ -89,10 +89,11 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
         let own = Some(person.name.as_str());
         emulator.hub().network(|network| network.clear(own));
     }
+    let mut judge = findings(emulator, scenario, verdicts_before);
+    judge.extend(unused(emulator, scenario, &rules));
     for rule in rules {
         emulator.hub().faults(|faults| faults.remove(rule));
     }
-    let judge = findings(emulator, scenario, verdicts_before);
     let people = runner.into_reports();
     let mut report = Report::new(scenario.name.clone(), begun.elapsed(), people, judge);
     report.log = log.of(scenario, calls);
@@ -200,6 +201,17 @@ fn findings(emulator: &Emulator, scenario: &Scenario, before: usize) -> Vec<Find
         })
         .collect()
     })
+}
+
+/// A fault that never came about shows nothing of how the bot takes it.
+fn unused(emulator: &Emulator, scenario: &Scenario, rules: &[u64]) -> Vec<Finding> {
+    let unused = emulator.hub().faults(|faults| faults.unused(rules));
+    let finding = |detail| Finding {
+        rule: Offence::FaultUnused.name().to_owned(),
+        detail,
+        overlooked: scenario.overlook.contains(&Offence::FaultUnused),
+    };
+    unused.into_iter().map(finding).collect()
 }
 
 async fn until(due: Option<Instant>) {

@@ -23,12 +23,12 @@ const LONG_AGO: Duration = Duration::from_secs(2 * 3600);
 /// What became of one attempt.
 enum Attempt {
     Delivered,
-    /// It may help to try again.
-    Later,
+    /// It may help to try again; why it wasn't taken.
+    Later(String),
     /// The bot is elsewhere.
     Moved(Url),
-    /// It won't help.
-    Refused,
+    /// It won't help; why it wasn't taken.
+    Refused(String),
 }
 
 /// Posts what comes, one after the other, until the call's last notification.
@@ -75,9 +75,14 @@ async fn send(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) 
     match mischief {
         Some(Mischief::Lose) => return,
         Some(Mischief::Delay { ms }) => tokio::time::sleep(Duration::from_millis(*ms)).await,
-        Some(Mischief::Empty | Mischief::WrongKey | Mischief::Expired | Mischief::Skew { .. }) => {
-            // What the bot makes of it is its own affair.
-            let _ = attempt(hub, notice, mischief).await;
+        Some(
+            spoilt @ (Mischief::Empty
+            | Mischief::WrongKey
+            | Mischief::Expired
+            | Mischief::Skew { .. }),
+        ) => {
+            let outcome = attempt(hub, notice, mischief).await;
+            believed(hub, notice, spoilt, &outcome);
             return;
         }
         Some(Mischief::LegacyFirst) if !post(hub, notice, mischief).await => return,
@@ -118,24 +123,60 @@ async fn post(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) 
     for pause in PAUSES.into_iter().map(Some).chain([None]) {
         match (attempt(hub, notice, mischief).await, pause) {
             (Attempt::Delivered, _) => return true,
-            (Attempt::Later, Some(pause)) => tokio::time::sleep(pause).await,
+            (Attempt::Later(_), Some(pause)) => tokio::time::sleep(pause).await,
             (Attempt::Moved(to), Some(_)) => notice.to = to,
             (Attempt::Moved(_), None) => {
-                let status = Some(StatusCode::FOUND.as_u16());
+                let status = Ok(StatusCode::FOUND.as_u16());
                 hub.judge(|judge| judge.webhook(&notice.call, status, Duration::ZERO));
+                not_taken(notice, "it sends on too often");
                 break;
             }
-            (Attempt::Later, None) | (Attempt::Refused, _) => break,
+            (Attempt::Later(why), None) | (Attempt::Refused(why), _) => {
+                not_taken(notice, &why);
+                break;
+            }
         }
     }
-    tracing::warn!(call = %notice.call, "a notification was not taken by the bot's webhook");
     hub.apply(|cloud, now| cloud.undelivered(&notice.call, now));
     false
 }
 
+/// What the bot makes of a spoilt notification is its own affair, but for one that anybody
+/// could have sent.
+fn believed(hub: &Hub, notice: &Notice, spoilt: &Mischief, outcome: &Attempt) {
+    let how = match spoilt {
+        Mischief::WrongKey => "signed with a key that nobody knows",
+        Mischief::Expired => "whose token had expired",
+        _ => return,
+    };
+    if matches!(outcome, Attempt::Delivered) {
+        hub.judge(|judge| judge.forgery_taken(&notice.call, how));
+    }
+}
+
+/// Authors look at standard error when nothing comes.
+fn not_taken(notice: &Notice, why: &str) {
+    let (call, kind) = (&notice.call, &notice.kind);
+    let webhook = format!(
+        "{}{}",
+        notice.to.origin().ascii_serialization(),
+        notice.to.path()
+    );
+    tracing::warn!(%call, kind, webhook, "a notification was not taken by the bot's webhook: {why}");
+}
+
+/// The first cause of an error: `Connection refused` rather than that sending failed.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut first = error;
+    while let Some(source) = first.source() {
+        first = source;
+    }
+    first.to_string()
+}
+
 async fn attempt(hub: &Arc<Hub>, notice: &Notice, mischief: Option<&Mischief>) -> Attempt {
     let Some(request) = request(hub, notice, mischief) else {
-        return Attempt::Refused;
+        return Attempt::Refused("it could not be signed".to_owned());
     };
     let begun = clock::now();
     let response = hub.outside.http.send(request).await;
@@ -150,15 +191,17 @@ async fn attempt(hub: &Arc<Hub>, notice: &Notice, mischief: Option<&Mischief>) -
         return Attempt::Moved(to);
     }
     if mischief.is_none() || legacy {
-        hub.judge(|judge| judge.webhook(&notice.call, status, took));
+        let answer = response.as_ref().map(|response| response.status().as_u16());
+        let answer = answer.map_err(|error| cause(error));
+        hub.judge(|judge| {
+            let answer = answer.as_ref().map_err(String::as_str).copied();
+            judge.webhook(&notice.call, answer, took);
+        });
     }
     match response {
         Ok(response) if legacy => taken_as_legacy(hub, notice, response.status()),
         Ok(response) => judge(response.status()),
-        Err(error) => {
-            tracing::debug!(%error, "a notification could not be posted");
-            Attempt::Later
-        }
+        Err(error) => Attempt::Later(cause(&error)),
     }
 }
 
@@ -178,7 +221,7 @@ fn taken_as_legacy(hub: &Hub, notice: &Notice, status: StatusCode) -> Attempt {
     match judge(status) {
         Attempt::Delivered if status != StatusCode::NO_CONTENT => {
             hub.judge(|judge| judge.legacy_taken(&notice.call, status.as_u16()));
-            Attempt::Refused
+            Attempt::Refused(format!("it answered {status}, not 204"))
         }
         outcome => outcome,
     }
@@ -226,14 +269,12 @@ fn token(hub: &Hub, notice: &Notice, mischief: Option<&Mischief>) -> Option<Stri
 }
 
 fn judge(status: StatusCode) -> Attempt {
+    let why = || format!("it answered {status}");
     match status {
         status if status.is_success() => Attempt::Delivered,
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            Attempt::Later
+            Attempt::Later(why())
         }
-        status => {
-            tracing::warn!(%status, "the bot's webhook refused a notification");
-            Attempt::Refused
-        }
+        _ => Attempt::Refused(why()),
     }
 }
