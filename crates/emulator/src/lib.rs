@@ -32,6 +32,7 @@ mod settings;
 mod shell;
 pub mod simulation;
 mod timeline;
+mod tls;
 
 pub use config::{App, EmulatorConfig, EmulatorError};
 pub use emulator::Emulator;
@@ -43,3 +44,4 @@ pub use phone::{
 pub use settings::{AppSettings, SettingsFile};
 pub use shell::Counts;
 pub use timeline::{CallEvent, CallProgress, PromptState, Timeline, TimelineEvent};
+pub use tls::{Tls, TlsError};
