@@ -25,9 +25,7 @@ struct Secured {
 
 impl Secured {
     async fn start(public_url: Option<&str>) -> Self {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let own = rcgen::generate_simple_self_signed(names).unwrap();
-        let (certificate, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+        let (certificate, key) = own();
         let (engine, transport) = transport();
         let mut config = config(transport);
         config.apps[0].webhook = Some(BOT.parse().unwrap());
@@ -145,4 +143,34 @@ async fn plain_http_is_told_at_once_to_use_https() {
     let text = answer.text().await.unwrap();
     assert!(text.contains("https instead of http"), "{text}");
     assert!(site.token().await.contains('.'));
+}
+
+/// A certificate and its key.
+fn own() -> (String, String) {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let own = rcgen::generate_simple_self_signed(names).unwrap();
+    (own.cert.pem(), own.signing_key.serialize_pem())
+}
+
+fn refused(certificates: &str, key: &str) -> String {
+    let tls = Tls::of_pem(certificates.as_bytes(), key.as_bytes());
+    tls.err().unwrap().to_string()
+}
+
+#[test]
+fn what_makes_no_tls_is_refused_with_what_to_do() {
+    let ((certificate, key), (_, other)) = (own(), own());
+    assert!(Tls::of_pem(certificate.as_bytes(), key.as_bytes()).is_ok());
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n";
+    for certificates in ["", "nothing", key.as_str(), broken] {
+        let told = refused(certificates, &key);
+        assert!(told.contains("`BEGIN CERTIFICATE`"), "{told}");
+    }
+    let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    for key in ["", certificate.as_str(), &encrypted] {
+        let told = refused(&certificate, key);
+        assert!(told.contains("not encrypted"), "{told}");
+    }
+    let told = refused(&certificate, &other);
+    assert!(told.contains("made together"), "{told}");
 }
