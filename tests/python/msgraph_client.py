@@ -1,6 +1,8 @@
-"""Microsoft's own Graph SDK against the emulator; only address and credentials differ.
+"""Microsoft's own Graph SDK against the emulator; only addresses and credentials differ.
 
-Reads its settings from the environment and prints one JSON line for each step.
+Reads its settings from the environment and prints one JSON line for each step. With an https
+AUTHORITY, whose certificate SSL_CERT_FILE names, the credential is Microsoft's own as well,
+which asks nothing else for tokens.
 """
 
 import asyncio
@@ -8,11 +10,15 @@ import json
 import os
 
 import httpx
+from azure.identity.aio import ClientSecretCredential
 from kiota_abstractions.api_error import APIError
 from kiota_abstractions.authentication import (
     AccessTokenProvider,
     AllowedHostsValidator,
     BaseBearerTokenAuthenticationProvider,
+)
+from kiota_authentication_azure.azure_identity_authentication_provider import (
+    AzureIdentityAuthenticationProvider,
 )
 from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.generated.communications.calls.item.mute.mute_post_request_body import (
@@ -40,6 +46,7 @@ from msgraph.generated.models.online_meeting import OnlineMeeting
 from msgraph.generated.models.service_hosted_media_config import ServiceHostedMediaConfig
 
 SETTINGS = os.environ
+SCOPE = "https://graph.microsoft.com/.default"
 
 
 def tell(step, **facts):
@@ -47,14 +54,14 @@ def tell(step, **facts):
 
 
 class ClientCredentials(AccessTokenProvider):
-    """OAuth 2.0 client credentials against the emulator's token endpoint."""
+    """OAuth 2.0 client credentials against the emulator's token endpoint, over plain HTTP too."""
 
     async def get_authorization_token(self, uri, additional_authentication_context=None):
         form = {
             "grant_type": "client_credentials",
             "client_id": SETTINGS["CLIENT_ID"],
             "client_secret": SETTINGS["CLIENT_SECRET"],
-            "scope": "https://graph.microsoft.com/.default",
+            "scope": SCOPE,
         }
         async with httpx.AsyncClient() as http:
             response = await http.post(SETTINGS["TOKEN_URL"], data=form)
@@ -65,8 +72,21 @@ class ClientCredentials(AccessTokenProvider):
         return AllowedHostsValidator([])
 
 
+def authentication():
+    if not SETTINGS["AUTHORITY"].startswith("https:"):
+        return BaseBearerTokenAuthenticationProvider(ClientCredentials())
+    credential = ClientSecretCredential(
+        SETTINGS["TENANT"],
+        SETTINGS["CLIENT_ID"],
+        SETTINGS["CLIENT_SECRET"],
+        authority=SETTINGS["AUTHORITY"],
+        disable_instance_discovery=True,
+    )
+    return AzureIdentityAuthenticationProvider(credential, scopes=[SCOPE])
+
+
 def client():
-    adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(ClientCredentials()))
+    adapter = GraphRequestAdapter(authentication())
     adapter.base_url = SETTINGS["GRAPH"]
     return GraphServiceClient(request_adapter=adapter)
 

@@ -8,72 +8,43 @@ use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
-use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde_json::Value;
 use switchboard_emulator::{
-    App, Emulator, EmulatorConfig, Phone, PhoneCommand, PhoneEvent, PhoneRole,
+    App, Emulator, EmulatorConfig, Phone, PhoneCommand, PhoneEvent, PhoneRole, Tls,
 };
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_tests::skip::skipped;
 use switchboard_tests::{Failure, fixture};
 use switchboard_transport::{Session, Transport, TransportConfig};
 use tempfile::NamedTempFile;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::process::Command;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::{self, ServerConfig};
 use url::Url;
 
 const TENANT: &str = "7b1e1f0c-6a4d-4c39-9a53-5d0a1b7c2e10";
 const CLIENT: &str = "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70";
 const SECRET: &str = "not-a-secret";
 
-/// HTTPS in front of an emulator, which has none: a TLS proxy as one would put there.
-struct Front {
-    listener: TcpListener,
-    tls: TlsAcceptor,
-    url: Url,
-    /// Its certificate, for clients to trust.
+/// What an emulator proves itself with, and clients trust.
+struct Proof {
+    tls: Tls,
     certificate: NamedTempFile,
 }
 
-impl Front {
-    async fn bind() -> Result<Self, Failure> {
-        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+impl Proof {
+    fn made() -> Result<Self, Failure> {
+        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        let (pem, key) = (own.cert.pem(), own.signing_key.serialize_pem());
         let certificate = NamedTempFile::new()?;
-        std::fs::write(certificate.path(), own.cert.pem())?;
-        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der())?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![own.cert.der().clone()], key)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let url = format!("https://localhost:{}/", listener.local_addr()?.port());
+        std::fs::write(certificate.path(), &pem)?;
         Ok(Self {
-            listener,
-            tls: TlsAcceptor::from(Arc::new(config)),
-            url: Url::parse(&url)?,
+            tls: Tls::of_pem(pem.as_bytes(), key.as_bytes())?,
             certificate,
         })
-    }
-
-    /// Carries connections to `behind`, until it is dropped.
-    async fn carry(&self, behind: SocketAddr) -> Result<(), Failure> {
-        loop {
-            let (stream, _) = self.listener.accept().await?;
-            let tls = self.tls.clone();
-            tokio::spawn(async move {
-                let mut client = tls.accept(stream).await?;
-                let mut server = TcpStream::connect(behind).await?;
-                tokio::io::copy_bidirectional(&mut client, &mut server).await
-            });
-        }
     }
 }
 
@@ -86,20 +57,29 @@ struct Sdk {
     script: &'static str,
     /// What the script calls itself in its requests.
     name: &'static str,
-    /// Whether it gives tokens to https alone.
-    needs_tls: bool,
+    /// Whether it is given an emulator that speaks TLS.
+    tls: bool,
 }
 
 impl Sdk {
+    /// With Microsoft's own credential, which asks https alone for tokens.
     fn python() -> Self {
         Self {
             interpreter: env::var_os("SWITCHBOARD_PYTHON")
                 .map_or_else(|| "python3".into(), PathBuf::from),
-            probe: ["-c", "import msgraph"],
+            probe: ["-c", "import aiohttp, azure.identity.aio, msgraph"],
             missing: "pip install -r tests/python/requirements.txt, and name the interpreter in SWITCHBOARD_PYTHON",
             script: "../tests/python/msgraph_client.py",
             name: "python",
-            needs_tls: false,
+            tls: true,
+        }
+    }
+
+    /// With a credential of the script's own.
+    fn python_without_tls() -> Self {
+        Self {
+            tls: false,
+            ..Self::python()
         }
     }
 
@@ -110,7 +90,7 @@ impl Sdk {
             missing: "npm install @microsoft/microsoft-graph-client, and name its node_modules in NODE_PATH",
             script: "../tests/node/graph_client.js",
             name: "node",
-            needs_tls: true,
+            tls: true,
         }
     }
 
@@ -178,18 +158,21 @@ async fn registered(phone: &mut Phone) -> Result<String, Failure> {
 async fn run_client(
     sdk: &Sdk,
     emulator: &Emulator,
-    front: Option<&Front>,
+    proof: Option<&Proof>,
     origin: &Url,
     [user, guest]: [&str; 2],
 ) -> Result<Output, Failure> {
     let text = |url: Url| url.as_str().trim_end_matches('/').to_owned();
     let mut client = Command::new(&sdk.interpreter);
-    if let Some(front) = front {
-        client.env("NODE_EXTRA_CA_CERTS", front.certificate.path());
+    if let Some(proof) = proof {
+        for name in ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
+            client.env(name, proof.certificate.path());
+        }
     }
     let client = client
         .arg(fixture(sdk.script))
         .env("GRAPH", text(emulator.graph_url()))
+        .env("AUTHORITY", text(emulator.authority_url()))
         .env("TOKEN_URL", text(emulator.token_url()))
         .env("TENANT", TENANT)
         .env("CLIENT_ID", CLIENT)
@@ -258,11 +241,8 @@ async fn drives_the_emulator(sdk: Sdk) -> Result<(), Failure> {
     };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut config = EmulatorConfig::new(listen, transport.clone()).with_app(app);
-    let front = match sdk.needs_tls {
-        true => Some(Front::bind().await?),
-        false => None,
-    };
-    config.public_url = front.as_ref().map(|front| front.url.clone());
+    let proof = sdk.tls.then(Proof::made).transpose()?;
+    config.tls = proof.as_ref().map(|proof| proof.tls.clone());
     let emulator = Emulator::start(config).await?;
     let mut callees = Vec::new();
     let (mut ids, names) = (Vec::new(), ["Adele", "Lee"]);
@@ -273,17 +253,7 @@ async fn drives_the_emulator(sdk: Sdk) -> Result<(), Failure> {
     }
 
     let ids = [ids[0].as_str(), ids[1].as_str()];
-    let client = run_client(&sdk, &emulator, front.as_ref(), &origin, ids);
-    let carry = async {
-        match &front {
-            Some(front) => front.carry(emulator.listens_at()).await,
-            None => std::future::pending().await,
-        }
-    };
-    let output = tokio::select! {
-        output = client => output?,
-        Err(error) = carry => return Err(error),
-    };
+    let output = run_client(&sdk, &emulator, proof.as_ref(), &origin, ids).await?;
     Steps::read(&output)?.hold_a_call_and_a_meeting(sdk.name);
     for callee in callees {
         callee.await??;
@@ -293,8 +263,14 @@ async fn drives_the_emulator(sdk: Sdk) -> Result<(), Failure> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn microsofts_python_client_places_a_call_and_holds_a_meeting() -> Result<(), Failure> {
+async fn microsofts_python_client_and_credential_place_a_call_and_hold_a_meeting()
+-> Result<(), Failure> {
     drives_the_emulator(Sdk::python()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn microsofts_python_client_needs_no_tls_with_another_credential() -> Result<(), Failure> {
+    drives_the_emulator(Sdk::python_without_tls()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

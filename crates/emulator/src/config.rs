@@ -8,6 +8,7 @@ use switchboard_transport::Transport;
 use url::Url;
 
 use crate::network::{NetworkRule, NetworkRuleError};
+use crate::tls::Tls;
 
 /// An application registered with an emulated tenant. One that several tenants have consented to
 /// is several of these, each with its tenant and the same client id.
@@ -38,6 +39,9 @@ pub struct EmulatorConfig {
     /// Where others reach the emulator, if that is not where it listens: in a container, behind
     /// a proxy. Every address it tells is below this one.
     pub public_url: Option<Url>,
+    /// Makes the TCP port speak TLS, and nothing else, if there is one: every address that is
+    /// told is then `https`.
+    pub tls: Option<Tls>,
     /// Makes service-hosted and bridged media.
     pub transport: Transport,
     /// The registered applications.
@@ -67,6 +71,7 @@ impl EmulatorConfig {
             listen,
             allow_remote: false,
             public_url: None,
+            tls: None,
             transport,
             apps: Vec::new(),
             seed: None,

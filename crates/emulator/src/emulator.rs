@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::Listener;
 use axum::{Router, middleware};
 use switchboard_signaling::clock;
 use switchboard_transport::TransportError;
@@ -19,6 +20,7 @@ use crate::network::Network;
 use crate::phone::{Phone, PhoneRole};
 use crate::shell::{Counts, Hub, Outside, Settings};
 use crate::timeline::Timeline;
+use crate::tls::{Tls, TlsListener};
 use crate::{admin, graph, identity, page, shell, spoil};
 
 /// Messages that may wait for an in-process phone.
@@ -55,16 +57,20 @@ impl Emulator {
             })?;
         let base = match &config.public_url {
             Some(url) => check_public(url.clone())?,
-            None => base_url(address)?,
+            None => base_url(config.tls.as_ref(), address)?,
         };
         let key = tokio::task::spawn_blocking(KeyRing::generate)
             .await
             .map_err(|_| EmulatorError::Key("key generation was cut short"))??;
         let tenant = config.apps.first().map_or("common", |app| &app.tenant_id);
         let tenant = tenant.to_owned();
+        let tls = config.tls.clone();
         let hub = hub(config, base.clone(), key, Outside::network()?)?;
         tokio::spawn(Arc::clone(&hub).keep_time());
-        let server = tokio::spawn(serve(listener, Arc::clone(&hub)));
+        let server = match tls {
+            Some(tls) => tokio::spawn(serve(TlsListener::new(listener, tls), Arc::clone(&hub))),
+            None => tokio::spawn(serve(listener, Arc::clone(&hub))),
+        };
         Ok(Self {
             hub,
             base,
@@ -206,6 +212,7 @@ pub(crate) fn hub(
     let identity = Identity::new(key, &config.apps, &config.roles);
     let settings = Settings {
         base,
+        scheme: scheme(config.tls.as_ref()),
         transport: config.transport,
         seed,
         lenient: config.lenient,
@@ -273,15 +280,24 @@ fn not_bound(address: SocketAddr, source: std::io::Error) -> EmulatorError {
 }
 
 /// Where the emulator can be reached from this machine.
-fn base_url(address: SocketAddr) -> Result<Url, EmulatorError> {
+fn base_url(tls: Option<&Tls>, address: SocketAddr) -> Result<Url, EmulatorError> {
     let mut reachable = address;
     if address.ip().is_unspecified() {
         reachable.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    Url::parse(&format!("http://{reachable}/")).map_err(|error| EmulatorError::Listen {
+    let scheme = scheme(tls);
+    Url::parse(&format!("{scheme}://{reachable}/")).map_err(|error| EmulatorError::Listen {
         address,
         source: std::io::Error::other(error),
     })
+}
+
+/// What its port speaks.
+fn scheme(tls: Option<&Tls>) -> &'static str {
+    match tls {
+        Some(_) => "https",
+        None => "http",
+    }
 }
 
 fn check_public(url: Url) -> Result<Url, EmulatorError> {
@@ -331,7 +347,10 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router {
     router.with_state(Arc::clone(hub))
 }
 
-async fn serve(listener: TcpListener, hub: Arc<Hub>) {
+async fn serve<L>(listener: L, hub: Arc<Hub>)
+where
+    L: Listener<Addr = SocketAddr>,
+{
     let until = Arc::clone(&hub);
     let server = axum::serve(listener, router(&hub))
         .with_graceful_shutdown(async move { until.stopped().await });

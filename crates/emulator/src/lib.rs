@@ -33,6 +33,7 @@ mod shell;
 pub mod simulation;
 mod spoil;
 mod timeline;
+mod tls;
 
 pub use config::{App, EmulatorConfig, EmulatorError};
 pub use emulator::Emulator;
@@ -44,3 +45,4 @@ pub use phone::{
 pub use settings::{AppSettings, SettingsFile};
 pub use shell::Counts;
 pub use timeline::{CallEvent, CallProgress, PromptState, Timeline, TimelineEvent};
+pub use tls::{Tls, TlsError};

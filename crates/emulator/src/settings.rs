@@ -26,6 +26,10 @@ pub struct SettingsFile {
     pub allow_remote: Option<bool>,
     /// Where others reach the emulator.
     pub public_url: Option<Url>,
+    /// File with the certificates of TLS, relative to this file.
+    pub tls_certificate: Option<PathBuf>,
+    /// File with the first one's key, relative to this file.
+    pub tls_key: Option<PathBuf>,
     /// Makes ids and chances reproducible.
     pub seed: Option<u64>,
     /// Whether unknown properties, missing permissions and too many requests are overlooked.

@@ -104,6 +104,8 @@ impl Outside {
 /// What does not change while the emulator runs.
 pub(crate) struct Settings {
     pub(crate) base: Url,
+    /// What the port itself speaks, which a proxy before it may not.
+    pub(crate) scheme: &'static str,
     pub(crate) transport: Transport,
     pub(crate) seed: u64,
     pub(crate) lenient: bool,

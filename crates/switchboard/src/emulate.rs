@@ -63,6 +63,19 @@ pub(crate) struct EmulateArgs {
     #[arg(long, env = "SWITCHBOARD_EMULATOR_PUBLIC_URL", value_name = "URL")]
     public_url: Option<Url>,
 
+    /// File with a certificate as PEM, and those between it and its root: the TCP port then
+    /// speaks TLS, and every address told is https. With --tls-key
+    #[arg(
+        long,
+        env = "SWITCHBOARD_EMULATOR_TLS_CERTIFICATE",
+        value_name = "FILE"
+    )]
+    tls_certificate: Option<PathBuf>,
+
+    /// File with the certificate's private key as PEM, not encrypted
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+
     /// Makes ids and chances reproducible; one is made up, and printed, if left out
     #[arg(long, env = "SWITCHBOARD_EMULATOR_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -232,6 +245,7 @@ fn config(settings: &Settings, transport: Transport) -> EmulatorConfig {
     config.lenient = settings.lenient;
     config.allow_remote = settings.allow_remote;
     config.public_url.clone_from(&settings.public_url);
+    config.tls.clone_from(&settings.tls);
     config.concurrent_calls = settings.concurrent_calls;
     config.allowed_origins.clone_from(&settings.allowed_origins);
     config

@@ -265,6 +265,53 @@ fn a_public_url_is_what_others_are_told() {
     }
 }
 
+#[test]
+fn tls_takes_a_certificate_and_its_key() {
+    let folder = TempDir::new().unwrap();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = written(&folder, "own.pem", &own.cert.pem());
+    let key = written(&folder, "own.key", &own.signing_key.serialize_pem());
+    let file = "listen = \"127.0.0.1:0\"\ntls_certificate = \"own.pem\"\n";
+    let config = written(&folder, "emulator.toml", file);
+    let mut command = emulate(&["--config", &config]);
+    command.env("SWITCHBOARD_EMULATOR_TLS_KEY", &key);
+    let running = Running::start(command);
+    let page = running.says("page").to_owned();
+    assert!(page.starts_with("https://127.0.0.1:"), "{page}");
+    for key in ["graph", "token_url", "openid_configuration", "admin"] {
+        assert!(running.says(key).starts_with(&page), "{key}");
+    }
+    let address = page.trim_start_matches("https://").trim_end_matches('/');
+    let plain = get(address, "/admin/counts", "");
+    assert!(plain.contains("https instead of http"), "{plain}");
+}
+
+#[test]
+fn what_makes_no_tls_ends_with_2_and_says_what_to_do() {
+    let folder = TempDir::new().unwrap();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = written(&folder, "own.pem", &own.cert.pem());
+    let key = written(&folder, "own.key", &own.signing_key.serialize_pem());
+    let (first, second) = ("--tls-certificate", "--tls-key");
+    for (arguments, expected) in [
+        (&[first, &certificate][..], "give --tls-key too, or neither"),
+        (&[second, &key], "give --tls-certificate too, or neither"),
+        (
+            &[first, "/nowhere", second, &key],
+            "/nowhere cannot be read",
+        ),
+        (&[first, &key, second, &key], "`BEGIN CERTIFICATE`"),
+        (
+            &[first, &certificate, second, &certificate],
+            "not encrypted",
+        ),
+    ] {
+        let (code, out, told) = outcome(arguments);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+}
+
 /// A webhook that refuses everything.
 fn refusing_webhook() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -58,7 +58,7 @@ impl Hub {
         };
         let origin = origin.to_str().ok().and_then(|text| Url::parse(text).ok());
         origin.is_some_and(|origin| {
-            origin.origin() == self.settings.base.origin() || is_where_asked(&origin, headers)
+            origin.origin() == self.settings.base.origin() || self.is_where_asked(&origin, headers)
         })
     }
 
@@ -68,21 +68,22 @@ impl Hub {
         if !headers.contains_key(header::HOST) {
             return true;
         }
-        asked(headers).is_some_and(|asked| {
+        self.asked(headers).is_some_and(|asked| {
             has_no_foreign_name(&asked) || asked.host() == self.settings.base.host()
         })
     }
-}
 
-/// Where a request is sent to, by its `Host`.
-fn asked(headers: &HeaderMap) -> Option<Url> {
-    let host = headers.get(header::HOST)?.to_str().ok()?;
-    Url::parse(&format!("http://{host}")).ok()
-}
+    /// Where a request is sent to, by its `Host`.
+    fn asked(&self, headers: &HeaderMap) -> Option<Url> {
+        let host = headers.get(header::HOST)?.to_str().ok()?;
+        Url::parse(&format!("{}://{host}", self.settings.scheme)).ok()
+    }
 
-/// Whether a page's origin is the host that it asks, under an address or as `localhost`.
-fn is_where_asked(origin: &Url, headers: &HeaderMap) -> bool {
-    asked(headers).is_some_and(|own| has_no_foreign_name(&own) && own.origin() == origin.origin())
+    /// Whether a page's origin is the host that it asks, under an address or as `localhost`.
+    fn is_where_asked(&self, origin: &Url, headers: &HeaderMap) -> bool {
+        let own = self.asked(headers);
+        own.is_some_and(|own| has_no_foreign_name(&own) && own.origin() == origin.origin())
+    }
 }
 
 /// A name that someone else lets point here would be its own origin.

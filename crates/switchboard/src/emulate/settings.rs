@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use switchboard_emulator::scenario::Problems;
-use switchboard_emulator::{App, AppSettings, NetworkRule, SettingsFile};
+use switchboard_emulator::{App, AppSettings, NetworkRule, SettingsFile, Tls, TlsError};
 use url::Url;
 
 use super::EmulateArgs;
@@ -28,6 +28,7 @@ pub(super) struct Settings {
     pub(super) media: SocketAddr,
     pub(super) allow_remote: bool,
     pub(super) public_url: Option<Url>,
+    pub(super) tls: Option<Tls>,
     pub(super) seed: Option<u64>,
     pub(super) lenient: bool,
     pub(super) concurrent_calls: usize,
@@ -44,7 +45,7 @@ pub(super) struct Settings {
     pub(super) wait_for_bot: Duration,
 }
 
-/// A file that can't be used.
+/// A file that can't be used, or is missing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadFile {
     #[error("{} cannot be read: {source}", path.display())]
@@ -54,6 +55,13 @@ pub(super) enum BadFile {
     },
     #[error("{}", placed(path, problems))]
     Wrong { path: PathBuf, problems: Problems },
+    #[error("--{given} alone makes no TLS: give --{missing} too, or neither")]
+    HalfTls {
+        given: &'static str,
+        missing: &'static str,
+    },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// `FILE:LINE:COLUMN: what`, a line each.
@@ -91,6 +99,12 @@ impl Settings {
             media: args.media.or(file.media).unwrap_or(local(0)),
             allow_remote: args.allow_remote.or(file.allow_remote).unwrap_or(false),
             public_url: args.public_url.clone().or(file.public_url.clone()),
+            tls: tls(
+                args.tls_certificate
+                    .as_ref()
+                    .or(file.tls_certificate.as_ref()),
+                args.tls_key.as_ref().or(file.tls_key.as_ref()),
+            )?,
             seed: args.seed.or(file.seed),
             lenient: args.lenient.or(file.lenient).unwrap_or(false),
             concurrent_calls: args
@@ -132,10 +146,23 @@ fn read(path: &Path) -> Result<SettingsFile, BadFile> {
         .chain(&mut file.junit)
         .chain(&mut file.json)
         .chain(&mut file.log)
+        .chain(&mut file.tls_certificate)
+        .chain(&mut file.tls_key)
     {
         *inner = folder.join(&inner);
     }
     Ok(file)
+}
+
+/// What the port speaks TLS with: a certificate and its key, or nothing.
+fn tls(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Result<Option<Tls>, BadFile> {
+    let half = |given, missing| Err(BadFile::HalfTls { given, missing });
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(Tls::of_files(certificate, key)?)),
+        (Some(_), None) => half("tls-certificate", "tls-key"),
+        (None, Some(_)) => half("tls-key", "tls-certificate"),
+        (None, None) => Ok(None),
+    }
 }
 
 /// The first application's secret by flag or environment: never an argument itself, which
