@@ -111,9 +111,11 @@ async fn own_pages_only(State(hub): State<Arc<Hub>>, request: Request, next: Nex
         .chars()
         .take(128)
         .collect();
+    let own = hub.address("");
+    let scheme = own.split(':').next().unwrap_or_default();
     let error = format!(
         "{host} is neither an address, localhost nor the host of --public-url, or the page that asks is another's: \
-         for programs elsewhere start the emulator with --public-url http://{host}"
+         for programs elsewhere start the emulator with --public-url {scheme}://{host}"
     );
     (StatusCode::FORBIDDEN, Json(json!({"error": error}))).into_response()
 }

@@ -33,7 +33,7 @@ fn reminder(number: u128, text: &str) -> Reminder {
 async fn store(directory: &TempDir) -> Store {
     let file = directory.path().join("reminders.db");
     let config = StoreConfig {
-        patience: Duration::from_millis(50),
+        patience: Duration::from_millis(500),
         ..StoreConfig::new(format!("sqlite:{}", file.display()))
     };
     Store::open(&config).await.unwrap()

@@ -139,23 +139,32 @@ const MEETING_INFO: Shape = Shape {
     ],
 };
 
+/// What Graph alone writes, such as the state, is no mistake and is not looked at.
 const CALL: Shape = Shape {
     name: "call",
     properties: &[
         ("callbackUri", Plain),
         ("callChainId", Plain),
+        ("callRoutes", Plain),
         ("callOptions", Of(&CALL_OPTIONS)),
         ("chatInfo", Of(&CHAT_INFO)),
         ("direction", One(&["incoming", "outgoing"])),
         ("id", Plain),
+        ("incomingContext", Plain),
         ("mediaConfig", Of(&MEDIA_CONFIG)),
+        ("mediaState", Plain),
+        ("myParticipantId", Plain),
         ("meetingInfo", Of(&MEETING_INFO)),
         ("requestedModalities", MODALITY),
+        ("resultInfo", Plain),
         ("ringingTimeoutInSeconds", Plain),
         ("source", Of(&PARTICIPANT_INFO)),
+        ("state", Plain),
         ("subject", Plain),
         ("targets", Of(&INVITATION)),
         ("tenantId", Plain),
+        ("toneInfo", Plain),
+        ("transcription", Plain),
     ],
 };
 

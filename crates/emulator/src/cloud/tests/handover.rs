@@ -275,6 +275,35 @@ fn an_outgoing_call_to_nobody_is_not_found_and_to_somebody_in_a_call_busy() {
 }
 
 #[test]
+fn a_telephone_is_called_from_an_application_instance_by_its_number() {
+    let mut scene = Scene::new();
+    let number = "+31201234567";
+    scene
+        .cloud
+        .register_user(number.to_owned(), "Cellar", PhoneRole::Caller);
+    let body = |number: &str, source: Value| {
+        json!({"callbackUri": "http://127.0.0.1:3978/api/calls", "mediaConfig": own_media(),
+            "requestedModalities": ["audio"], "source": source,
+            "targets": [{"identity": {"phone": {"id": number}}}]})
+    };
+    let source = json!({"identity": {"applicationInstance": {"id": "instance-1"}}});
+    for (number, source, target) in [
+        (number, json!({}), "source/identity/applicationInstance/id"),
+        ("31201234567", source.clone(), "targets/identity/phone/id"),
+    ] {
+        let fault = scene.create(body(number, source)).unwrap_err();
+        assert_eq!(fault.target.as_deref(), Some(target));
+    }
+    let reply = scene.create(body(number, source)).unwrap();
+    let Reply::Created(call) = reply else {
+        panic!("it is a new call")
+    };
+    let call = serde_json::to_value(call).unwrap();
+    let from = &call["source"]["identity"]["applicationInstance"]["id"];
+    assert_eq!(from, "instance-1");
+}
+
+#[test]
 fn a_transfer_to_somebody_busy_rings_at_nobody_else() {
     let (mut scene, call) = Scene::established(&service_media());
     let other = scene.cloud.register_phone("Other", PhoneRole::Agent);
