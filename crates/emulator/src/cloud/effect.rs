@@ -272,6 +272,9 @@ pub(crate) enum RoomAction {
     Mute { seat: u32, muted: bool },
     /// Let a seat hear nothing and be heard by nobody, or let it in.
     Lobby { seat: u32, waits: bool },
+    /// Leave a seat out of the default mix: it hears what is routed to it alone, and is heard
+    /// by those alone to whom it is routed.
+    Outside { seat: u32 },
     /// Let a seat hear music alone, and be heard by nobody.
     Hold {
         seat: u32,

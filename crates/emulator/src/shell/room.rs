@@ -143,6 +143,7 @@ impl RoomMedia {
             }
             RoomAction::Leave { seat } => self.leave(seat),
             RoomAction::Lobby { seat, waits } => self.order(Order::Lobby { seat, waits }),
+            RoomAction::Outside { seat } => self.order(Order::Outside { seat }),
             RoomAction::Mute { seat, muted } => self.order(Order::Mute { seat, muted }),
             RoomAction::Hold { seat, task, music } => self.hold(seat, task, music),
             RoomAction::Resume { seat } => self.order(Order::Hold { seat, music: None }),

@@ -4,6 +4,7 @@
 
 mod gaps;
 mod leaving;
+mod outside;
 mod recording;
 mod singer;
 mod speakers;
