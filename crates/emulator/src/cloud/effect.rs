@@ -263,6 +263,7 @@ pub(crate) enum RoomAction {
     /// Bring an application in at its media endpoint, for its call.
     Call {
         seat: u32,
+        app: String,
         call: String,
         blob: MediaBlob,
     },

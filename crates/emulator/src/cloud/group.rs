@@ -173,6 +173,7 @@ impl Cloud {
         let action = match &bot.media {
             Some(BotMedia::Application(blob)) => RoomAction::Call {
                 seat,
+                app: bot.app.clone(),
                 call: call.id.clone(),
                 blob: blob.clone(),
             },

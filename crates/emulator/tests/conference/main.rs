@@ -4,6 +4,7 @@
 
 mod gaps;
 mod leaving;
+mod network;
 mod outside;
 mod recording;
 mod singer;
