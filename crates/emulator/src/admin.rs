@@ -7,7 +7,7 @@
 //! | `DELETE /admin/faults`, `/admin/faults/{id}` | removes all rules (and rewinds chance), or one |
 //! | `GET /admin/clock`, `POST /admin/clock` | the clock; `{"advanceMs": n}` moves it forward |
 //! | `POST /admin/keys/rotate` | signs with a new key; the former stays published |
-//! | `GET /admin/network`, `POST /admin/network` | what packets of phones suffer; adds or replaces a rule |
+//! | `GET /admin/network`, `POST /admin/network` | what packets of phones and bots suffer; adds or replaces a rule |
 //! | `DELETE /admin/network` | removes all of them |
 //! | `GET /admin/journal?call=…&after=…` | requests, notifications, states and prompts of a call, or of a room's bots; those new or changed after a look |
 //! | `GET /admin/apps` | applications with their tenants and webhooks |

@@ -1,4 +1,4 @@
-//! What packets of a phone suffer on their way: loss, bursts, jitter and the like.
+//! What packets of a phone, or of a bot in a room, suffer on their way: loss, bursts, jitter and the like.
 //! Without IO; chance comes from the seed, so that a call can be had again.
 //!
 //! A leg that is to suffer is led through a relay (`shell/relay.rs`), which both sides
@@ -9,6 +9,7 @@ mod sdp;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::client_id;
 pub(crate) use impairment::Impairment;
 pub(crate) use sdp::{first_candidate, with_candidate};
 
@@ -38,8 +39,8 @@ pub struct Conditions {
     pub duplicate: f64,
     /// Whether nothing arrives at all.
     pub stall: bool,
-    /// Whether the phone's packets come from another UDP port from now on, as behind a
-    /// network address translator that forgot it; once for every rule that says so.
+    /// Whether the phone's or bot's packets come from another UDP port from now on, as behind
+    /// a network address translator that forgot it; once for every rule that says so.
     pub address_change: bool,
 }
 
@@ -48,9 +49,9 @@ pub struct Conditions {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Direction {
-    /// From the phone.
+    /// From the phone or bot.
     Up,
-    /// To the phone.
+    /// To the phone or bot.
     Down,
 }
 
@@ -59,9 +60,13 @@ pub enum Direction {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct NetworkRule {
-    /// A phone's name or id; every phone's if left out.
+    /// A phone's name or id; every phone's if left out, unless it is for a bot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
+    /// An application's client id: what is between group calls and meetings and its media, if
+    /// that is its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bot: Option<String>,
     /// One way only; both if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
@@ -86,6 +91,9 @@ pub enum NetworkRuleError {
     /// Too long.
     #[error("{0} must be at most 5000")]
     TooLong(&'static str),
+    /// For two at once.
+    #[error("a rule is for a phone or for a bot: give one of phone and bot")]
+    PhoneAndBot,
     /// Too many rules.
     #[error("there are 256 rules already")]
     TooMany,
@@ -119,31 +127,59 @@ impl NetworkRule {
     pub fn new(phone: Option<String>, conditions: Conditions) -> Self {
         Self {
             phone,
+            bot: None,
             direction: None,
             conditions,
             change: 0,
         }
     }
 
-    fn is_for(&self, phone: &PhoneName) -> bool {
+    fn check(&self) -> Result<(), NetworkRuleError> {
+        match (&self.phone, &self.bot) {
+            (Some(_), Some(_)) => Err(NetworkRuleError::PhoneAndBot),
+            _ => self.conditions.check(),
+        }
+    }
+
+    fn is_for(&self, party: &Party) -> bool {
         let own = self.phone.as_deref();
-        own.is_none_or(|own| own == phone.name || own.eq_ignore_ascii_case(&phone.id))
+        match (party, self.bot.as_deref()) {
+            (Party::Phone { id, name }, None) => {
+                own.is_none_or(|own| own == name || own.eq_ignore_ascii_case(id))
+            }
+            (Party::Bot(app), Some(bot)) => bot.eq_ignore_ascii_case(client_id(app)),
+            _ => false,
+        }
     }
 
     fn replaces(&self, other: &Self) -> bool {
         let covers = self.direction.is_none() || self.direction == other.direction;
-        self.phone == other.phone && covers
+        self.phone == other.phone && self.bot == other.bot && covers
     }
 }
 
-/// What a phone is called.
+/// Whose packets they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PhoneName {
-    pub(crate) id: String,
-    pub(crate) name: String,
+pub(crate) enum Party {
+    Phone {
+        id: String,
+        name: String,
+    },
+    /// An application, in a room.
+    Bot(String),
 }
 
-/// All rules; of several that are for a phone the latest counts.
+impl Party {
+    /// What its chances follow from, with the seed.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Phone { name, .. } => name,
+            Self::Bot(app) => client_id(app),
+        }
+    }
+}
+
+/// All rules; of several that are for a phone or bot the latest counts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Network {
     rules: Vec<NetworkRule>,
@@ -161,9 +197,9 @@ impl Network {
         Ok(network)
     }
 
-    /// Adds a rule in place of earlier ones for the same phone and direction.
+    /// Adds a rule in place of earlier ones for the same phone or bot and direction.
     pub(crate) fn set(&mut self, mut rule: NetworkRule) -> Result<(), NetworkRuleError> {
-        rule.conditions.check()?;
+        rule.check()?;
         self.rules.retain(|other| !rule.replaces(other));
         if self.rules.len() >= MAX_RULES {
             return Err(NetworkRuleError::TooMany);
@@ -177,9 +213,9 @@ impl Network {
         Ok(())
     }
 
-    /// The latest change of a phone's address; grows with each.
-    pub(crate) fn address_change(&self, phone: &PhoneName) -> u64 {
-        let own = self.rules.iter().filter(|rule| rule.is_for(phone));
+    /// The latest change of somebody's address; grows with each.
+    pub(crate) fn address_change(&self, party: &Party) -> u64 {
+        let own = self.rules.iter().filter(|rule| rule.is_for(party));
         own.map(|rule| rule.change).max().unwrap_or(0)
     }
 
@@ -193,15 +229,15 @@ impl Network {
             .retain(|rule| phone.is_some() && rule.phone.as_deref() != phone);
     }
 
-    /// Whether a phone's legs go through a relay.
-    pub(crate) fn concerns(&self, phone: &PhoneName) -> bool {
-        self.rules.iter().any(|rule| rule.is_for(phone))
+    /// Whether somebody's legs go through a relay.
+    pub(crate) fn concerns(&self, party: &Party) -> bool {
+        self.rules.iter().any(|rule| rule.is_for(party))
     }
 
-    /// What a phone's packets suffer now.
-    pub(crate) fn conditions(&self, phone: &PhoneName, direction: Direction) -> Conditions {
+    /// What somebody's packets suffer now.
+    pub(crate) fn conditions(&self, party: &Party, direction: Direction) -> Conditions {
         let fits = |rule: &&NetworkRule| {
-            rule.is_for(phone) && rule.direction.is_none_or(|own| own == direction)
+            rule.is_for(party) && rule.direction.is_none_or(|own| own == direction)
         };
         let latest = self.rules.iter().rev().find(fits);
         latest.map(|rule| rule.conditions).unwrap_or_default()
@@ -219,7 +255,7 @@ mod tests {
     #[test]
     fn the_latest_rule_for_a_phone_and_direction_counts() {
         let mut network = Network::default();
-        let phone = |name: &str| PhoneName {
+        let phone = |name: &str| Party::Phone {
             id: format!("id-{name}"),
             name: name.to_owned(),
         };
@@ -248,7 +284,7 @@ mod tests {
     #[test]
     fn each_change_of_address_is_one_of_its_own() {
         let mut network = Network::default();
-        let ada = PhoneName {
+        let ada = Party::Phone {
             id: "id-a".to_owned(),
             name: "Ada".to_owned(),
         };
@@ -263,6 +299,30 @@ mod tests {
         assert_eq!(network.address_change(&ada), first);
         network.set(change("Ada")).unwrap();
         assert!(network.address_change(&ada) > first);
+        assert_eq!(network.rules().len(), 2);
+    }
+
+    #[test]
+    fn a_rule_for_a_bot_is_for_no_phone_nor_the_other_way_round() {
+        let mut network = Network::default();
+        let ada = Party::Phone {
+            id: "id-a".to_owned(),
+            name: "Ada".to_owned(),
+        };
+        let bot = |app: &str| Party::Bot(app.to_owned());
+        let json = serde_json::json!({"bot": "APP-1", "conditions": {"loss": 0.5}});
+        network.set(rule(json)).unwrap();
+        assert!(network.concerns(&bot("app-1")) && !network.concerns(&bot("app-2")));
+        assert!(!network.concerns(&ada));
+        let everybody = serde_json::json!({"conditions": {"loss": 0.1}});
+        network.set(rule(everybody)).unwrap();
+        assert!(network.concerns(&ada));
+        let loss = |party: &Party| network.conditions(party, Direction::Up).loss;
+        assert_eq!((loss(&ada), loss(&bot("app-1"))), (0.1, 0.5));
+        assert_eq!(network.rules().len(), 2);
+        let both = serde_json::json!({"phone": "Ada", "bot": "app-1"});
+        let error = network.set(rule(both)).unwrap_err().to_string();
+        assert!(error.contains("one of phone and bot"), "{error}");
         assert_eq!(network.rules().len(), 2);
     }
 

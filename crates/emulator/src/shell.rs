@@ -38,7 +38,7 @@ use crate::graph::Limits;
 use crate::identity::Identity;
 use crate::journal::Journal;
 use crate::judge::Judge;
-use crate::network::{Network, PhoneName};
+use crate::network::{Network, Party};
 use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole};
 use crate::timeline::{CallEvent, TimelineEvent};
 
@@ -349,27 +349,30 @@ impl Hub {
     /// If the network is to harm the phone's packets, they go through a relay.
     fn lead_through_relay(self: &Arc<Self>, phone: &str, sdp: &mut String) {
         let mut inner = self.lock();
-        let name = PhoneName {
+        let party = Party::Phone {
             id: phone.to_owned(),
             name: inner.cloud.named(phone).name,
         };
-        if !self.network.borrow().concerns(&name) {
-            return;
+        if let Some(relay) = self.relay(party) {
+            let relays = inner.relays.entry(phone.to_owned()).or_default();
+            *sdp = relays.offer(relay, sdp);
+        }
+    }
+
+    /// A relay for a leg of somebody whose packets are to suffer.
+    fn relay(&self, party: Party) -> Option<Relay> {
+        if !self.network.borrow().concerns(&party) {
+            return None;
         }
         let rules = self.network.subscribe();
-        let opened = self
-            .settings
-            .transport
-            .local_address()
+        let own = self.settings.transport.local_address();
+        let opened = own
             .map_err(std::io::Error::other)
-            .and_then(|own| Relay::open(&self.runtime, own.ip(), name, self.settings.seed, rules));
-        match opened {
-            Ok(relay) => {
-                let relays = inner.relays.entry(phone.to_owned()).or_default();
-                *sdp = relays.offer(relay, sdp);
-            }
-            Err(error) => tracing::warn!(%error, "a leg goes without its network conditions"),
+            .and_then(|own| Relay::open(&self.runtime, own.ip(), party, self.settings.seed, rules));
+        if let Err(error) = &opened {
+            tracing::warn!(%error, "a leg goes without its network conditions");
         }
+        opened.ok()
     }
 
     /// Acts on the rules for the network.

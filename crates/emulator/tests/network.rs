@@ -119,6 +119,7 @@ async fn impossible_rules_are_refused() {
         json!({"conditions": {"loss": 2}}),
         json!({"conditions": {"los": 0.1}}),
         json!({"direction": "sideways"}),
+        json!({"phone": "Caller", "bot": "b"}),
     ] {
         let (status, body) = site.admin("POST", "/network", Some(rule)).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_signaling::types::{
     Call, CallDirection, CallOptions, CallState, ChatInfo, CommsOperation, Identity, IdentitySet,
-    MeetingInfo,
+    MediaConfig, MeetingInfo, RecordingStatus,
 };
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
@@ -138,6 +138,10 @@ pub(crate) struct BotLeg {
     pub(crate) content_notices: bool,
     /// Whether it has muted itself.
     pub(crate) muted: bool,
+    /// Whether it is to be outside the default mix of a room.
+    pub(crate) outside: bool,
+    /// What it says of its recording, if it has said so.
+    pub(crate) recording: Option<RecordingStatus>,
 }
 
 impl BotLeg {
@@ -146,6 +150,21 @@ impl BotLeg {
         let Some(options) = options else { return };
         self.delta_roster = options.is_delta_roster_enabled == Some(true);
         self.content_notices = options.is_content_sharing_notification_enabled == Some(true);
+    }
+
+    /// Takes from its media's configuration whether it is to be in the default mix. In the
+    /// documented examples (Create call) service-hosted media has this as well, in the schema
+    /// neither has.
+    pub(crate) fn wish_for_mix(&mut self, media: Option<&MediaConfig>) {
+        let left_out = match media {
+            Some(MediaConfig::AppHosted(own)) => own.remove_from_default_audio_group,
+            Some(MediaConfig::ServiceHosted(hosted)) => {
+                let property = hosted.extra.0.get("removeFromDefaultAudioGroup");
+                property.and_then(serde_json::Value::as_bool)
+            }
+            _ => None,
+        };
+        self.outside = left_out == Some(true);
     }
 
     /// Who it is to others.

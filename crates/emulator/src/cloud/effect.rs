@@ -263,6 +263,7 @@ pub(crate) enum RoomAction {
     /// Bring an application in at its media endpoint, for its call.
     Call {
         seat: u32,
+        app: String,
         call: String,
         blob: MediaBlob,
     },
@@ -272,6 +273,9 @@ pub(crate) enum RoomAction {
     Mute { seat: u32, muted: bool },
     /// Let a seat hear nothing and be heard by nobody, or let it in.
     Lobby { seat: u32, waits: bool },
+    /// Leave a seat out of the default mix: it hears what is routed to it alone, and is heard
+    /// by those alone to whom it is routed.
+    Outside { seat: u32 },
     /// Let a seat hear music alone, and be heard by nobody.
     Hold {
         seat: u32,

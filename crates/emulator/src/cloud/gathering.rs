@@ -19,9 +19,26 @@ use crate::timeline::{CallEvent, CallProgress, PromptState, TimelineEvent};
 const SILENCE: f32 = -127.0;
 
 impl Cloud {
-    /// Asks a user, a number or an application in; the seat, if anyone is there to ask. An
-    /// application of several tenants is the one in the tenant of who asks.
+    /// Asks a user, a number or an application in, hidden or outside the mix if the invitation
+    /// says so; the seat, if anyone is there to ask.
     pub(super) fn ask_in(
+        &mut self,
+        room: &str,
+        target: &InvitationParticipantInfo,
+        from: (&IdentitySet, &str),
+        now: Instant,
+    ) -> Option<u32> {
+        let number = self.ask(room, target, from, now)?;
+        let seat = self.rooms.get_mut(room).and_then(|room| room.seat(number));
+        if let Some(seat) = seat {
+            seat.hidden = target.hidden == Some(true);
+            seat.outside = target.remove_from_default_audio_routing_group == Some(true);
+        }
+        Some(number)
+    }
+
+    /// An application of several tenants is the one in the tenant of who asks.
+    fn ask(
         &mut self,
         room: &str,
         target: &InvitationParticipantInfo,
@@ -113,7 +130,7 @@ impl Cloud {
         seat.standing = Standing::Connecting { until };
         let seat = seat.number;
         self.room_state(room, phone, PhoneCallState::Establishing);
-        self.room_media(room, RoomAction::Host { seat, sdp });
+        self.set_up(room, seat, RoomAction::Host { seat, sdp });
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_signaling::types::{
     AnswerRequest, Call, CallDirection, CallState, ChangeType, InvitationParticipantInfo,
-    MediaConfig, Modality, RedirectRequest, RejectReason, RejectRequest, TransferRequest,
+    MediaConfig, Modality, Redacted, RedirectRequest, RejectReason, RejectRequest, TransferRequest,
 };
 use switchboard_transport::whip::MediaBlob;
 use url::Url;
@@ -105,9 +105,11 @@ impl Cloud {
     ) -> Result<Reply, Fault> {
         incoming(call, "answer")?;
         modalities("acceptedModalities", request.accepted_modalities.as_deref())?;
-        let media = media_config(request.media_config, self.origins_of(call))?;
+        let config = request.media_config;
+        let media = media_config(config.as_ref(), self.origins_of(call))?;
         self.change_callback(call, request.callback_uri.as_deref())?;
         if let Some(bot) = &mut call.bot {
+            bot.wish_for_mix(config.as_ref());
             bot.media = Some(media);
             bot.wish(request.call_options.as_ref());
         }
@@ -288,13 +290,15 @@ impl Cloud {
         };
         let origins = self.origins(registration.webhook.as_ref());
         let callback = origins.address("callbackUri", callback)?;
-        let media = media_config(request.media_config.take(), self.origins(Some(&callback)))?;
+        let config = request.media_config.take();
+        let media = media_config(config.as_ref(), self.origins(Some(&callback)))?;
         modalities(
             "requestedModalities",
             request.requested_modalities.as_deref(),
         )?;
         let mut bot = self.new_bot_leg(app.to_owned(), tenant, callback, now);
         bot.media = Some(media);
+        bot.wish_for_mix(config.as_ref());
         bot.wish(request.call_options.as_ref());
         let source = request
             .source
@@ -471,11 +475,11 @@ fn is_phone(target: &InvitationParticipantInfo) -> bool {
     identity.is_some_and(|set| set.phone.is_some())
 }
 
-fn media_config(config: Option<MediaConfig>, origins: Origins<'_>) -> Result<BotMedia, Fault> {
+fn media_config(config: Option<&MediaConfig>, origins: Origins<'_>) -> Result<BotMedia, Fault> {
     match config {
         Some(MediaConfig::ServiceHosted(hosted)) => {
-            let media = hosted.pre_fetch_media.unwrap_or_default();
-            for (index, info) in media.iter().enumerate() {
+            let media = hosted.pre_fetch_media.iter().flatten();
+            for (index, info) in media.enumerate() {
                 // Fetched when it is played: on a laptop nothing is gained before.
                 let property = format!("mediaConfig/preFetchMedia/{index}/uri");
                 origins.address(&property, info.uri.as_deref().unwrap_or_default())?;
@@ -483,10 +487,9 @@ fn media_config(config: Option<MediaConfig>, origins: Origins<'_>) -> Result<Bot
             Ok(BotMedia::Service)
         }
         Some(MediaConfig::AppHosted(hosted)) => {
-            let blob = hosted.blob.unwrap_or_default();
+            let blob = hosted.blob.as_ref().map_or("", Redacted::expose);
             let refused = |why: String| Fault::property("mediaConfig/blob", &why);
-            let blob =
-                MediaBlob::parse(blob.expose()).map_err(|error| refused(error.to_string()))?;
+            let blob = MediaBlob::parse(blob).map_err(|error| refused(error.to_string()))?;
             origins.address("mediaConfig/blob", blob.endpoint.as_str())?;
             Ok(BotMedia::Application(blob))
         }

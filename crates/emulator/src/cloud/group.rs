@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use switchboard_signaling::types::{
     Call, CallDirection, ChatInfo, ClientContextRequest, InvitationParticipantInfo, InviteRequest,
-    MeetingInfo, OperationKind, OperationStatus, StartHoldMusicRequest,
+    MeetingInfo, OperationKind, OperationStatus, RecordingStatus, StartHoldMusicRequest,
 };
 
 use super::conversation::{BotLeg, BotMedia, Conversation, Group, MEDIA_LIMIT, Phase};
@@ -165,16 +165,30 @@ impl Cloud {
         let Some((group, bot)) = call.group.as_ref().zip(call.bot.as_ref()) else {
             return;
         };
-        let seat = group.seat;
+        let (room, seat) = (group.room.clone(), group.seat);
+        let place = self.rooms.get_mut(&room).and_then(|room| room.seat(seat));
+        if let Some(place) = place {
+            place.outside |= bot.outside;
+        }
         let action = match &bot.media {
             Some(BotMedia::Application(blob)) => RoomAction::Call {
                 seat,
+                app: bot.app.clone(),
                 call: call.id.clone(),
                 blob: blob.clone(),
             },
             _ => RoomAction::Serve { seat },
         };
-        self.room_media(&group.room.clone(), action);
+        self.set_up(&room, seat, action);
+    }
+
+    /// Sets a seat's media up, outside the default mix if that was asked for.
+    pub(super) fn set_up(&mut self, room: &str, seat: u32, action: RoomAction) {
+        let place = self.rooms.get_mut(room).and_then(|room| room.seat(seat));
+        if place.is_some_and(|place| place.outside) {
+            self.room_media(room, RoomAction::Outside { seat });
+        }
+        self.room_media(room, action);
     }
 
     pub(super) fn room_media(&mut self, room: &str, action: RoomAction) {
@@ -276,6 +290,18 @@ impl Cloud {
         seat.self_muted = muted;
         let number = seat.number;
         room.changed(number);
+    }
+
+    /// call: updateRecordingStatus, of an application in a room: the roster says so.
+    pub(super) fn record_in_group(&mut self, call: &Conversation, status: &RecordingStatus) {
+        let Some(group) = &call.group else { return };
+        let Some(room) = self.rooms.get_mut(&group.room) else {
+            return;
+        };
+        if let Some(seat) = room.seat(group.seat) {
+            seat.recording = Some(status.clone());
+        }
+        room.changed(group.seat);
     }
 
     fn muted(&mut self, room: &str, seat: u32, who: &Who, muted: bool) {
@@ -453,8 +479,12 @@ impl Cloud {
         let Some((bot, group)) = call.bot.as_ref().zip(call.group.as_mut()) else {
             return;
         };
-        let only_changes = bot.delta_roster && std::mem::replace(&mut group.told, true);
-        let people = if only_changes {
+        let told = std::mem::replace(&mut group.told, true);
+        // Nothing that a roster shows.
+        if told && roster.changes.is_empty() {
+            return;
+        }
+        let people = if told && bot.delta_roster {
             &roster.changes
         } else {
             &roster.whole

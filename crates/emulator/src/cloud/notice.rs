@@ -5,7 +5,7 @@ use switchboard_signaling::types::{
     Call, CallMediaState, CallState, ChangeType, CommsNotification, CommsNotifications,
     CommsOperation, ContentSharingSession, Identity, IdentitySet, InvitationParticipantInfo,
     MediaDirection, MediaState, MediaStream, Modality, OperationKind, OperationStatus, Participant,
-    ParticipantInfo, ResultInfo, Tone, ToneInfo,
+    ParticipantInfo, RecordingInfo, RecordingStatus, ResultInfo, Tone, ToneInfo,
 };
 
 use super::conversation::{BotLeg, Conversation};
@@ -230,6 +230,15 @@ pub(crate) fn participant(id: &str, identity: IdentitySet, muted: Muted) -> Part
             ..MediaStream::default()
         }]),
         ..Participant::default()
+    }
+}
+
+/// What an application says of its own recording.
+pub(crate) fn recording(initiator: IdentitySet, status: RecordingStatus) -> RecordingInfo {
+    RecordingInfo {
+        initiator: Some(initiator),
+        recording_status: Some(status),
+        ..RecordingInfo::default()
     }
 }
 

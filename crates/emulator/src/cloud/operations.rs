@@ -189,7 +189,7 @@ impl Cloud {
         )
     }
 
-    /// The application says whether it records.
+    /// The application says whether it records: the roster has it from then on.
     pub(super) fn recording_status(
         &mut self,
         call: &mut Conversation,
@@ -202,9 +202,13 @@ impl Cloud {
             RecordingStatus::Recording,
             RecordingStatus::Failed,
         ];
-        if !request.status.is_some_and(|status| known.contains(&status)) {
+        let Some(status) = request.status.filter(|status| known.contains(status)) else {
             let rule = "it must be notRecording, recording or failed";
             return Err(Fault::property("status", rule));
+        };
+        self.record_in_group(call, &status);
+        if let Some(bot) = &mut call.bot {
+            bot.recording = Some(status);
         }
         let kind = OperationKind::UpdateRecordingStatus;
         self.begin(
@@ -238,7 +242,10 @@ impl Cloud {
             by_server: bot.muted,
             by_self: false,
         };
-        let mut roster = vec![notice::participant(&bot.participant, application, muted)];
+        let mut own = notice::participant(&bot.participant, application.clone(), muted);
+        let status = bot.recording.clone();
+        own.recording_info = status.map(|status| notice::recording(application, status));
+        let mut roster = vec![own];
         if let Some((id, phone)) = call
             .caller
             .as_ref()

@@ -283,6 +283,8 @@ impl Cloud {
             tenant,
             callback,
             media: None,
+            outside: false,
+            recording: None,
             operations: std::collections::BTreeMap::new(),
             tones: false,
             tone_sequence: 0,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use switchboard_signaling::types::{
     AudioRoutingGroup, ChangeType, ChatInfo, IdentitySet, MediaDirection, MediaStream, Modality,
-    Participant, RemovedState,
+    Participant, RecordingStatus, RemovedState,
 };
 
 use super::media::SessionClock;
@@ -55,6 +55,13 @@ pub(crate) struct Seat {
     pub(crate) self_muted: bool,
     pub(crate) held: bool,
     pub(crate) in_lobby: bool,
+    /// Whether no roster has it (`invitationParticipantInfo.hidden`).
+    pub(crate) hidden: bool,
+    /// Whether it is outside the default mix: audio routing groups alone have its audio, and
+    /// it hears what they bring it.
+    pub(crate) outside: bool,
+    /// What it says of its recording, if it has said so.
+    pub(crate) recording: Option<RecordingStatus>,
     pub(super) clock: SessionClock,
 }
 
@@ -108,6 +115,8 @@ pub(crate) struct Settled {
 struct News {
     changed: BTreeSet<String>,
     left: Vec<Participant>,
+    /// Whether somebody came or went whom no roster has: phones show who is there all the same.
+    unseen: bool,
     /// Whether those in the meeting are to be told who is in its lobby.
     lobby: bool,
 }
@@ -172,6 +181,9 @@ impl Room {
             self_muted: false,
             held: false,
             in_lobby: false,
+            hidden: false,
+            outside: false,
+            recording: None,
             clock: SessionClock::default(),
         });
         number
@@ -201,8 +213,8 @@ impl Room {
             return;
         };
         seat.standing = Standing::Joined;
-        self.news.changed.insert(seat.participant.clone());
         self.news.lobby |= seat.in_lobby;
+        self.changed(number);
         self.attends(number, now);
     }
 
@@ -240,8 +252,10 @@ impl Room {
 
     /// Something about a participant changed.
     pub(crate) fn changed(&mut self, number: u32) {
-        if let Some(seat) = self.seats.iter().find(|seat| seat.number == number) {
-            self.news.changed.insert(seat.participant.clone());
+        match self.seats.iter().find(|seat| seat.number == number) {
+            Some(seat) if seat.hidden => self.news.unseen = true,
+            Some(seat) => drop(self.news.changed.insert(seat.participant.clone())),
+            None => {}
         }
     }
 
@@ -256,7 +270,9 @@ impl Room {
             let sources = route.sources.as_deref().unwrap_or_default();
             !sources.contains(&seat.participant)
         });
-        if seat.standing == Standing::Joined {
+        let joined = seat.standing == Standing::Joined;
+        self.news.unseen |= joined && seat.hidden;
+        if joined && !seat.hidden {
             self.news.left.push(Participant {
                 removed_state: Some(RemovedState {
                     reason: Some(why.to_owned()),
@@ -273,10 +289,10 @@ impl Room {
         Some(seat)
     }
 
-    /// Who is on the roster: everyone who has joined, or waits in the lobby.
+    /// Who is on the roster: everyone who has joined, or waits in the lobby, and is not hidden.
     pub(crate) fn roster(&self) -> Vec<Participant> {
-        let joined = |seat: &&Seat| seat.standing == Standing::Joined;
-        let seats = self.seats.iter().filter(joined);
+        let seen = |seat: &&Seat| seat.standing == Standing::Joined && !seat.hidden;
+        let seats = self.seats.iter().filter(seen);
         seats
             .map(|seat| {
                 let mut shown = seat.shown(self.sequence);
@@ -322,10 +338,12 @@ impl Room {
     pub(crate) fn take_news(&mut self) -> Option<Roster> {
         let changed = std::mem::take(&mut self.news.changed);
         let mut left = std::mem::take(&mut self.news.left);
-        if changed.is_empty() && left.is_empty() {
+        let unseen = std::mem::take(&mut self.news.unseen);
+        let seen = !changed.is_empty() || !left.is_empty();
+        if !seen && !unseen {
             return None;
         }
-        self.sequence += 1;
+        self.sequence += i64::from(seen);
         let whole = self.roster();
         let is_new = |one: &&Participant| one.id.as_ref().is_some_and(|id| changed.contains(id));
         let mut changes: Vec<_> = whole.iter().filter(is_new).cloned().collect();
@@ -397,6 +415,9 @@ impl Seat {
         let mut shown = notice::participant(&self.participant, self.identity.clone(), muted);
         shown.is_in_lobby = Some(self.in_lobby);
         shown.roster_sequence_number = Some(sequence);
+        let status = self.recording.clone();
+        shown.recording_info =
+            status.map(|status| notice::recording(self.identity.clone(), status));
         for stream in shown.media_streams.iter_mut().flatten() {
             stream.source_id = Some(self.number.to_string());
             stream.label = Some("main-audio".to_owned());

@@ -183,7 +183,7 @@ impl Cloud {
         Ok(reply)
     }
 
-    /// Delete audioRoutingGroup: everyone hears its source again.
+    /// Delete audioRoutingGroup: everyone in the mix hears its source again, if it is there.
     pub(super) fn delete_route(&mut self, call: &Conversation, id: &str) -> Result<Reply, Fault> {
         let room = group(call)?.room.clone();
         let place = self.rooms.get_mut(&room).ok_or_else(Fault::no_call)?;

@@ -58,6 +58,11 @@ pub(super) enum Order {
         seat: u32,
         waits: bool,
     },
+    /// Leaves a seat out of the mix, be it in already or not: it hears what is routed to it,
+    /// and is heard where it is routed.
+    Outside {
+        seat: u32,
+    },
     /// Lets a seat hear this alone, over and over, or the others again.
     Hold {
         seat: u32,
@@ -155,6 +160,8 @@ struct Mix {
     members: BTreeMap<u32, Member>,
     /// Who is apart from the others.
     lobby: BTreeSet<u32>,
+    /// Who is not in the mix.
+    outside: BTreeSet<u32>,
     free: Vec<usize>,
     ended: Vec<Over>,
     /// Who dominates in this round, the most dominant first.
@@ -196,6 +203,7 @@ impl Mix {
             mixer: Mixer::new(MAX_SEATS),
             members: BTreeMap::new(),
             lobby: BTreeSet::new(),
+            outside: BTreeSet::new(),
             free: (0..MAX_SEATS).rev().collect(),
             ended: Vec::new(),
             dominant: Vec::with_capacity(MAX_SEATS),
@@ -218,6 +226,7 @@ impl Mix {
             }
             Order::Lobby { seat, waits: true } => drop(self.lobby.insert(seat)),
             Order::Lobby { seat, waits: false } => drop(self.lobby.remove(&seat)),
+            Order::Outside { seat } => drop(self.outside.insert(seat)),
             Order::Hold { seat, music } => {
                 if let Some(member) = self.members.get_mut(&seat) {
                     member.held = music.map(Track::new);
@@ -261,11 +270,12 @@ impl Mix {
     /// Recorders hear of a key of somebody who is heard.
     fn key(&mut self, seat: u32, event: &MediaEvent) {
         let who = self.members.get(&seat);
-        let who = who.filter(|_| !self.lobby.contains(&seat));
+        let who = who.filter(|_| !self.lobby.contains(&seat) && !self.outside.contains(&seat));
         if who.is_none_or(|who| who.muted || who.held.is_some() || who.private.is_some()) {
             return;
         }
-        let others = self.members.iter_mut().filter(|(other, _)| **other != seat);
+        let hear = |other: &u32| *other != seat && !self.outside.contains(other);
+        let others = self.members.iter_mut().filter(|(other, _)| hear(other));
         for recorder in others.filter_map(|(_, member)| member.recorder.as_mut()) {
             recorder.handle(event);
         }
@@ -294,6 +304,7 @@ impl Mix {
 
     fn leave(&mut self, seat: u32) {
         self.lobby.remove(&seat);
+        self.outside.remove(&seat);
         if let Some(member) = self.members.remove(&seat) {
             self.mixer.leave(member.place);
             self.free.push(member.place);
@@ -314,7 +325,7 @@ impl Mix {
                 if heard {
                     own.copy_from_slice(&self.frame[..]);
                 }
-            } else if heard {
+            } else if heard && !self.outside.contains(seat) {
                 self.mixer.put(member.place, &self.frame[..]);
             }
             if member.saying.as_ref().is_some_and(Track::is_over) {
@@ -333,27 +344,35 @@ impl Mix {
             let Some(seat) = self.members.keys().nth(at).copied() else {
                 break;
             };
-            let place = self
-                .members
-                .get(&seat)
-                .map_or(usize::MAX, |member| member.place);
-            self.mixer.heard_by(place, &mut self.frame[..]);
-            whisper(&self.members, seat, &mut self.frame);
-            let apart = self.lobby.contains(&seat);
-            if apart {
-                self.frame.fill(0.0);
-            }
-            if let Some(member) = self.members.get_mut(&seat) {
-                if !apart && member.held.is_none() {
-                    member.lines.say(seat, &self.dominant, &self.mixer);
-                }
-                member.hear(&mut self.frame);
-                if let Some(recorder) = member.recorder.take_if(|one| one.end().is_some()) {
-                    told(Over::Recorded(seat, recorder));
-                }
-            }
+            self.bring_to(seat, told);
         }
         self.frame.zeroize();
+    }
+
+    /// Lets a seat hear this round's mix, and what is said to it privately.
+    fn bring_to(&mut self, seat: u32, told: &mut impl FnMut(Over)) {
+        let Some(place) = self.members.get(&seat).map(|member| member.place) else {
+            return;
+        };
+        let (apart, outside) = (self.lobby.contains(&seat), self.outside.contains(&seat));
+        match outside {
+            true => self.frame.fill(0.0),
+            false => self.mixer.heard_by(place, &mut self.frame[..]),
+        }
+        whisper(&self.members, seat, &mut self.frame);
+        if apart {
+            self.frame.fill(0.0);
+        }
+        let Some(member) = self.members.get_mut(&seat) else {
+            return;
+        };
+        if !apart && !outside && member.held.is_none() {
+            member.lines.say(seat, &self.dominant, &self.mixer);
+        }
+        member.hear(&mut self.frame);
+        if let Some(recorder) = member.recorder.take_if(|one| one.end().is_some()) {
+            told(Over::Recorded(seat, recorder));
+        }
     }
 
     /// Finds out who dominates, if somebody is to hear them singly.

@@ -1,5 +1,6 @@
 //! A leg's way through the emulator: two sockets between which packets suffer what the
-//! rules say. To either side it is where the other one is.
+//! rules say. To either side it is where the other one is. At its near side is whom the
+//! rules are about, a phone or a bot, at its far side the other end of the leg.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::network::{Direction, Impairment, Network, PhoneName, first_candidate, with_candidate};
+use crate::network::{Direction, Impairment, Network, Party, first_candidate, with_candidate};
 
 /// Datagrams are no longer than this on any ordinary network.
 const DATAGRAM: usize = 2048;
@@ -46,46 +47,50 @@ impl Relays {
 
 /// A relay of one leg. Dropping it ends it.
 pub(super) struct Relay {
-    /// Where the phone finds the far end.
+    /// Where the phone or bot finds the far end.
     near: SocketAddr,
-    /// Where the far end finds the phone.
+    /// Where the far end finds the phone or bot.
     far: SocketAddr,
     /// The far end, once it is known.
     end: Arc<OnceLock<SocketAddr>>,
+    /// Where a bot says that it is, which need not speak first.
+    bot: Arc<OnceLock<SocketAddr>>,
     task: JoinHandle<()>,
 }
 
 impl Relay {
-    /// Opens a relay for a phone's leg, whose task `runtime` runs.
+    /// Opens a relay for a leg of `party`, whose task `runtime` runs.
     pub(super) fn open(
         runtime: &Handle,
         ip: IpAddr,
-        phone: PhoneName,
+        party: Party,
         seed: u64,
         rules: watch::Receiver<Network>,
     ) -> std::io::Result<Self> {
         let _context = runtime.enter();
         let (near, far) = (bind(ip)?, bind(ip)?);
         let (near_address, far_address) = (near.local_addr()?, far.local_addr()?);
-        let end = Arc::new(OnceLock::new());
-        let seed = seed ^ fnv(phone.name.as_bytes());
+        let (end, bot) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+        let seed = seed ^ fnv(party.name().as_bytes());
         let way = Way {
             near,
             far,
             moved: None,
             end: Arc::clone(&end),
-            phone_at: None,
+            bot: Arc::clone(&bot),
+            party_at: None,
             checks: VecDeque::new(),
             up: Impairment::new(seed),
             down: Impairment::new(seed.rotate_left(1)),
             // Changes of before the leg are none of its own.
-            changed: rules.borrow().address_change(&phone),
+            changed: rules.borrow().address_change(&party),
         };
         Ok(Self {
             near: near_address,
             far: far_address,
             end,
-            task: runtime.spawn(way.run(phone, rules)),
+            bot,
+            task: runtime.spawn(way.run(party, rules)),
         })
     }
 
@@ -103,6 +108,29 @@ impl Relay {
                 with_candidate(sdp, self.near)
             }
             // Nothing that could be relayed: let them try without.
+            None => sdp.to_owned(),
+        }
+    }
+
+    /// The far end's offer as the bot is to see it.
+    pub(super) fn offer_to_bot(&self, sdp: &str) -> String {
+        match first_candidate(sdp) {
+            Some(end) => {
+                let _ = self.end.set(end);
+                with_candidate(sdp, self.near)
+            }
+            None => sdp.to_owned(),
+        }
+    }
+
+    /// The bot's answer as the far end is to see it.
+    pub(super) fn answer_of_bot(&self, sdp: &str) -> String {
+        match first_candidate(sdp) {
+            Some(bot) => {
+                let _ = self.bot.set(bot);
+                with_candidate(sdp, self.far)
+            }
+            // It is known by its checks alone.
             None => sdp.to_owned(),
         }
     }
@@ -141,12 +169,13 @@ async fn received_by(
 struct Way {
     near: UdpSocket,
     far: UdpSocket,
-    /// Where the phone's packets come from instead, once its address has changed.
+    /// Where packets of the phone or bot come from instead, once its address has changed.
     moved: Option<UdpSocket>,
     end: Arc<OnceLock<SocketAddr>>,
-    /// Where the phone's latest packet came from.
-    phone_at: Option<SocketAddr>,
-    /// The phone's checks, by transaction, and which of its addresses sent them.
+    bot: Arc<OnceLock<SocketAddr>>,
+    /// Where the latest packet of the phone or bot came from.
+    party_at: Option<SocketAddr>,
+    /// Its checks, by transaction, and which of its addresses sent them.
     checks: VecDeque<([u8; 12], SocketAddr)>,
     up: Impairment,
     down: Impairment,
@@ -155,15 +184,15 @@ struct Way {
 }
 
 impl Way {
-    async fn run(mut self, phone: PhoneName, mut rules: watch::Receiver<Network>) {
+    async fn run(mut self, party: Party, mut rules: watch::Receiver<Network>) {
         let (mut up, mut down, mut moved) = ([0; DATAGRAM], [0; DATAGRAM], [0; DATAGRAM]);
-        self.suffer(&phone, &rules.borrow_and_update());
+        self.suffer(&party, &rules.borrow_and_update());
         loop {
             let due = [self.up.poll_timeout(), self.down.poll_timeout()];
             let due = due.into_iter().flatten().min();
             tokio::select! {
                 received = self.near.recv_from(&mut up) => if let Ok((len, from)) = received {
-                    self.sent_by_phone(&up[..len], from);
+                    self.sent_by_party(&up[..len], from);
                 },
                 received = self.far.recv_from(&mut down) => if let Ok((len, from)) = received
                     && self.moved.is_none()
@@ -177,7 +206,7 @@ impl Way {
                 }
                 () = until(due) => {}
                 changed = rules.changed() => match changed {
-                    Ok(()) => self.suffer(&phone, &rules.borrow_and_update()),
+                    Ok(()) => self.suffer(&party, &rules.borrow_and_update()),
                     Err(_) => return,
                 },
             }
@@ -185,17 +214,17 @@ impl Way {
         }
     }
 
-    fn suffer(&mut self, phone: &PhoneName, rules: &Network) {
-        self.up.set(rules.conditions(phone, Direction::Up));
-        self.down.set(rules.conditions(phone, Direction::Down));
-        let change = rules.address_change(phone);
+    fn suffer(&mut self, party: &Party, rules: &Network) {
+        self.up.set(rules.conditions(party, Direction::Up));
+        self.down.set(rules.conditions(party, Direction::Down));
+        let change = rules.address_change(party);
         if change > self.changed {
             self.changed = change;
             self.change_address();
         }
     }
 
-    /// The far end sees the phone at another port. What it sends to the first one is lost.
+    /// The far end sees the phone or bot at another port. What it sends to the first one is lost.
     fn change_address(&mut self) {
         let ip = self.far.local_addr().map(|address| address.ip());
         match ip.and_then(bind) {
@@ -204,8 +233,8 @@ impl Way {
         }
     }
 
-    fn sent_by_phone(&mut self, packet: &[u8], from: SocketAddr) {
-        self.phone_at = Some(from);
+    fn sent_by_party(&mut self, packet: &[u8], from: SocketAddr) {
+        self.party_at = Some(from);
         if let Some(transaction) = check(packet) {
             if self.checks.len() == CHECKS {
                 self.checks.pop_front();
@@ -235,7 +264,8 @@ impl Way {
                 let mut checks = self.checks.iter();
                 checks.find(|(own, _)| *own == id).map(|(_, from)| *from)
             });
-            if let Some(to) = asked.or(self.phone_at) {
+            let latest = self.party_at.or_else(|| self.bot.get().copied());
+            if let Some(to) = asked.or(latest) {
                 let _ = self.near.send_to(&packet, to).await;
             }
         }
@@ -258,4 +288,65 @@ fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Conditions, NetworkRule};
+
+    async fn socket() -> UdpSocket {
+        UdpSocket::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    fn described(at: &UdpSocket) -> String {
+        with_candidate("v=0\r\n", at.local_addr().unwrap())
+    }
+
+    /// What comes next, and from where.
+    async fn next(at: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+        let mut packet = [0; DATAGRAM];
+        let (len, from) = at.recv_from(&mut packet).await.unwrap();
+        (packet[..len].to_vec(), from)
+    }
+
+    fn rule(conditions: Conditions) -> NetworkRule {
+        NetworkRule {
+            bot: Some("app-1".to_owned()),
+            ..NetworkRule::new(None, conditions)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bot_is_found_before_it_speaks_and_its_address_changes() {
+        let (end, bot) = (socket().await, socket().await);
+        let mut network = Network::default();
+        network.set(rule(Conditions::default())).unwrap();
+        let (rules, watched) = watch::channel(network.clone());
+        let (ip, party) = ([127, 0, 0, 1].into(), Party::Bot("app-1".to_owned()));
+        let relay = Relay::open(&Handle::current(), ip, party, 1, watched).unwrap();
+        let near = first_candidate(&relay.offer_to_bot(&described(&end))).unwrap();
+        let far = first_candidate(&relay.answer_of_bot(&described(&bot))).unwrap();
+        end.send_to(b"offered", far).await.unwrap();
+        assert_eq!(next(&bot).await, (b"offered".to_vec(), near));
+        bot.send_to(b"answered", near).await.unwrap();
+        assert_eq!(next(&end).await, (b"answered".to_vec(), far));
+
+        let change = Conditions {
+            address_change: true,
+            ..Conditions::default()
+        };
+        network.set(rule(change)).unwrap();
+        rules.send_replace(network);
+        let moved = loop {
+            bot.send_to(b"moved", near).await.unwrap();
+            let (_, from) = next(&end).await;
+            if from != far {
+                break from;
+            }
+        };
+        end.send_to(b"lost", far).await.unwrap();
+        end.send_to(b"found", moved).await.unwrap();
+        assert_eq!(next(&bot).await, (b"found".to_vec(), near));
+    }
 }

@@ -21,7 +21,9 @@ use super::conference::{Conference, MAX_SEATS, Order, Over, Played, Samples, hol
 use super::fetch::{self, FetchError, Sound};
 use super::gaps::Heard;
 use super::record::{Recorder, beep};
+use super::relay::Relay;
 use crate::cloud::{Playable, RecordEnd, RoomAction, RoomReport, RoomTask};
+use crate::network::Party;
 use player::{Player, Step, Waiting};
 
 /// Session events that may wait for the room's task.
@@ -92,6 +94,8 @@ struct Leg {
     heard: Option<Arc<Heard>>,
     /// Where an application's session can be ended.
     bot: Option<(Url, SecretString)>,
+    /// What its packets go through, if they are to suffer.
+    relay: Option<Relay>,
     /// What an application plays and records whose media is the cloud's.
     player: Player,
     /// The call whose recordings are kept.
@@ -112,6 +116,7 @@ struct Called {
     session: Box<Session>,
     location: Url,
     token: SecretString,
+    relay: Option<Relay>,
 }
 
 impl RoomMedia {
@@ -129,7 +134,12 @@ impl RoomMedia {
     fn act(&mut self, action: RoomAction) {
         match action {
             RoomAction::Host { seat, sdp } => self.host(seat, sdp),
-            RoomAction::Call { seat, call, blob } => self.call(seat, &call, blob),
+            RoomAction::Call {
+                seat,
+                app,
+                call,
+                blob,
+            } => self.call(seat, app, &call, blob),
             RoomAction::Serve { seat } => {
                 if self.expect(seat) {
                     let (audio, speakers) = (None, Vec::new());
@@ -143,6 +153,7 @@ impl RoomMedia {
             }
             RoomAction::Leave { seat } => self.leave(seat),
             RoomAction::Lobby { seat, waits } => self.order(Order::Lobby { seat, waits }),
+            RoomAction::Outside { seat } => self.order(Order::Outside { seat }),
             RoomAction::Mute { seat, muted } => self.order(Order::Mute { seat, muted }),
             RoomAction::Hold { seat, task, music } => self.hold(seat, task, music),
             RoomAction::Resume { seat } => self.order(Order::Hold { seat, music: None }),
@@ -200,17 +211,22 @@ impl RoomMedia {
         }
     }
 
-    fn call(&mut self, seat: u32, call_id: &str, blob: MediaBlob) {
+    fn call(&mut self, seat: u32, app: String, call_id: &str, blob: MediaBlob) {
         if self.expect(seat) {
-            let heard = self.hub.listen_to(&self.room, seat, call_id);
+            let relay = self.hub.relay(Party::Bot(app));
+            // What is missing behind a relay is not the bot's fault.
+            let heard = match relay {
+                Some(_) => None,
+                None => Some(self.hub.listen_to(&self.room, seat, call_id)),
+            };
             if let Some(leg) = self.legs.get_mut(&seat) {
-                leg.heard = Some(heard);
+                leg.heard = heard;
             }
             let transport = self.hub.settings.transport.with_live();
             let transport = transport.with_speakers(MAX_SPEAKERS);
             let whip = self.hub.outside.whip.clone();
             self.jobs
-                .spawn(async move { Job::Called(seat, call(transport, whip, blob).await) });
+                .spawn(async move { Job::Called(seat, call(transport, whip, blob, relay).await) });
         }
     }
 
@@ -364,6 +380,7 @@ impl RoomMedia {
         if self.admit(seat, called.session) {
             if let Some(leg) = self.legs.get_mut(&seat) {
                 leg.bot = Some(bot);
+                leg.relay = called.relay;
             }
             self.report(RoomReport::Connected { seat });
         } else {
@@ -420,6 +437,7 @@ impl RoomMedia {
         if let Some(bot) = leg.bot {
             self.dismiss(bot);
         }
+        drop(leg.relay);
         if let Some(call) = leg.recorded {
             let hub = Arc::clone(&self.hub);
             hub.runtime.spawn(Arc::clone(&hub).discard_clips(call));
@@ -448,16 +466,29 @@ async fn fetched(hub: Arc<Hub>, what: Playable, beeps: bool) -> Result<Vec<Sound
     Ok(sounds)
 }
 
-/// Offers a session of the cloud's own to an application's media endpoint.
-async fn call(transport: Transport, whip: WhipClient, blob: MediaBlob) -> Result<Called, String> {
-    let (offer, sdp) = transport.offer().await.map_err(|error| error.to_string())?;
+/// Offers a session of the cloud's own to an application's media endpoint, through a relay
+/// if there is one.
+async fn call(
+    transport: Transport,
+    whip: WhipClient,
+    blob: MediaBlob,
+    relay: Option<Relay>,
+) -> Result<Called, String> {
+    let (offer, mut sdp) = transport.offer().await.map_err(|error| error.to_string())?;
+    if let Some(relay) = &relay {
+        sdp = relay.offer_to_bot(&sdp);
+    }
     let answer = whip.offer(&blob, &sdp).await;
-    let answer = answer.map_err(|error| error.to_string())?;
+    let mut answer = answer.map_err(|error| error.to_string())?;
+    if let Some(relay) = &relay {
+        answer.sdp = relay.answer_of_bot(&answer.sdp);
+    }
     let session = offer.accept(&answer.sdp).await;
     Ok(Called {
         session: Box::new(session.map_err(|error| error.to_string())?),
         location: answer.location,
         token: blob.token,
+        relay,
     })
 }
 

@@ -4,6 +4,8 @@
 
 mod gaps;
 mod leaving;
+mod network;
+mod outside;
 mod recording;
 mod singer;
 mod speakers;

@@ -8,6 +8,7 @@ use switchboard_signaling::types::{ChangeType, Participant};
 use super::*;
 
 mod muting;
+mod roster;
 mod sharing;
 mod transfer;
 
@@ -71,6 +72,7 @@ fn named(action: &RoomAction) -> (&'static str, u32) {
         RoomAction::Serve { seat } => ("Serve", *seat),
         RoomAction::Lobby { seat, waits: true } => ("Lobby", *seat),
         RoomAction::Lobby { seat, .. } => ("Admit", *seat),
+        RoomAction::Outside { seat } => ("Outside", *seat),
         RoomAction::Mute { seat, muted: true } => ("Mute", *seat),
         RoomAction::Mute { seat, .. } => ("Unmute", *seat),
         RoomAction::Hold { seat, .. } => ("Hold", *seat),
