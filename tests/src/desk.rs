@@ -185,7 +185,6 @@ impl Inner {
             }
             // It does not notice that the call is over.
             (Some("terminated"), _) if self.late.lock().await.remove(call) => {
-                tokio::time::sleep(SLOW).await;
                 self.ask(call, "playPrompt", self.prompt()).await
             }
             _ => Ok(()),

@@ -25,9 +25,6 @@ const PACKET_MS: u64 = 20;
 /// keepAlive is advised this often; twice that is close to the end.
 const KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
 
-/// What a bot asked before it knew of a call's end has come in by then.
-const CROSSING: Duration = Duration::from_millis(500);
-
 /// One thing a bot did wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -95,8 +92,7 @@ impl Offence {
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     calls: BTreeMap<String, Watched>,
-    /// Calls that are over, and since when their bots know.
-    ended: VecDeque<(String, Instant)>,
+    ended: VecDeque<String>,
     throttled: BTreeMap<(String, String), Instant>,
     verdicts: VecDeque<Verdict>,
     /// How many there were, with those that gave way.
@@ -124,10 +120,15 @@ impl Judge {
         self.verdicts.iter().skip(found.saturating_sub(gone))
     }
 
-    /// A call's state is to be told to its bot.
+    /// A notification of a call's state was sent.
     pub(crate) fn notified(&mut self, call: &str, state: &str, now: Instant) {
         if state == "terminated" {
-            return self.over(call, now);
+            self.over(call, now);
+            if self.ended.len() == MAX_ENDED {
+                self.ended.pop_front();
+            }
+            self.ended.push_back(call.to_owned());
+            return;
         }
         let watched = self.calls.entry(call.to_owned()).or_insert(Watched {
             begun: now,
@@ -140,33 +141,6 @@ impl Judge {
         if state == "established" && !watched.established {
             watched.established = true;
             watched.alive = now;
-        }
-    }
-
-    /// A bot was told of a call's state, or would have been if its webhook took it.
-    pub(crate) fn told(&mut self, call: &str, state: &str, now: Instant) {
-        match state {
-            "incoming" => {
-                if let Some(watched) = self.calls.get_mut(call) {
-                    watched.begun = now;
-                }
-            }
-            "terminated" => {
-                if self.ended.len() == MAX_ENDED {
-                    self.ended.pop_front();
-                }
-                self.ended.push_back((call.to_owned(), now));
-            }
-            _ => {}
-        }
-    }
-
-    /// A bot was kept from knowing by a fault: what it does not know it can't answer.
-    pub(crate) fn spoilt(&mut self, call: &str, state: &str) {
-        if let Some(watched) = self.calls.get_mut(call)
-            && state == "incoming"
-        {
-            watched.answered = true;
         }
     }
 
@@ -264,16 +238,13 @@ impl Judge {
             self.find(Offence::EarlyRetry, call, detail);
         }
         let harmless = matches!(operation, "get" | "operations" | "participants" | "delete");
-        let knows = |(ended, since): &(String, Instant)| ended == call && now >= *since + CROSSING;
-        if !harmless && self.ended.iter().any(knows) {
+        if !harmless && self.ended.iter().any(|ended| ended == call) {
             let detail = format!("{operation} on a call that is over");
             self.find(Offence::AfterTheEnd, call, detail);
         }
-    }
-
-    /// A call was kept alive, which Graph confirmed.
-    pub(crate) fn kept_alive(&mut self, call: &str, now: Instant) {
-        if let Some(watched) = self.calls.get_mut(call) {
+        if let Some(watched) = self.calls.get_mut(call)
+            && operation == "keepAlive"
+        {
             watched.alive = now;
             watched.warned = false;
         }
@@ -340,7 +311,6 @@ mod tests {
         for quarter in 1..8 {
             let now = start + 15 * 60 * SECOND * quarter;
             judge.asked("app", "keepAlive", "c", now);
-            judge.kept_alive("c", now);
             judge.look(now + SECOND);
         }
         judge.received("c", 10_000, 90);
@@ -349,44 +319,10 @@ mod tests {
         judge.stalled("c", 100, 900);
         judge.asked("app", "delete", "c", start);
         judge.notified("c", "terminated", start);
-        // On its way before the bot was told, or when it was.
-        judge.asked("app", "playPrompt", "c", start + SECOND);
-        judge.told("c", "terminated", start + SECOND);
-        judge.asked("app", "playPrompt", "c", start + SECOND + CROSSING / 2);
         for harmless in ["get", "operations", "participants", "delete"] {
-            judge.asked("app", harmless, "c", start + SECOND * 9);
+            judge.asked("app", harmless, "c", start);
         }
         assert_eq!(rules(&judge), []);
-    }
-
-    #[test]
-    fn what_a_bot_was_kept_from_knowing_is_not_held_against_it() {
-        let (mut judge, start) = (Judge::default(), Instant::now());
-        judge.notified("lost", "incoming", start);
-        judge.spoilt("lost", "incoming");
-        judge.notified("late", "incoming", start);
-        judge.told("late", "incoming", start + SECOND * 5);
-        for call in ["lost", "late"] {
-            judge.notified(call, "terminated", start + ANSWER_LIMIT);
-            judge.spoilt(call, "terminated");
-            judge.asked("app", "answer", call, start + ANSWER_LIMIT * 2);
-        }
-        assert_eq!(rules(&judge), []);
-    }
-
-    /// Asking is not enough.
-    #[test]
-    fn a_call_that_graph_refuses_to_keep_is_not_kept_alive() {
-        let (mut judge, start) = (Judge::default(), Instant::now());
-        judge.notified("c", "established", start);
-        for minutes in 1..=45 {
-            let now = start + 60 * SECOND * minutes;
-            judge.asked("app", "keepAlive", "c", now);
-            judge.look(now);
-        }
-        judge.notified("c", "terminated", start + KEEP_ALIVE_LIMIT);
-        let expected = [Offence::MissingKeepAlive, Offence::NeverDeleted];
-        assert_eq!(rules(&judge), expected);
     }
 
     #[test]
@@ -421,8 +357,7 @@ mod tests {
         judge.look(start + 31 * 60 * SECOND);
         judge.look(start + 32 * 60 * SECOND);
         judge.notified("d", "terminated", start);
-        judge.told("d", "terminated", start);
-        judge.asked("app", "playPrompt", "d", start + CROSSING);
+        judge.asked("app", "playPrompt", "d", start);
         judge.notified("e", "established", start);
         judge.notified("e", "terminated", start + KEEP_ALIVE_LIMIT);
         judge.notified("f", "established", start);
@@ -431,7 +366,6 @@ mod tests {
         judge.received("g", 1_000, 20);
         judge.stalled("g", 1_000, 1_000);
         judge.legacy_taken("h", 202);
-        judge.forgery_taken("h", "whose token had expired");
         assert_eq!(
             rules(&judge),
             [
@@ -448,7 +382,6 @@ mod tests {
                 Offence::MediaGap,
                 Offence::MediaGap,
                 Offence::LegacyTaken,
-                Offence::ForgeryTaken,
             ]
         );
     }

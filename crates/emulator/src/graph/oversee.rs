@@ -144,9 +144,6 @@ async fn oversee(
     let app = access.app.clone();
     hub.judge(|judge| judge.asked(&app, &asked.operation, &asked.call, hub.now()));
     let (response, mischief) = carry_out(hub, access, asked, ids, request, next).await;
-    if asked.operation == "keepAlive" && response.status().is_success() {
-        hub.judge(|judge| judge.kept_alive(&asked.call, hub.now()));
-    }
     if let Some(wait) = retry_after(&response) {
         let key = (asked.operation.as_str(), asked.call.as_str());
         hub.judge(|judge| judge.throttled(&app, key, hub.now(), wait));

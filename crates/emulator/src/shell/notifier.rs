@@ -73,7 +73,7 @@ async fn deliver_one(hub: &Arc<Hub>, mut notice: Notice, mischief: Option<&Misch
 
 async fn send(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) {
     match mischief {
-        Some(Mischief::Lose) => return hub.judge(|judge| judge.spoilt(&notice.call, &notice.kind)),
+        Some(Mischief::Lose) => return,
         Some(Mischief::Delay { ms }) => tokio::time::sleep(Duration::from_millis(*ms)).await,
         Some(
             spoilt @ (Mischief::Empty
@@ -83,10 +83,6 @@ async fn send(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) 
         ) => {
             let outcome = attempt(hub, notice, mischief).await;
             believed(hub, notice, spoilt, &outcome);
-            match outcome {
-                Attempt::Delivered => told(hub, notice),
-                _ => hub.judge(|judge| judge.spoilt(&notice.call, &notice.kind)),
-            }
             return;
         }
         Some(Mischief::LegacyFirst) if !post(hub, notice, mischief).await => return,
@@ -98,14 +94,7 @@ async fn send(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) 
     };
     for _ in 0..copies {
         post(hub, notice, None).await;
-        told(hub, notice);
     }
-}
-
-/// The bot knows, or does not want to.
-fn told(hub: &Hub, notice: &Notice) {
-    let now = hub.now();
-    hub.judge(|judge| judge.told(&notice.call, &notice.kind, now));
 }
 
 /// Sends a notification of the journal once more, as it was but with a token of its own; the
