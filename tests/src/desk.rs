@@ -26,6 +26,9 @@ pub const CLIENT: &str = "c0ffee00-5b0a-4d7e-8f10-2b3c4d5e6f70";
 const SECRET: &str = "not-a-secret";
 /// What a careless bot's webhook takes.
 const SLOW: Duration = Duration::from_millis(1200);
+/// How long after it was told of a call's end a careless bot goes on: no request that was on
+/// its way takes so long.
+const LATE: Duration = Duration::from_millis(1500);
 
 /// A running bot.
 #[derive(Clone)]
@@ -185,6 +188,7 @@ impl Inner {
             }
             // It does not notice that the call is over.
             (Some("terminated"), _) if self.late.lock().await.remove(call) => {
+                tokio::time::sleep(LATE).await;
                 self.ask(call, "playPrompt", self.prompt()).await
             }
             _ => Ok(()),

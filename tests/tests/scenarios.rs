@@ -169,7 +169,7 @@ async fn the_judge_finds_what_bots_do_wrong_on_purpose() -> Result<(), Failure> 
         ),
         (
             "Late",
-            r#"{ hear = "speech" }, { hang_up = true }, { pause = "500ms" }"#,
+            r#"{ hear = "speech" }, { hang_up = true }, { pause = "2s" }"#,
             &["afterTheEnd"],
         ),
         (

@@ -407,6 +407,19 @@ impl Mischief {
             _ => None,
         }
     }
+
+    /// Whether a notification does not come, not as it should be, or late.
+    pub(crate) fn keeps_back(&self) -> bool {
+        matches!(
+            self,
+            Self::Lose
+                | Self::Delay { .. }
+                | Self::Reorder
+                | Self::Empty
+                | Self::WrongKey
+                | Self::Expired
+        )
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Watches bots and notes what the real service would punish, or what a caller would
 //! suffer from. Without IO; it knows operations, states and times, nothing of media.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -22,6 +22,9 @@ const MAX_STALLS: f64 = 0.02;
 const MIN_STALLS_MS: u64 = 1000;
 /// Audio of a packet, as all send it.
 const PACKET_MS: u64 = 20;
+/// What a bot asks that soon after it was told of an end, or learns that late of a call, was
+/// on its way.
+const GRACE: Duration = Duration::from_secs(1);
 /// keepAlive is advised this often; twice that is close to the end.
 const KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
 
@@ -92,7 +95,7 @@ impl Offence {
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     calls: BTreeMap<String, Watched>,
-    ended: VecDeque<String>,
+    ended: VecDeque<Ended>,
     throttled: BTreeMap<(String, String), Instant>,
     verdicts: VecDeque<Verdict>,
     /// How many there were, with those that gave way.
@@ -102,10 +105,49 @@ pub(crate) struct Judge {
 #[derive(Debug)]
 struct Watched {
     begun: Instant,
+    /// The latest keepAlive, or the beginning: Graph counts from there.
     alive: Instant,
+    /// Since when the bot could know of it; `None` while a fault keeps that from it.
+    known: Option<Instant>,
+    /// Kinds of notifications of which a fault kept the latest from the bot.
+    unheard: BTreeSet<String>,
     answered: bool,
     established: bool,
     warned: bool,
+}
+
+impl Watched {
+    fn new(now: Instant) -> Self {
+        Self {
+            begun: now,
+            alive: now,
+            known: Some(now),
+            unheard: BTreeSet::new(),
+            answered: false,
+            established: false,
+            warned: false,
+        }
+    }
+
+    /// Whether the bot had the time to answer, and did not.
+    fn is_late(&self, now: Instant) -> bool {
+        let since = |then| now.saturating_duration_since(then);
+        let had_time = |known| since(known) + GRACE >= ANSWER_LIMIT;
+        !self.answered && since(self.begun) >= ANSWER_LIMIT && self.known.is_some_and(had_time)
+    }
+
+    /// Whether the bot can know of the call and of who has left it.
+    fn is_informed(&self) -> bool {
+        self.known.is_some() && !self.unheard.contains("roster")
+    }
+}
+
+/// A call that is over.
+#[derive(Debug)]
+struct Ended {
+    call: String,
+    /// When the bot's webhook took the notification of it.
+    told: Option<Instant>,
 }
 
 impl Judge {
@@ -120,27 +162,47 @@ impl Judge {
         self.verdicts.iter().skip(found.saturating_sub(gone))
     }
 
-    /// A notification of a call's state was sent.
-    pub(crate) fn notified(&mut self, call: &str, state: &str, now: Instant) {
-        if state == "terminated" {
+    /// A notification of a call is about to be sent.
+    pub(crate) fn notified(&mut self, call: &str, kind: &str, now: Instant) {
+        if kind == "terminated" {
             self.over(call, now);
             if self.ended.len() == MAX_ENDED {
                 self.ended.pop_front();
             }
-            self.ended.push_back(call.to_owned());
+            let call = call.to_owned();
+            self.ended.push_back(Ended { call, told: None });
             return;
         }
-        let watched = self.calls.entry(call.to_owned()).or_insert(Watched {
-            begun: now,
-            alive: now,
-            answered: false,
-            established: false,
-            warned: false,
-        });
-        watched.answered |= state != "incoming";
-        if state == "established" && !watched.established {
-            watched.established = true;
-            watched.alive = now;
+        let new = || Watched::new(now);
+        let watched = self.calls.entry(call.to_owned()).or_insert_with(new);
+        watched.answered |= kind != "incoming";
+        watched.established |= kind == "established";
+    }
+
+    /// A fault keeps such a notification from the bot, perhaps only for now.
+    pub(crate) fn spoilt(&mut self, call: &str, kind: &str) {
+        let Some(watched) = self.calls.get_mut(call) else {
+            return;
+        };
+        watched.unheard.insert(kind.to_owned());
+        if kind == "incoming" {
+            watched.known = None;
+        }
+    }
+
+    /// The bot's webhook took such a notification, as it should be.
+    pub(crate) fn told(&mut self, call: &str, kind: &str, now: Instant) {
+        if kind == "terminated" {
+            let ended = self.ended.iter_mut().rfind(|ended| ended.call == call);
+            if let Some(ended) = ended {
+                ended.told.get_or_insert(now);
+            }
+        }
+        if let Some(watched) = self.calls.get_mut(call) {
+            watched.unheard.remove(kind);
+            if kind == "incoming" {
+                watched.known.get_or_insert(now);
+            }
         }
     }
 
@@ -148,12 +210,12 @@ impl Judge {
         let Some(watched) = self.calls.remove(call) else {
             return;
         };
-        let since = |then| now.saturating_duration_since(then);
-        if !watched.answered && since(watched.begun) >= ANSWER_LIMIT {
+        if watched.is_late(now) {
             let detail = "the call was not answered, rejected or redirected within 15 s";
             self.find(Offence::LateAnswer, call, detail.to_owned());
         }
-        if watched.established && since(watched.alive) >= KEEP_ALIVE_LIMIT {
+        let neglected = now.saturating_duration_since(watched.alive);
+        if watched.established && neglected + GRACE >= KEEP_ALIVE_LIMIT {
             let detail = "the call was neither kept alive nor deleted within 45 minutes";
             self.find(Offence::NeverDeleted, call, detail.to_owned());
         }
@@ -161,7 +223,8 @@ impl Judge {
 
     /// Everyone but bots is gone: what they still have they will never delete.
     pub(crate) fn deserted(&mut self) {
-        for call in std::mem::take(&mut self.calls).into_keys() {
+        let calls = std::mem::take(&mut self.calls).into_iter();
+        for (call, _) in calls.filter(|(_, watched)| watched.is_informed()) {
             let detail = "the bot stayed in the call when everyone had left";
             self.find(Offence::NeverDeleted, &call, detail.to_owned());
         }
@@ -238,14 +301,25 @@ impl Judge {
             self.find(Offence::EarlyRetry, call, detail);
         }
         let harmless = matches!(operation, "get" | "operations" | "participants" | "delete");
-        if !harmless && self.ended.iter().any(|ended| ended == call) {
+        if !harmless && self.knows_of_the_end(call, now) {
             let detail = format!("{operation} on a call that is over");
             self.find(Offence::AfterTheEnd, call, detail);
         }
-        if let Some(watched) = self.calls.get_mut(call)
-            && operation == "keepAlive"
-        {
-            watched.alive = now;
+    }
+
+    fn knows_of_the_end(&self, call: &str, now: Instant) -> bool {
+        let ended = self.ended.iter().rfind(|ended| ended.call == call);
+        let told = ended.and_then(|ended| ended.told);
+        told.is_some_and(|told| now.saturating_duration_since(told) > GRACE)
+    }
+
+    /// What was asked at that time was answered with success.
+    pub(crate) fn succeeded(&mut self, operation: &str, call: &str, asked: Instant) {
+        if operation != "keepAlive" {
+            return;
+        }
+        if let Some(watched) = self.calls.get_mut(call) {
+            watched.alive = asked;
             watched.warned = false;
         }
     }
@@ -276,7 +350,8 @@ impl Judge {
             })
             .collect();
         for call in forgotten {
-            let detail = "no keepAlive for 30 minutes; the call ends after 45".to_owned();
+            let detail =
+                "no keepAlive was granted for 30 minutes; the call ends after 45".to_owned();
             self.find(Offence::MissingKeepAlive, &call, detail);
         }
     }
@@ -311,6 +386,7 @@ mod tests {
         for quarter in 1..8 {
             let now = start + 15 * 60 * SECOND * quarter;
             judge.asked("app", "keepAlive", "c", now);
+            judge.succeeded("keepAlive", "c", now);
             judge.look(now + SECOND);
         }
         judge.received("c", 10_000, 90);
@@ -319,10 +395,75 @@ mod tests {
         judge.stalled("c", 100, 900);
         judge.asked("app", "delete", "c", start);
         judge.notified("c", "terminated", start);
+        judge.told("c", "terminated", start);
+        let start = start + 2 * SECOND;
         for harmless in ["get", "operations", "participants", "delete"] {
             judge.asked("app", harmless, "c", start);
         }
         assert_eq!(rules(&judge), []);
+    }
+
+    #[test]
+    fn what_crosses_the_news_of_the_end_was_asked_in_good_faith() {
+        let (mut judge, start) = (Judge::default(), Instant::now());
+        judge.notified("c", "established", start);
+        judge.notified("c", "terminated", start);
+        // The webhook has not yet taken it, then only just.
+        judge.asked("app", "playPrompt", "c", start + SECOND * 9);
+        judge.told("c", "terminated", start + SECOND * 9);
+        judge.asked("app", "playPrompt", "c", start + SECOND * 10);
+        assert_eq!(rules(&judge), []);
+        // A second copy is no second news.
+        judge.told("c", "terminated", start + SECOND * 11);
+        judge.asked("app", "playPrompt", "c", start + SECOND * 11);
+        assert_eq!(rules(&judge), [Offence::AfterTheEnd]);
+    }
+
+    #[test]
+    fn what_a_fault_kept_from_a_bot_is_held_against_nobody() {
+        let (mut judge, start) = (Judge::default(), Instant::now());
+        for call in ["lost", "late", "unasked"] {
+            judge.notified(call, "incoming", start);
+            judge.spoilt(call, "incoming");
+        }
+        judge.told("late", "incoming", start + SECOND * 5);
+        for call in ["lost", "late"] {
+            judge.notified(call, "terminated", start + ANSWER_LIMIT);
+            judge.spoilt(call, "terminated");
+            judge.asked("app", "answer", call, start + SECOND * 30);
+        }
+        // Who has left this one it was not told; of the other it never heard.
+        judge.notified("roster", "established", start);
+        judge.notified("roster", "roster", start);
+        judge.spoilt("roster", "roster");
+        judge.deserted();
+        assert_eq!(rules(&judge), []);
+        // It had nearly all of the time, or was told again.
+        judge.notified("soon", "incoming", start);
+        judge.spoilt("soon", "incoming");
+        judge.told("soon", "incoming", start + SECOND / 2);
+        judge.notified("soon", "terminated", start + ANSWER_LIMIT);
+        judge.notified("roster", "roster", start);
+        judge.spoilt("roster", "roster");
+        judge.told("roster", "roster", start);
+        judge.deserted();
+        let expected = [Offence::LateAnswer, Offence::NeverDeleted];
+        assert_eq!(rules(&judge), expected);
+    }
+
+    #[test]
+    fn a_keep_alive_that_is_refused_keeps_nothing_alive() {
+        let (mut judge, start) = (Judge::default(), Instant::now());
+        judge.notified("c", "establishing", start);
+        judge.notified("c", "established", start + SECOND * 10);
+        for quarter in 1..3 {
+            let now = start + 15 * 60 * SECOND * quarter;
+            judge.asked("app", "keepAlive", "c", now);
+        }
+        judge.look(start + 31 * 60 * SECOND);
+        judge.notified("c", "terminated", start + KEEP_ALIVE_LIMIT);
+        let expected = [Offence::MissingKeepAlive, Offence::NeverDeleted];
+        assert_eq!(rules(&judge), expected);
     }
 
     #[test]
@@ -357,7 +498,8 @@ mod tests {
         judge.look(start + 31 * 60 * SECOND);
         judge.look(start + 32 * 60 * SECOND);
         judge.notified("d", "terminated", start);
-        judge.asked("app", "playPrompt", "d", start);
+        judge.told("d", "terminated", start);
+        judge.asked("app", "playPrompt", "d", start + SECOND * 2);
         judge.notified("e", "established", start);
         judge.notified("e", "terminated", start + KEEP_ALIVE_LIMIT);
         judge.notified("f", "established", start);

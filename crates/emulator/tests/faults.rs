@@ -1,4 +1,4 @@
-//! Faults on demand, strictness, permissions, the clock and the judge, over real HTTP.
+//! Faults on demand, strictness, permissions and the clock, over real HTTP.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -384,39 +384,6 @@ async fn the_clock_can_be_moved_and_keys_replaced() {
         StatusCode::NOT_FOUND,
         "the former key's tokens are still good"
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_bot_that_misbehaves_is_found_out() {
-    let site = Site::start().await;
-    let (mut phone, _offer, call) = site.dial().await;
-    site.bot.hears("incoming").await;
-    site.bot
-        .status
-        .send_replace(StatusCode::INTERNAL_SERVER_ERROR);
-    site.admin("POST", "/clock", Some(json!({"advanceMs": 15_000})))
-        .await;
-    told(&mut phone, |event| {
-        matches!(event, PhoneEvent::Ended { .. })
-    })
-    .await;
-    site.post(&format!("/{call}/answer"), service_hosted())
-        .await;
-    let found = async {
-        loop {
-            let verdicts = site.verdicts().await;
-            if verdicts.iter().any(|rule| rule == "webhookRefused") {
-                return verdicts;
-            }
-        }
-    };
-    let verdicts = timeout(LIMIT, found).await.unwrap();
-    for rule in ["lateAnswer", "afterTheEnd", "webhookRefused"] {
-        assert!(
-            verdicts.iter().any(|found| found == rule),
-            "{rule}: {verdicts:?}"
-        );
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

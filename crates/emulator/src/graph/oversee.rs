@@ -113,6 +113,9 @@ async fn note(hub: &Hub, access: Access, ids: &Ids, request: Request, next: Next
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let request = Request::from_parts(parts, Body::from(body));
     let (response, mischief) = oversee(hub, access, &asked, ids, request, next).await;
+    if let Some(delay) = mischief.as_ref().and_then(Mischief::delay) {
+        tokio::time::sleep(delay).await;
+    }
     if mischief == Some(Mischief::TimeOut) {
         // In the journal the request stays under way.
         spoil::never(hub).await;
@@ -141,12 +144,15 @@ async fn oversee(
         // Not the bot's own.
         return carry_out(hub, access, asked, ids, request, next).await;
     }
-    let app = access.app.clone();
-    hub.judge(|judge| judge.asked(&app, &asked.operation, &asked.call, hub.now()));
+    let (app, begun) = (access.app.clone(), hub.now());
+    let (operation, call) = (asked.operation.as_str(), asked.call.as_str());
+    hub.judge(|judge| judge.asked(&app, operation, call, begun));
     let (response, mischief) = carry_out(hub, access, asked, ids, request, next).await;
+    if response.status().is_success() {
+        hub.judge(|judge| judge.succeeded(operation, call, begun));
+    }
     if let Some(wait) = retry_after(&response) {
-        let key = (asked.operation.as_str(), asked.call.as_str());
-        hub.judge(|judge| judge.throttled(&app, key, hub.now(), wait));
+        hub.judge(|judge| judge.throttled(&app, (operation, call), hub.now(), wait));
     }
     (response, mischief)
 }
@@ -173,11 +179,7 @@ async fn carry_out(
     }
     request.extensions_mut().insert(access);
     request.extensions_mut().insert(ids.clone());
-    let response = next.run(request).await;
-    if let Some(delay) = mischief.as_ref().and_then(Mischief::delay) {
-        tokio::time::sleep(delay).await;
-    }
-    (response, mischief)
+    (next.run(request).await, mischief)
 }
 
 /// Holds a request against limits and permissions, unless the emulator is lenient.

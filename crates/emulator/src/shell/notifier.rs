@@ -51,6 +51,9 @@ async fn deliver_all(hub: &Arc<Hub>, mut notices: mpsc::Receiver<Notice>) {
     while let Some(notice) = notices.recv().await {
         let kind = format!("notification:{}", notice.kind);
         let mischief = hub.faults(|faults| faults.strike(&kind, &notice.call));
+        if mischief.as_ref().is_some_and(Mischief::keeps_back) {
+            hub.judge(|judge| judge.spoilt(&notice.call, &notice.kind));
+        }
         match mischief {
             Some(Mischief::Reorder) if overtaken.is_none() => overtaken = Some(notice),
             mischief => {
@@ -122,7 +125,13 @@ pub(crate) async fn again(hub: &Arc<Hub>, notice: &Notice) -> Result<StatusCode,
 async fn post(hub: &Arc<Hub>, notice: &mut Notice, mischief: Option<&Mischief>) -> bool {
     for pause in PAUSES.into_iter().map(Some).chain([None]) {
         match (attempt(hub, notice, mischief).await, pause) {
-            (Attempt::Delivered, _) => return true,
+            (Attempt::Delivered, _) => {
+                if mischief.is_none() {
+                    let now = hub.now();
+                    hub.judge(|judge| judge.told(&notice.call, &notice.kind, now));
+                }
+                return true;
+            }
             (Attempt::Later(_), Some(pause)) => tokio::time::sleep(pause).await,
             (Attempt::Moved(to), Some(_)) => notice.to = to,
             (Attempt::Moved(_), None) => {
