@@ -418,6 +418,7 @@ impl Mischief {
                 | Self::Empty
                 | Self::WrongKey
                 | Self::Expired
+                | Self::Skew { .. }
         )
     }
 }
