@@ -10,8 +10,8 @@ use crate::journal::{Logged, Stream};
 
 /// The entries of a call, each request right before the first thing that it brought about;
 /// one that brought nothing about, before the next that did, or the end.
-pub(super) fn before_effects(entries: Vec<&Logged>) -> Vec<&Logged> {
-    let (requests, told) = divided(&entries);
+pub(super) fn before_effects<'a>(entries: &[&'a Logged]) -> Vec<&'a Logged> {
+    let (requests, told) = divided(entries);
     let mut places = places(&requests, &told);
     // Not after a later one's effect.
     let end = told.iter().position(|entry| entry.is_end);
@@ -113,7 +113,8 @@ mod tests {
 
     fn ordered(lines: &[&str]) -> Vec<String> {
         let entries: Vec<Logged> = lines.iter().map(|line| entry(line)).collect();
-        let ordered = before_effects(entries.iter().collect());
+        let entries: Vec<&Logged> = entries.iter().collect();
+        let ordered = before_effects(&entries);
         ordered.iter().map(|entry| entry.line.clone()).collect()
     }
 

@@ -94,7 +94,7 @@ fn of_call(call: &str, entries: &[Logged]) -> Vec<String> {
         let roster = Stream::Notification("roster".to_owned());
         own.dedup_by(|a, b| a.stream == roster && a.line == b.line);
     } else {
-        own = causes::before_effects(own);
+        own = causes::before_effects(&own);
     }
     own.into_iter().map(|entry| entry.line.clone()).collect()
 }
