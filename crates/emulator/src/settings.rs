@@ -28,7 +28,8 @@ pub struct SettingsFile {
     pub public_url: Option<Url>,
     /// Makes ids and chances reproducible.
     pub seed: Option<u64>,
-    /// Whether unknown properties, missing permissions and too many requests are overlooked.
+    /// Whether unknown properties, the rules for telephones and tenants, missing permissions and
+    /// too many requests are overlooked.
     pub lenient: Option<bool>,
     /// Calls an application may have at once.
     pub concurrent_calls: Option<usize>,

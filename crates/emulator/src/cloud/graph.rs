@@ -291,7 +291,8 @@ impl Cloud {
         bot.media = Some(media);
         bot.wish(request.call_options.as_ref());
         let source = request.source.take().and_then(|source| source.identity);
-        bot.guest = source.filter(|identity| identity.guest.is_some());
+        bot.source =
+            source.filter(|source| source.guest.is_some() || source.application_instance.is_some());
         Ok(bot)
     }
 

@@ -275,6 +275,50 @@ fn an_outgoing_call_to_nobody_is_not_found_and_to_somebody_in_a_call_busy() {
 }
 
 #[test]
+fn a_call_to_a_telephone_comes_from_the_application_instance() {
+    let mut scene = Scene::new();
+    let number = "+31201234567";
+    let role = PhoneRole::Caller;
+    scene
+        .cloud
+        .register_user(number.to_owned(), "Telephone", role);
+    let from = json!({"applicationInstance": {"id": "desk", "displayName": "Desk"}});
+    let target = json!({"identity": {"phone": {"id": number}}});
+    let Ok(Reply::Created(created)) = scene.create(json!({
+        "callbackUri": "http://127.0.0.1:3978/api/calls", "mediaConfig": own_media(),
+        "requestedModalities": ["audio"], "targets": [target], "source": {"identity": from}}))
+    else {
+        panic!()
+    };
+    assert_eq!(scene.last_told(number)["reason"], "call");
+    let source = |call: &_| {
+        let source = &serde_json::to_value(call).unwrap()["source"]["identity"];
+        assert_eq!(source["application"], Value::Null);
+        source["applicationInstance"]["id"].clone()
+    };
+    assert_eq!(source(&created), "desk");
+    let call = created.id.unwrap();
+    let sdp = SDP.into();
+    let accept = PhoneCommand::Accept {
+        call: call.clone(),
+        sdp,
+    };
+    scene.say(number, accept);
+    scene.report(&call, MediaReport::BotAnswered { sdp: "a".into() });
+    let Ok(Reply::Call(read)) = scene.operate(&call, "get", json!({})) else {
+        panic!()
+    };
+    assert_eq!(source(&read), "desk");
+    let list = Operation::ListParticipants;
+    let Ok(Reply::Participants(roster)) = scene.cloud.operate(APP, &call, list, scene.now) else {
+        panic!()
+    };
+    let roster = serde_json::to_value(roster).unwrap();
+    let own = &roster[0]["info"]["identity"];
+    assert_eq!(own["applicationInstance"]["displayName"], "Desk");
+}
+
+#[test]
 fn a_redirect_hides_who_is_to_be_hidden() {
     let mut scene = Scene::new();
     let call = scene.dial();
