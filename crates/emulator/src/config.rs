@@ -49,8 +49,8 @@ pub struct EmulatorConfig {
     /// Makes ids, and the chances of faults, reproducible. One is made up if left out, and
     /// told by [`Emulator::seed`](crate::Emulator::seed).
     pub seed: Option<u64>,
-    /// Whether unknown properties in requests, missing permissions and too many requests are
-    /// overlooked. Graph overlooks none of them.
+    /// Whether unknown properties in requests, the rules for telephones and tenants, missing
+    /// permissions and too many requests are overlooked. Graph overlooks none of them.
     pub lenient: bool,
     /// The permissions (app roles) of applications, by client id, or by client id and tenant as
     /// `CLIENT@TENANT`; all permissions on calls for those that aren't named.

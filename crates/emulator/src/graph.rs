@@ -11,6 +11,7 @@ mod presence;
 mod refuse;
 mod replay;
 mod routes;
+mod rules;
 mod shape;
 
 pub(crate) use limits::Limits;

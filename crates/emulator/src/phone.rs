@@ -305,9 +305,12 @@ pub(crate) fn is_telephone(id: &str) -> bool {
     id == ANONYMOUS || is_e164(id)
 }
 
-fn is_e164(number: &str) -> bool {
+/// `+`, then up to 15 digits of which the first isn't 0.
+pub(crate) fn is_e164(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or_default();
-    (2..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+    (2..=15).contains(&digits.len())
+        && !digits.starts_with('0')
+        && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ pub struct SettingsFile {
     pub tls_key: Option<PathBuf>,
     /// Makes ids and chances reproducible.
     pub seed: Option<u64>,
-    /// Whether unknown properties, missing permissions and too many requests are overlooked.
+    /// Whether unknown properties, the rules for telephones and tenants, missing permissions and
+    /// too many requests are overlooked.
     pub lenient: Option<bool>,
     /// Calls an application may have at once.
     pub concurrent_calls: Option<usize>,

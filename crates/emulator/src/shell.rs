@@ -470,7 +470,8 @@ impl Hub {
         act(&mut self.limits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether unknown properties, missing permissions and too many requests are overlooked.
+    /// Whether unknown properties, the rules for telephones and tenants, missing permissions and
+    /// too many requests are overlooked.
     pub(crate) fn is_lenient(&self) -> bool {
         self.settings.lenient
     }

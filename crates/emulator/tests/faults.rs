@@ -389,8 +389,10 @@ async fn the_clock_can_be_moved_and_keys_replaced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strictness_and_permissions_are_settings() {
     let misspelt = json!({"acceptedModalities": ["audio"], "mediaconfig": {}});
-    let strict =
-        Site::start_with(|config| config.with_roles(CLIENT, ["Calls.AccessMedia.All"])).await;
+    let strict = Site::start_with(|config| {
+        config.with_roles(CLIENT, ["Calls.AccessMedia.All", "Calls.JoinGroupCall.All"])
+    })
+    .await;
     let (status, body) = strict.post("/x/answer", misspelt.clone()).await;
     assert_eq!(
         (status, &body["error"]["target"]),
@@ -414,11 +416,19 @@ async fn strictness_and_permissions_are_settings() {
             "{operation}"
         );
     }
-    // New calls have permissions of their own.
-    let body = json!({"callbackUri": lenient.bot.url("/api/calls"),
-        "mediaConfig": service_hosted()["mediaConfig"], "requestedModalities": ["audio"],
-        "targets": [{"identity": {"user": {"id": "someone"}}}]});
-    let (status, body) = lenient.post("", body).await;
+    // New calls have permissions of their own, and rules for telephones.
+    let call = |site: &Site| {
+        json!({"callbackUri": site.bot.url("/api/calls"),
+            "mediaConfig": service_hosted()["mediaConfig"], "requestedModalities": ["audio"],
+            "targets": [{"identity": {"phone": {"id": "+12345678901"}}}]})
+    };
+    let (status, body) = strict.post("", call(&strict)).await;
+    let target = "source/identity/applicationInstance/id";
+    assert_eq!(
+        (status, &body["error"]["target"]),
+        (StatusCode::BAD_REQUEST, &json!(target))
+    );
+    let (status, body) = lenient.post("", call(&lenient)).await;
     assert_eq!(status, StatusCode::CREATED, "{body}");
 }
 

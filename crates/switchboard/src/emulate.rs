@@ -80,7 +80,8 @@ pub(crate) struct EmulateArgs {
     #[arg(long, env = "SWITCHBOARD_EMULATOR_SEED", value_name = "N")]
     seed: Option<u64>,
 
-    /// Overlook unknown properties, missing permissions and too many requests
+    /// Overlook unknown properties, the rules for telephones and tenants, missing permissions
+    /// and too many requests
     #[arg(long, env = "SWITCHBOARD_EMULATOR_LENIENT", value_name = "BOOL",
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     lenient: Option<bool>,

@@ -130,8 +130,8 @@ pub(crate) struct BotLeg {
     pub(crate) chain: String,
     pub(crate) scenario: String,
     pub(crate) participant: String,
-    /// The guest it joins as, if it does.
-    pub(crate) guest: Option<IdentitySet>,
+    /// The guest it joins as, or the application instance it calls from, if it does.
+    pub(crate) source: Option<IdentitySet>,
     /// Whether the roster comes as changes only.
     pub(crate) delta_roster: bool,
     /// Whether it is told what is shared.
@@ -167,10 +167,16 @@ impl BotLeg {
         self.outside = left_out == Some(true);
     }
 
+    /// Whether it joins as a guest.
+    pub(crate) fn is_guest(&self) -> bool {
+        let source = self.source.as_ref();
+        source.is_some_and(|source| source.guest.is_some())
+    }
+
     /// Who it is to others.
     pub(crate) fn identity(&self) -> IdentitySet {
         let application = || IdentitySet::application(Identity::new(client_id(&self.app)));
-        self.guest.clone().unwrap_or_else(application)
+        self.source.clone().unwrap_or_else(application)
     }
 }
 

@@ -13,7 +13,7 @@ use super::conversation::{BotLeg, BotMedia, Conversation, Masked, Phase, RING_LI
 use super::ending::End;
 use super::origins::Origins;
 use super::{BOT_NAME, Cloud, Fault, Operation, Reply, notice};
-use crate::phone::{IncomingReason, Named, PhoneCallState, is_telephone};
+use crate::phone::{IncomingReason, Named, PhoneCallState};
 
 /// Seconds that targets may ring (call: redirect).
 const RING_SECONDS: std::ops::RangeInclusive<i32> = 15..=90;
@@ -256,17 +256,11 @@ impl Cloud {
         }
         let mut targets = request.targets.take().unwrap_or_default();
         check_targets("targets", &targets)?;
-        let instance = instance(&request);
-        if instance.is_none() && targets.iter().any(is_phone) {
-            let property = "source/identity/applicationInstance/id";
-            let rule = "a call to a phone needs the application instance that it comes from";
-            return Err(Fault::property(property, rule));
-        }
         match targets.len() {
             0 => Err(Fault::property("targets", "a call needs one")),
             1 => {
                 let limit = ringing_limit(request.ringing_timeout_in_seconds)?;
-                Ok(self.create_for((bot, instance), targets.remove(0), limit, now))
+                Ok(self.create_for(bot, targets.remove(0), limit, now))
             }
             _ => self.create_group(bot, request, &targets, now),
         }
@@ -300,17 +294,15 @@ impl Cloud {
         bot.media = Some(media);
         bot.wish_for_mix(config.as_ref());
         bot.wish(request.call_options.as_ref());
-        let source = request
-            .source
-            .as_ref()
-            .and_then(|source| source.identity.clone());
-        bot.guest = source.filter(|identity| identity.guest.is_some());
+        let source = request.source.take().and_then(|source| source.identity);
+        bot.source =
+            source.filter(|source| source.guest.is_some() || source.application_instance.is_some());
         Ok(bot)
     }
 
     fn create_for(
         &mut self,
-        (bot, instance): (BotLeg, Option<String>),
+        bot: BotLeg,
         target: InvitationParticipantInfo,
         limit: Duration,
         now: Instant,
@@ -318,7 +310,6 @@ impl Cloud {
         let until = now + limit;
         let mut call = Conversation {
             direction: CallDirection::Outgoing,
-            instance,
             ..Conversation::new(self.ids.guid(), bot, Phase::Establishing { until }, now)
         };
         // As it was created: what becomes of it is told by notifications.
@@ -443,36 +434,14 @@ pub(super) fn check_targets(
         let identity = target.identity.as_ref().and_then(|set| set.any());
         identity.is_some_and(|identity| identity.id.is_some() || identity.display_name.is_some())
     };
-    if !targets.iter().all(named) {
-        let target = format!("{property}/identity");
-        return Err(Fault::property(
-            target,
-            "each target needs an identity with an id",
-        ));
+    if targets.iter().all(named) {
+        return Ok(());
     }
-    let number = |target: &InvitationParticipantInfo| {
-        let phone = target.identity.as_ref().and_then(|set| set.phone.as_ref());
-        phone.is_none_or(|phone| phone.id.as_deref().is_some_and(is_telephone))
-    };
-    if !targets.iter().all(number) {
-        let target = format!("{property}/identity/phone/id");
-        return Err(Fault::property(
-            target,
-            "the number of a phone is E.164: a plus sign and up to 15 digits",
-        ));
-    }
-    Ok(())
-}
-
-/// The application instance that a new call comes from, by its id.
-fn instance(request: &Call) -> Option<String> {
-    let source = request.source.as_ref()?.identity.as_ref()?;
-    source.application_instance.as_ref()?.id.clone()
-}
-
-fn is_phone(target: &InvitationParticipantInfo) -> bool {
-    let identity = target.identity.as_ref();
-    identity.is_some_and(|set| set.phone.is_some())
+    let target = format!("{property}/identity");
+    Err(Fault::property(
+        target,
+        "each target needs an identity with an id",
+    ))
 }
 
 fn media_config(config: Option<&MediaConfig>, origins: Origins<'_>) -> Result<BotMedia, Fault> {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use switchboard_signaling::types::{
-    ClientContextRequest, CommsOperation, Identity, IdentitySet, OperationKind, OperationStatus,
-    Participant, PlayPromptRequest, Prompt, RecordingStatus, SendDtmfTonesRequest, Tone,
+    ClientContextRequest, CommsOperation, OperationKind, OperationStatus, Participant,
+    PlayPromptRequest, Prompt, RecordingStatus, SendDtmfTonesRequest, Tone,
     UpdateRecordingStatusRequest,
 };
 use url::Url;
@@ -15,7 +15,6 @@ use super::graph::established;
 use super::notice::Muted;
 use super::origins::Origins;
 use super::{Cloud, Fault, MediaAction, Playable, Reply, notice};
-use crate::config::client_id;
 use crate::phone::PhoneEvent;
 
 /// call: playPrompt
@@ -237,14 +236,13 @@ impl Cloud {
             let seen = room.roster().into_iter();
             return seen.filter(|one| !waits || own(one)).collect();
         }
-        let application = IdentitySet::application(Identity::new(client_id(&bot.app)));
         let muted = Muted {
             by_server: bot.muted,
             by_self: false,
         };
-        let mut own = notice::participant(&bot.participant, application.clone(), muted);
+        let mut own = notice::participant(&bot.participant, bot.identity(), muted);
         let status = bot.recording.clone();
-        own.recording_info = status.map(|status| notice::recording(application, status));
+        own.recording_info = status.map(|status| notice::recording(bot.identity(), status));
         let mut roster = vec![own];
         if let Some((id, phone)) = call
             .caller

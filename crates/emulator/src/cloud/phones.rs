@@ -292,7 +292,7 @@ impl Cloud {
             chain: self.ids.guid(),
             scenario: self.ids.guid(),
             participant: self.ids.guid(),
-            guest: None,
+            source: None,
             delta_roster: false,
             content_notices: false,
             muted: false,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::refuse::{Ids, bad};
-use super::shape;
+use super::{rules, shape};
 use crate::cloud::Fault;
 use crate::identity::Access;
 use crate::shell::Hub;
@@ -94,6 +94,7 @@ impl Payload<'_> {
         }
         if !self.lenient {
             shape::check(self.operation, &value)?;
+            rules::check(self.operation, &value)?;
         }
         serde_path_to_error::deserialize(value).map_err(|error| wrong_type(error.path()))
     }

@@ -3,6 +3,8 @@
 
 mod meeting;
 mod quality;
+#[cfg(test)]
+mod schema;
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -23,9 +25,11 @@ enum Holds {
     Of(&'static Shape),
     /// A member of an enumeration, or a list of them.
     One(&'static [&'static str]),
+    /// Something that requests of its own are for.
+    Apart,
 }
 
-use Holds::{Of, One, Value as Plain};
+use Holds::{Apart, Of, One, Value as Plain};
 
 const MODALITY: Holds = One(&["audio", "video", "videoBasedScreenSharing", "data"]);
 
@@ -139,22 +143,27 @@ const MEETING_INFO: Shape = Shape {
     ],
 };
 
-/// What Graph alone writes, such as the state, is no mistake and is not looked at.
+/// What Graph alone sets may be there as well and changes nothing: so OData has it, and a
+/// documented request (Create call, example 3) holds `direction`, which is read-only.
 const CALL: Shape = Shape {
     name: "call",
     properties: &[
+        ("audioRoutingGroups", Apart),
         ("callbackUri", Plain),
         ("callChainId", Plain),
-        ("callRoutes", Plain),
         ("callOptions", Of(&CALL_OPTIONS)),
+        ("callRoutes", Plain),
         ("chatInfo", Of(&CHAT_INFO)),
+        ("contentSharingSessions", Apart),
         ("direction", One(&["incoming", "outgoing"])),
         ("id", Plain),
         ("incomingContext", Plain),
         ("mediaConfig", Of(&MEDIA_CONFIG)),
         ("mediaState", Plain),
-        ("myParticipantId", Plain),
         ("meetingInfo", Of(&MEETING_INFO)),
+        ("myParticipantId", Plain),
+        ("operations", Apart),
+        ("participants", Apart),
         ("requestedModalities", MODALITY),
         ("resultInfo", Plain),
         ("ringingTimeoutInSeconds", Plain),
@@ -271,7 +280,11 @@ const MARK: Shape = Shape {
 
 /// Refuses the first property that the operation's body doesn't have.
 pub(super) fn check(operation: &str, body: &Value) -> Result<(), Fault> {
-    let shape = match operation {
+    walk(of(operation), body, "")
+}
+
+fn of(operation: &str) -> &'static Shape {
+    match operation {
         "create" => &CALL,
         "answer" => &ANSWER,
         "reject" => &REJECT,
@@ -297,8 +310,7 @@ pub(super) fn check(operation: &str, body: &Value) -> Result<(), Fault> {
         "sendVirtualAppointmentSms" => &meeting::SMS,
         "sendVirtualAppointmentReminderSms" => &meeting::REMINDER_SMS,
         _ => &MARK,
-    };
-    walk(shape, body, "")
+    }
 }
 
 fn walk(shape: &Shape, value: &Value, path: &str) -> Result<(), Fault> {
@@ -316,6 +328,7 @@ fn walk(shape: &Shape, value: &Value, path: &str) -> Result<(), Fault> {
             match known {
                 None => Err(unknown(shape, &join(path, name), name)),
                 Some((_, Holds::Value)) => Ok(()),
+                Some((_, Holds::Apart)) => Err(apart(shape, &join(path, name), name)),
                 Some((_, Holds::Of(inner))) => walk(inner, value, &join(path, name)),
                 Some((_, Holds::One(members))) => member(members, value, &join(path, name)),
             }
@@ -352,6 +365,15 @@ fn unknown(shape: &Shape, path: &str, name: &str) -> Fault {
     let name: String = name.chars().take(64).collect();
     let message = format!(
         "The property '{name}' does not exist on type 'microsoft.graph.{}'. Make sure to only use property names that are defined by the type.",
+        shape.name
+    );
+    at(path, message)
+}
+
+/// Graph has no words for it.
+fn apart(shape: &Shape, path: &str, name: &str) -> Fault {
+    let message = format!(
+        "The property '{name}' of type 'microsoft.graph.{}' can't be set here: it has requests of its own.",
         shape.name
     );
     at(path, message)
@@ -449,6 +471,17 @@ mod tests {
             assert_eq!(fault.target.as_deref(), Some(target));
             assert_eq!(fault.status.as_u16(), 400);
         }
+    }
+
+    #[test]
+    fn what_graph_alone_sets_is_not_called_unknown() {
+        let told = json!({"id": "x", "direction": "outgoing", "state": "establishing",
+            "callRoutes": [], "incomingContext": null, "mediaState": {"audio": "active"},
+            "myParticipantId": "x", "resultInfo": null, "toneInfo": null, "transcription": {}});
+        check("create", &told).unwrap();
+        let fault = check("create", &json!({"participants": []})).unwrap_err();
+        assert_eq!(fault.target.as_deref(), Some("participants"));
+        assert!(!fault.message.contains("does not exist"));
     }
 
     #[test]

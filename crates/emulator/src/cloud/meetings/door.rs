@@ -46,10 +46,6 @@ impl Cloud {
                 let organizer = organizer.and_then(|one| one.id.as_deref());
                 let chat = request.chat_info.as_ref();
                 let thread = chat.and_then(|chat| chat.thread_id.as_deref());
-                if request.tenant_id.is_none() {
-                    let rule = "joining by organizer needs the meeting's tenant";
-                    return Err(Fault::property("tenantId", rule));
-                }
                 if thread.is_none() {
                     let rule = "joining by organizer needs the meeting's chat";
                     return Err(Fault::property("chatInfo/threadId", rule));

@@ -47,7 +47,7 @@ impl<'a> Comer<'a> {
         Self {
             id: client_id(&bot.app),
             tenant: &bot.tenant,
-            anonymous: bot.guest.is_some(),
+            anonymous: bot.is_guest(),
             by_number: false,
         }
     }

@@ -275,35 +275,6 @@ fn an_outgoing_call_to_nobody_is_not_found_and_to_somebody_in_a_call_busy() {
 }
 
 #[test]
-fn a_telephone_is_called_from_an_application_instance_by_its_number() {
-    let mut scene = Scene::new();
-    let number = "+31201234567";
-    scene
-        .cloud
-        .register_user(number.to_owned(), "Cellar", PhoneRole::Caller);
-    let body = |number: &str, source: Value| {
-        json!({"callbackUri": "http://127.0.0.1:3978/api/calls", "mediaConfig": own_media(),
-            "requestedModalities": ["audio"], "source": source,
-            "targets": [{"identity": {"phone": {"id": number}}}]})
-    };
-    let source = json!({"identity": {"applicationInstance": {"id": "instance-1"}}});
-    for (number, source, target) in [
-        (number, json!({}), "source/identity/applicationInstance/id"),
-        ("31201234567", source.clone(), "targets/identity/phone/id"),
-    ] {
-        let fault = scene.create(body(number, source)).unwrap_err();
-        assert_eq!(fault.target.as_deref(), Some(target));
-    }
-    let reply = scene.create(body(number, source)).unwrap();
-    let Reply::Created(call) = reply else {
-        panic!("it is a new call")
-    };
-    let call = serde_json::to_value(call).unwrap();
-    let from = &call["source"]["identity"]["applicationInstance"]["id"];
-    assert_eq!(from, "instance-1");
-}
-
-#[test]
 fn a_transfer_to_somebody_busy_rings_at_nobody_else() {
     let (mut scene, call) = Scene::established(&service_media());
     let other = scene.cloud.register_phone("Other", PhoneRole::Agent);
@@ -320,6 +291,50 @@ fn a_transfer_to_somebody_busy_rings_at_nobody_else() {
     assert_eq!(rings(&scene), 0);
     scene.operate(&call, "transfer", to_agent()).unwrap();
     assert_eq!(rings(&scene), 1, "nobody has that id: agents take it");
+}
+
+#[test]
+fn a_call_to_a_telephone_comes_from_the_application_instance() {
+    let mut scene = Scene::new();
+    let number = "+31201234567";
+    let role = PhoneRole::Caller;
+    scene
+        .cloud
+        .register_user(number.to_owned(), "Telephone", role);
+    let from = json!({"applicationInstance": {"id": "desk", "displayName": "Desk"}});
+    let target = json!({"identity": {"phone": {"id": number}}});
+    let Ok(Reply::Created(created)) = scene.create(json!({
+        "callbackUri": "http://127.0.0.1:3978/api/calls", "mediaConfig": own_media(),
+        "requestedModalities": ["audio"], "targets": [target], "source": {"identity": from}}))
+    else {
+        panic!()
+    };
+    assert_eq!(scene.last_told(number)["reason"], "call");
+    let source = |call: &_| {
+        let source = &serde_json::to_value(call).unwrap()["source"]["identity"];
+        assert_eq!(source["application"], Value::Null);
+        source["applicationInstance"]["id"].clone()
+    };
+    assert_eq!(source(&created), "desk");
+    let call = created.id.unwrap();
+    let sdp = SDP.into();
+    let accept = PhoneCommand::Accept {
+        call: call.clone(),
+        sdp,
+    };
+    scene.say(number, accept);
+    scene.report(&call, MediaReport::BotAnswered { sdp: "a".into() });
+    let Ok(Reply::Call(read)) = scene.operate(&call, "get", json!({})) else {
+        panic!()
+    };
+    assert_eq!(source(&read), "desk");
+    let list = Operation::ListParticipants;
+    let Ok(Reply::Participants(roster)) = scene.cloud.operate(APP, &call, list, scene.now) else {
+        panic!()
+    };
+    let roster = serde_json::to_value(roster).unwrap();
+    let own = &roster[0]["info"]["identity"];
+    assert_eq!(own["applicationInstance"]["displayName"], "Desk");
 }
 
 #[test]
