@@ -269,7 +269,7 @@ fn a_public_url_is_what_others_are_told() {
 fn tls_takes_a_certificate_and_its_key() {
     let folder = TempDir::new().unwrap();
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate = written(&folder, "own.pem", &own.cert.pem());
+    written(&folder, "own.pem", &own.cert.pem());
     let key = written(&folder, "own.key", &own.signing_key.serialize_pem());
     let file = "listen = \"127.0.0.1:0\"\ntls_certificate = \"own.pem\"\n";
     let config = written(&folder, "emulator.toml", file);
@@ -278,8 +278,8 @@ fn tls_takes_a_certificate_and_its_key() {
     let running = Running::start(command);
     let page = running.says("page").to_owned();
     assert!(page.starts_with("https://127.0.0.1:"), "{page}");
-    for key in ["graph", "token_url", "openid_configuration", "admin"] {
-        assert!(running.says(key).starts_with(&page), "{key}");
+    for name in ["graph", "token_url", "openid_configuration", "admin"] {
+        assert!(running.says(name).starts_with(&page), "{name}");
     }
     let address = page.trim_start_matches("https://").trim_end_matches('/');
     let plain = get(address, "/admin/counts", "");
