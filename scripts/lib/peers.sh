@@ -50,7 +50,8 @@ find_peers() {
         missing_peers+=" pipecat-ai,"
     fi
     if found=$(node_peer @azure/communication-call-automation@1.6.0 && node_peer ws@8.18.3 >/dev/null &&
-        node_peer @microsoft/microsoft-graph-client@3.0.7 >/dev/null && node_peer axe-core@4.10.3 >/dev/null); then
+        node_peer @microsoft/microsoft-graph-client@3.0.7 >/dev/null && node_peer @azure/identity@4.13.1 >/dev/null &&
+        node_peer axe-core@4.10.3 >/dev/null); then
         export NODE_PATH=$found
     else
         missing_peers+=" node with the packages of scripts/lib/peers.sh,"

@@ -1,12 +1,16 @@
 "use strict";
-// Microsoft's Graph client for JavaScript against the emulator; only address and
-// credentials differ.
+// Microsoft's Graph client and credential for JavaScript against the emulator; only
+// addresses and credentials differ.
 //
-// Reads its settings from the environment and prints one JSON line for each step. GRAPH is
-// an https address, whose authority NODE_EXTRA_CA_CERTS names.
-// Needs @microsoft/microsoft-graph-client, and fetch (node 18 or later).
+// Reads its settings from the environment and prints one JSON line for each step. GRAPH and
+// AUTHORITY are https addresses, whose certificate NODE_EXTRA_CA_CERTS names.
+// Needs @azure/identity, @microsoft/microsoft-graph-client, and node 20 or later.
 
+const { ClientSecretCredential } = require("@azure/identity");
 const { Client, GraphError } = require("@microsoft/microsoft-graph-client");
+const {
+  TokenCredentialAuthenticationProvider,
+} = require("@microsoft/microsoft-graph-client/authProviders/azureTokenCredentials");
 
 const settings = process.env;
 const person = "#microsoft.graph.invitationParticipantInfo";
@@ -15,31 +19,16 @@ function tell(step, facts) {
   console.log(JSON.stringify({ step, ...facts }));
 }
 
-/** OAuth 2.0 client credentials: the client asks for a token with each request. */
-class ClientCredentials {
-  async getAccessToken() {
-    this.token ??= this.ask();
-    return this.token;
-  }
-
-  async ask() {
-    const response = await fetch(settings.TOKEN_URL, {
-      method: "POST",
-      body: new URLSearchParams({
-        grant_type: "client_credentials",
-        client_id: settings.CLIENT_ID,
-        client_secret: settings.CLIENT_SECRET,
-        scope: "https://graph.microsoft.com/.default",
-      }),
-    });
-    if (!response.ok) throw new Error(`no token: ${response.status}`);
-    return (await response.json()).access_token;
-  }
-}
-
 function graphClient() {
+  const { TENANT, CLIENT_ID, CLIENT_SECRET, AUTHORITY } = settings;
+  const credential = new ClientSecretCredential(TENANT, CLIENT_ID, CLIENT_SECRET, {
+    authorityHost: AUTHORITY,
+    disableInstanceDiscovery: true,
+  });
   return Client.initWithMiddleware({
-    authProvider: new ClientCredentials(),
+    authProvider: new TokenCredentialAuthenticationProvider(credential, {
+      scopes: ["https://graph.microsoft.com/.default"],
+    }),
     // The client puts `/v1.0` behind it, and gives tokens to https alone.
     baseUrl: settings.GRAPH.replace(/v1\.0$/, ""),
     customHosts: new Set([new URL(settings.GRAPH).hostname]),

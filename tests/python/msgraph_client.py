@@ -72,21 +72,18 @@ class ClientCredentials(AccessTokenProvider):
         return AllowedHostsValidator([])
 
 
-def authentication():
-    if not SETTINGS["AUTHORITY"].startswith("https:"):
-        return BaseBearerTokenAuthenticationProvider(ClientCredentials())
-    credential = ClientSecretCredential(
+def microsofts_credential():
+    return ClientSecretCredential(
         SETTINGS["TENANT"],
         SETTINGS["CLIENT_ID"],
         SETTINGS["CLIENT_SECRET"],
         authority=SETTINGS["AUTHORITY"],
         disable_instance_discovery=True,
     )
-    return AzureIdentityAuthenticationProvider(credential, scopes=[SCOPE])
 
 
-def client():
-    adapter = GraphRequestAdapter(authentication())
+def client(authentication):
+    adapter = GraphRequestAdapter(authentication)
     adapter.base_url = SETTINGS["GRAPH"]
     return GraphServiceClient(request_adapter=adapter)
 
@@ -159,8 +156,8 @@ async def in_a_meeting(graph):
     tell("left")
 
 
-async def main():
-    graph = client()
+async def drive(graph):
+    """Places a call, then holds a meeting."""
     calls = graph.communications.calls
     created = await calls.post(
         Call(
@@ -191,6 +188,14 @@ async def main():
     await calls.by_call_id(created.id).delete()
     tell("deleted")
     await in_a_meeting(graph)
+
+
+async def main():
+    if not SETTINGS["AUTHORITY"].startswith("https:"):
+        await drive(client(BaseBearerTokenAuthenticationProvider(ClientCredentials())))
+        return
+    async with microsofts_credential() as credential:
+        await drive(client(AzureIdentityAuthenticationProvider(credential, scopes=[SCOPE])))
 
 
 asyncio.run(main())

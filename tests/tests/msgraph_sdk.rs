@@ -1,8 +1,8 @@
 //! Independent clients drive the emulator: Microsoft's own SDKs for Python and JavaScript.
 //!
 //! Run where Python with the packages of `tests/python/requirements.txt`, or node with
-//! `@microsoft/microsoft-graph-client`, are there (`scripts/lib/peers.sh` sees to it where
-//! it can), and say so where they are not.
+//! `@azure/identity` and `@microsoft/microsoft-graph-client`, are there
+//! (`scripts/lib/peers.sh` sees to it where it can), and say so where they are not.
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -86,8 +86,11 @@ impl Sdk {
     fn javascript() -> Self {
         Self {
             interpreter: "node".into(),
-            probe: ["-e", "require('@microsoft/microsoft-graph-client'); fetch"],
-            missing: "npm install @microsoft/microsoft-graph-client, and name its node_modules in NODE_PATH",
+            probe: [
+                "-e",
+                "require('@azure/identity'); require('@microsoft/microsoft-graph-client')",
+            ],
+            missing: "npm install @azure/identity @microsoft/microsoft-graph-client, and name their node_modules in NODE_PATH",
             script: "../tests/node/graph_client.js",
             name: "node",
             tls: true,
@@ -274,6 +277,7 @@ async fn microsofts_python_client_needs_no_tls_with_another_credential() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn microsofts_javascript_client_places_a_call_and_holds_a_meeting() -> Result<(), Failure> {
+async fn microsofts_javascript_client_and_credential_place_a_call_and_hold_a_meeting()
+-> Result<(), Failure> {
     drives_the_emulator(Sdk::javascript()).await
 }

@@ -278,8 +278,8 @@ fn tls_takes_a_certificate_and_its_key() {
     let running = Running::start(command);
     let page = running.says("page").to_owned();
     assert!(page.starts_with("https://127.0.0.1:"), "{page}");
-    for key in ["graph", "token_url", "openid_configuration", "admin"] {
-        assert!(running.says(key).starts_with(&page), "{key}");
+    for name in ["graph", "token_url", "openid_configuration", "admin"] {
+        assert!(running.says(name).starts_with(&page), "{name}");
     }
     let address = page.trim_start_matches("https://").trim_end_matches('/');
     let plain = get(address, "/admin/counts", "");
