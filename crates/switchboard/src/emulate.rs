@@ -1,5 +1,6 @@
 //! `switchboard emulate`.
 
+mod mistake;
 mod scenarios;
 mod settings;
 
@@ -18,11 +19,12 @@ use url::Url;
 
 use crate::Failure;
 use crate::output::{hint, say_json, shutdown_signal};
+use mistake::Mistake;
 use scenarios::Script;
 use settings::Settings;
 
-/// A scenario or settings file is wrong; nothing was started.
-const BAD_FILE: u8 = 2;
+/// Something has to be changed first; nothing was started.
+const MISTAKE: u8 = 2;
 
 /// Run the emulator of Graph's calling cloud alone, for a bot of any language.
 ///
@@ -33,7 +35,7 @@ const BAD_FILE: u8 = 2;
 ///
 /// With --scenario, scripted people call the bot with real audio; see
 /// docs/emulator.md. With --ci it ends after that: exit code 0 if all passed, 1 if
-/// not, 2 if a file is wrong.
+/// not, 2 if something has to be changed first: a setting, a file, a missing scenario.
 ///
 /// Every flag is also an environment variable, and a key of the file --config names:
 /// flags count more than variables, variables more than the file.
@@ -179,15 +181,11 @@ struct ReadyApp<'a> {
 
 /// Runs the emulator until it is told to stop, or its scenarios are over.
 pub(crate) async fn run(args: &EmulateArgs) -> Result<ExitCode, Failure> {
-    let prepared = Settings::of(args).and_then(|settings| {
-        let scripts = settings.scenarios.iter().map(|path| Script::read(path));
-        Ok((scripts.collect::<Result<Vec<_>, _>>()?, settings))
-    });
-    let (scripts, settings) = match prepared {
+    let (settings, scripts) = match prepare(args) {
         Ok(prepared) => prepared,
-        Err(bad) => {
-            hint(&bad.to_string());
-            return Ok(ExitCode::from(BAD_FILE));
+        Err(mistake) => {
+            hint(&mistake.to_string());
+            return Ok(ExitCode::from(MISTAKE));
         }
     };
     let transport = Transport::new(
@@ -217,6 +215,15 @@ pub(crate) async fn run(args: &EmulateArgs) -> Result<ExitCode, Failure> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// Reads all that is to be read, and looks whether it can be run.
+fn prepare(args: &EmulateArgs) -> Result<(Settings, Vec<Script>), Mistake> {
+    let settings = Settings::of(args)?;
+    mistake::check(&settings)?;
+    let scripts = settings.scenarios.iter().map(|path| Script::read(path));
+    let scripts = scripts.collect::<Result<_, _>>()?;
+    Ok((settings, scripts))
 }
 
 fn config(settings: &Settings, transport: Transport) -> EmulatorConfig {

@@ -354,6 +354,30 @@ fn a_wrong_file_ends_with_2_and_says_where() {
     assert!(told.contains("emulator.toml:1:8: "), "{told}");
 }
 
+/// An empty glob, or a misspelt variable, would else be a run that passes.
+#[test]
+fn a_report_without_a_scenario_ends_with_2() {
+    let folder = TempDir::new().unwrap();
+    let report = folder.path().join("report");
+    let report = report.to_str().unwrap();
+    let ways = [
+        &["--ci"][..],
+        &["--junit", report],
+        &["--json", report],
+        &["--log", report],
+    ];
+    for way in ways {
+        let (code, out, told) = outcome(&[&["--listen=127.0.0.1:0"], way].concat());
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{way:?}: {told}");
+        let hint = format!("{} needs a scenario", way[0]);
+        assert!(told.contains(&hint), "{told}");
+        assert!(told.contains("--scenario FILE"), "{told}");
+    }
+    let path = written(&folder, "emulator.toml", "ci = true\nscenario = []\n");
+    let (code, out, told) = outcome(&["--config", &path]);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
+}
+
 #[test]
 fn a_scenario_that_fails_ends_with_1_and_is_reported_in_every_form() {
     let folder = TempDir::new().unwrap();
