@@ -1,5 +1,7 @@
 //! What has to be changed before anything can start.
 
+use std::path::PathBuf;
+
 use super::settings::{BadFile, Settings};
 
 /// Why nothing was started.
@@ -10,6 +12,14 @@ pub(super) enum Mistake {
     /// A run that tries nothing would pass.
     #[error("{flag} needs a scenario, or nothing is tried: give --scenario FILE")]
     NoScenario { flag: &'static str },
+    /// Someone calls an application that could not be told of it.
+    #[error("{}:{line}: {app} has no webhook, so that nobody can call it; give {remedy}", path.display())]
+    NoWebhook {
+        path: PathBuf,
+        line: usize,
+        app: String,
+        remedy: &'static str,
+    },
 }
 
 /// Whether what is set fits together.
