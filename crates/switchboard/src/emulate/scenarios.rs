@@ -122,7 +122,7 @@ pub(super) async fn run(
 /// Waits until it is told to end.
 async fn told(mut end: watch::Receiver<bool>) {
     if end.wait_for(|end| *end).await.is_err() {
-        pending().await
+        pending::<()>().await;
     }
 }
 

@@ -219,7 +219,7 @@ fn apps(
         let webhook = args.bot.clone().or(file.bot.clone());
         first.webhook = webhook.or(first.webhook.take());
         let own = args.role.as_ref().or(file.role.as_ref());
-        *roles = own.map(names).or(roles.take());
+        *roles = own.map(|roles| names(roles)).or(roles.take());
     }
     apps
 }
@@ -231,10 +231,10 @@ fn app(settings: &AppSettings) -> (App, Option<Vec<String>>) {
         client_secret: settings.client_secret.clone().unwrap_or_else(made_up),
         webhook: settings.bot.clone(),
     };
-    (app, settings.role.as_ref().map(names))
+    (app, settings.role.as_deref().map(names))
 }
 
-fn names(roles: &Vec<Role>) -> Vec<String> {
+fn names(roles: &[Role]) -> Vec<String> {
     roles.iter().map(Role::to_string).collect()
 }
 
