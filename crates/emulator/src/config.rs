@@ -161,7 +161,7 @@ pub enum EmulatorError {
     },
     /// Others could reach it, and nobody said that they may.
     #[error(
-        "{address} can be reached from other machines: listen on a loopback address such as 127.0.0.1, or allow it explicitly"
+        "{address} can be reached from other machines: listen on a loopback address such as 127.0.0.1, or allow it (--allow-remote)"
     )]
     NotLoopback {
         /// Which.

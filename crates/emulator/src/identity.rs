@@ -10,4 +10,4 @@ mod tokens;
 
 pub(crate) use keys::KeyRing;
 pub(crate) use routes::router;
-pub(crate) use tokens::{Access, AccessError, Identity};
+pub(crate) use tokens::{Access, AccessError, Identity, ROLES};

@@ -42,7 +42,7 @@ pub use phone::{
     EndReason, IncomingReason, Named, Participant, Phone, PhoneCallState, PhoneCommand, PhoneEvent,
     PhoneInfo, PhoneRole,
 };
-pub use settings::{AppSettings, SettingsFile};
+pub use settings::{AppSettings, DirectoryId, Role, SettingsFile, ValueError, socket_address};
 pub use shell::Counts;
 pub use timeline::{CallEvent, CallProgress, PromptState, Timeline, TimelineEvent};
 pub use tls::{Tls, TlsError};

@@ -26,4 +26,4 @@ mod voice;
 pub use plan::Scenario;
 pub use problem::{Problem, Problems};
 pub use report::{Finding, Outcome, PersonReport, Report, StepReport, junit};
-pub use shell::run;
+pub use shell::{run, run_until};

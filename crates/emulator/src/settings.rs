@@ -1,7 +1,10 @@
 //! The emulator's settings as a TOML file: every flag of `switchboard emulate`, and
 //! what flags can't say, several applications.
 
+mod value;
+
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -13,14 +16,18 @@ use crate::network::NetworkRule;
 use crate::scenario::Problems;
 use crate::scenario::problem::Findings;
 
+pub use value::{DirectoryId, Role, ValueError, socket_address};
+
 /// A settings file. What it leaves out has its default.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SettingsFile {
     /// The one TCP address.
+    #[serde(default, deserialize_with = "value::address")]
     pub listen: Option<SocketAddr>,
     /// The UDP address of the emulator's own media.
+    #[serde(default, deserialize_with = "value::address")]
     pub media: Option<SocketAddr>,
     /// Whether an address other than loopback is meant.
     pub allow_remote: Option<bool>,
@@ -36,19 +43,22 @@ pub struct SettingsFile {
     /// too many requests are overlooked.
     pub lenient: Option<bool>,
     /// Calls an application may have at once.
-    pub concurrent_calls: Option<usize>,
+    pub concurrent_calls: Option<NonZeroUsize>,
     /// The webhook of the first application.
     pub bot: Option<Url>,
     /// Where applications may be found beside their webhook's origin.
     pub allow_origin: Option<Vec<Url>>,
     /// The tenant of the first application.
-    pub tenant_id: Option<String>,
+    pub tenant_id: Option<DirectoryId>,
     /// The client id of the first application.
-    pub client_id: Option<String>,
+    pub client_id: Option<DirectoryId>,
     /// The secret of the first application.
+    #[serde(default, deserialize_with = "value::secret")]
     pub client_secret: Option<SecretString>,
+    /// Where that is if it is not here, relative to this file.
+    pub client_secret_file: Option<PathBuf>,
     /// The permissions of the first application.
-    pub role: Option<Vec<String>>,
+    pub role: Option<Vec<Role>>,
     /// Scenario files to run, relative to this file.
     pub scenario: Option<Vec<PathBuf>>,
     /// Whether to end after the scenarios.
@@ -75,15 +85,18 @@ pub struct SettingsFile {
 #[non_exhaustive]
 pub struct AppSettings {
     /// Its tenant.
-    pub tenant_id: String,
+    pub tenant_id: DirectoryId,
     /// Its client id.
-    pub client_id: String,
-    /// Its secret; made up if left out.
+    pub client_id: DirectoryId,
+    /// Its secret; made up if left out, with the file.
+    #[serde(default, deserialize_with = "value::secret")]
     pub client_secret: Option<SecretString>,
+    /// Where its secret is if it is not here, relative to the settings file.
+    pub client_secret_file: Option<PathBuf>,
     /// Its calling webhook.
     pub bot: Option<Url>,
     /// Its permissions; all of them if left out.
-    pub role: Option<Vec<String>>,
+    pub role: Option<Vec<Role>>,
 }
 
 impl SettingsFile {
@@ -105,7 +118,8 @@ impl SettingsFile {
             } = app.get_ref();
             let taken = |other: &Spanned<AppSettings>| {
                 let other = other.get_ref();
-                other.client_id == *id && other.tenant_id.eq_ignore_ascii_case(tenant)
+                let (other_id, other_tenant) = (&other.client_id, other.tenant_id.to_string());
+                other_id == id && other_tenant.eq_ignore_ascii_case(&tenant.to_string())
             };
             if file.apps[..place].iter().any(taken) {
                 let message = format!("two applications have the client id {id} in one tenant");
@@ -134,6 +148,11 @@ impl SettingsFile {
     pub fn apps(&self) -> impl Iterator<Item = &AppSettings> {
         self.apps.iter().map(Spanned::get_ref)
     }
+
+    /// The same, to be completed with what other files hold.
+    pub fn apps_mut(&mut self) -> impl Iterator<Item = &mut AppSettings> {
+        self.apps.iter_mut().map(Spanned::get_mut)
+    }
 }
 
 #[cfg(test)]
@@ -161,7 +180,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(file.listen.unwrap().port(), 9000);
-        let ids: Vec<_> = file.apps().map(|app| app.client_id.as_str()).collect();
+        let ids: Vec<_> = file.apps().map(|app| app.client_id.to_string()).collect();
         assert_eq!(ids, ["one", "two"]);
         assert!(!format!("{file:?}").contains("quiet"));
     }
@@ -178,6 +197,30 @@ mod tests {
                 "[[network]]\nconditions = { loss = 2.0 }\n",
                 "1:1: loss must be",
             ),
+            (
+                "listen = \"localhost:1\"\n",
+                "1:10: \"localhost:1\" is no address with a port",
+            ),
+            (
+                "\nrole = [\"Calls.Initate.All\"]\n",
+                "2:8: there is no permission",
+            ),
+            (
+                "role = [\"Calls.Initate.All\"]\n",
+                "did you mean \"Calls.Initiate.All\"?",
+            ),
+            (
+                "[[apps]]\ntenant_id = \"t\"\nclient_id = \"c\"\nrole = [\"Bot\"]\n",
+                "use one of Calls.AccessMedia.All, ",
+            ),
+            ("tenant_id = \"\"\n", "1:13: \"\" is no id"),
+            ("client_id = \"a/b\"\n", "1:13: \"a/b\" is no id"),
+            (
+                "[[apps]]\ntenant_id = \"..\"\nclient_id = \"c\"\n",
+                "2:13: \"..\" is no id",
+            ),
+            ("client_secret = \" \"\n", "1:17: the secret is empty"),
+            ("concurrent_calls = 0\n", "1:20: "),
         ] {
             let told = SettingsFile::parse(text).unwrap_err().to_string();
             assert!(told.contains(expected), "{told}");

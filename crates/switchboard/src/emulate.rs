@@ -1,28 +1,35 @@
 //! `switchboard emulate`.
 
+mod mistake;
+mod reports;
 mod scenarios;
 mod settings;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Args;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use switchboard_emulator::{App, Emulator, EmulatorConfig};
+use switchboard_emulator::{App, DirectoryId, Emulator, EmulatorConfig, Role, socket_address};
 use switchboard_media::codec::Codec;
 use switchboard_media::engine::{Engine, EngineConfig};
 use switchboard_transport::{Transport, TransportConfig};
+use tokio::sync::watch;
 use url::Url;
 
 use crate::Failure;
-use crate::output::{hint, say_json, shutdown_signal};
+use crate::output::{Shutdown, complaint, hint, say_json, shutdown_signal};
+use mistake::Mistake;
+use reports::Reports;
 use scenarios::Script;
 use settings::Settings;
 
-/// A scenario or settings file is wrong; nothing was started.
-const BAD_FILE: u8 = 2;
+/// Something has to be changed first; nothing was started.
+const MISTAKE: u8 = 2;
 
 /// Run the emulator of Graph's calling cloud alone, for a bot of any language.
 ///
@@ -33,7 +40,7 @@ const BAD_FILE: u8 = 2;
 ///
 /// With --scenario, scripted people call the bot with real audio; see
 /// docs/emulator.md. With --ci it ends after that: exit code 0 if all passed, 1 if
-/// not, 2 if a file is wrong.
+/// not, 2 if something has to be changed first: a setting, a file, a missing scenario.
 ///
 /// Every flag is also an environment variable, and a key of the file --config names:
 /// flags count more than variables, variables more than the file.
@@ -45,13 +52,15 @@ pub(crate) struct EmulateArgs {
 
     /// Address of the emulator's one TCP port, on loopback; port 0 takes a free one
     /// [default: 127.0.0.1:8480]
-    #[arg(long, env = "SWITCHBOARD_EMULATOR_LISTEN", value_name = "ADDRESS")]
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_LISTEN", value_name = "ADDRESS",
+        value_parser = socket_address)]
     listen: Option<SocketAddr>,
 
     /// UDP address of its media, on loopback: one port for all that phones offer. What the
     /// emulator offers itself has free ports there: one for each bot with media of its own in a
     /// group call or meeting, two for each leg whose packets are to suffer [default: 127.0.0.1:0]
-    #[arg(long, env = "SWITCHBOARD_EMULATOR_MEDIA", value_name = "ADDRESS")]
+    #[arg(long, env = "SWITCHBOARD_EMULATOR_MEDIA", value_name = "ADDRESS",
+        value_parser = socket_address)]
     media: Option<SocketAddr>,
 
     /// The bot's calling webhook, for example http://127.0.0.1:3978/api/calls
@@ -104,11 +113,11 @@ pub(crate) struct EmulateArgs {
 
     /// The bot's tenant
     #[arg(long, env = "SWITCHBOARD_EMULATOR_TENANT_ID", value_name = "ID")]
-    tenant_id: Option<String>,
+    tenant_id: Option<DirectoryId>,
 
     /// The bot's client id
     #[arg(long, env = "SWITCHBOARD_EMULATOR_CLIENT_ID", value_name = "ID")]
-    client_id: Option<String>,
+    client_id: Option<DirectoryId>,
 
     /// File with the bot's client secret; goes over SWITCHBOARD_EMULATOR_CLIENT_SECRET, the
     /// secret itself, and that over SWITCHBOARD_EMULATOR_CLIENT_SECRET_FILE; made up if all are
@@ -124,11 +133,11 @@ pub(crate) struct EmulateArgs {
         value_name = "ROLE",
         value_delimiter = ','
     )]
-    role: Option<Vec<String>>,
+    role: Option<Vec<Role>>,
 
     /// Calls the bot may have at once; Graph documents 100 [default: 100]
     #[arg(long, env = "SWITCHBOARD_EMULATOR_CONCURRENT_CALLS", value_name = "N")]
-    concurrent_calls: Option<usize>,
+    concurrent_calls: Option<NonZeroUsize>,
 
     /// Let the people of a scenario call the bot; may be given several times
     #[arg(
@@ -193,44 +202,74 @@ struct ReadyApp<'a> {
 
 /// Runs the emulator until it is told to stop, or its scenarios are over.
 pub(crate) async fn run(args: &EmulateArgs) -> Result<ExitCode, Failure> {
-    let prepared = Settings::of(args).and_then(|settings| {
-        let scripts = settings.scenarios.iter().map(|path| Script::read(path));
-        Ok((scripts.collect::<Result<Vec<_>, _>>()?, settings))
-    });
-    let (scripts, settings) = match prepared {
+    let (settings, scripts, reports) = match prepare(args) {
         Ok(prepared) => prepared,
-        Err(bad) => {
-            hint(&bad.to_string());
-            return Ok(ExitCode::from(BAD_FILE));
+        Err(mistake) => {
+            hint(&mistake.to_string());
+            return Ok(ExitCode::from(MISTAKE));
         }
     };
-    let transport = Transport::new(
-        Engine::start(EngineConfig::default())?,
-        TransportConfig {
-            bind: settings.media.ip(),
-            port: settings.media.port(),
-            // Phones that talk to each other, and their bots, must have one in common.
-            codecs: &[Codec::Opus],
-            ..TransportConfig::default()
-        },
-    );
-    let emulator = Emulator::start(config(&settings, transport.clone())).await?;
+    let transport = media(&settings)?;
+    let emulator = match Emulator::start(config(&settings, transport.clone())).await {
+        Ok(emulator) => emulator,
+        Err(error) => {
+            complaint(&format!("switchboard: {error}"));
+            return Ok(ExitCode::from(MISTAKE));
+        }
+    };
     announce(&emulator, &settings.apps)?;
-    let passed = tokio::select! {
-        passed = scenarios::run(&emulator, &transport, &settings, &scripts) => passed?,
-        () = shutdown_signal() => {
-            emulator.stop().await;
-            return Ok(if settings.ci { ExitCode::FAILURE } else { ExitCode::SUCCESS });
-        }
-    };
-    if !settings.ci {
+    let (tell, told) = watch::channel(false);
+    let played = scenarios::run(&emulator, &transport, &settings, &scripts, reports, told);
+    let (passed, shutdown) = to_the_end(played, &tell).await?;
+    if !settings.ci && shutdown.is_none() {
         shutdown_signal().await;
     }
     emulator.stop().await;
-    Ok(match passed || !settings.ci {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    Ok(match (settings.ci, shutdown) {
+        (true, Some(shutdown)) => shutdown.into(),
+        (true, None) if !passed => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
     })
+}
+
+/// Lets scenarios report what there is when a signal ends them.
+async fn to_the_end(
+    played: impl Future<Output = Result<bool, Failure>>,
+    tell: &watch::Sender<bool>,
+) -> Result<(bool, Option<Shutdown>), Failure> {
+    let mut played = pin!(played);
+    tokio::select! {
+        passed = &mut played => Ok((passed?, None)),
+        shutdown = shutdown_signal() => {
+            tell.send_replace(true);
+            Ok((played.await?, Some(shutdown)))
+        }
+    }
+}
+
+/// Reads all that is to be read, and looks whether it can be run and reported.
+fn prepare(args: &EmulateArgs) -> Result<(Settings, Vec<Script>, Reports), Mistake> {
+    let settings = Settings::of(args)?;
+    mistake::check(&settings)?;
+    let scripts = settings.scenarios.iter().map(|path| Script::read(path));
+    let scripts: Vec<_> = scripts.collect::<Result<_, _>>()?;
+    for script in &scripts {
+        script.check(&settings.apps)?;
+    }
+    let reports = Reports::open(&settings)?;
+    Ok((settings, scripts, reports))
+}
+
+fn media(settings: &Settings) -> Result<Transport, Failure> {
+    let config = TransportConfig {
+        bind: settings.media.ip(),
+        port: settings.media.port(),
+        // Phones that talk to each other, and their bots, must have one in common.
+        codecs: &[Codec::Opus],
+        ..TransportConfig::default()
+    };
+    let engine = Engine::start(EngineConfig::default())?;
+    Ok(Transport::new(engine, config))
 }
 
 fn config(settings: &Settings, transport: Transport) -> EmulatorConfig {

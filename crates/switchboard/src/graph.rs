@@ -48,7 +48,8 @@ pub(crate) struct TargetArgs {
     #[arg(long, global = true)]
     dry_run: bool,
 
-    /// File with the line `switchboard emulate` prints; stands for all settings below
+    /// File with the line `switchboard emulate` prints, which is waited for some seconds;
+    /// stands for all settings below
     #[arg(
         long,
         global = true,
@@ -126,7 +127,7 @@ enum Area {
 
 /// Runs one operation.
 pub(crate) async fn run(args: &GraphArgs) -> Result<(), Failure> {
-    let session = Session::open(&args.target)?;
+    let session = Session::open(&args.target).await?;
     match &args.area {
         Area::Call(call) => call::run(call, &session).await,
         Area::Participant(participant) => participant::run(participant, &session).await,

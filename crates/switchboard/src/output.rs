@@ -1,6 +1,7 @@
 //! Standard output is for programs, standard error for people.
 
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
@@ -45,15 +46,34 @@ fn tell(level: &str, line: &str) {
     }
 }
 
+/// What told the program to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shutdown {
+    /// Ctrl-C: SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl From<Shutdown> for ExitCode {
+    /// As shells have it: 128 and the signal's number.
+    fn from(shutdown: Shutdown) -> Self {
+        match shutdown {
+            Shutdown::Interrupt => Self::from(130),
+            Shutdown::Terminate => Self::from(143),
+        }
+    }
+}
+
 /// Waits for Ctrl-C or SIGTERM.
-pub(crate) async fn shutdown_signal() {
+pub(crate) async fn shutdown_signal() -> Shutdown {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         let _ = tokio::signal::ctrl_c().await;
-        return;
+        return Shutdown::Interrupt;
     };
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => Shutdown::Interrupt,
+        _ = terminate.recv() => Shutdown::Terminate,
     }
 }

@@ -1,6 +1,9 @@
 //! `switchboard emulate` as CI uses it: settings from everywhere, exit codes, reports.
 #![allow(clippy::unwrap_used)]
 
+#[path = "emulate/endings.rs"]
+mod endings;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -111,6 +114,56 @@ fn secrets_come_by_files_and_the_environment_and_by_no_argument() {
     let (code, _, told) = outcome(&[local, "--client-secret-file", "/nowhere"]);
     assert_eq!(code, Some(2));
     assert!(told.contains("/nowhere cannot be read"), "{told}");
+    let empty = written(&folder, "empty", "\n");
+    let (code, _, told) = outcome(&[local, "--client-secret-file", &empty]);
+    assert_eq!(code, Some(2));
+    assert!(told.contains("empty is empty: it should hold"), "{told}");
+}
+
+#[test]
+fn a_settings_file_may_name_the_files_of_secrets() {
+    let folder = TempDir::new().unwrap();
+    written(&folder, "first", "of the first\n");
+    written(&folder, "second", "of the second\n");
+    let app = |id: &str| {
+        format!(
+            "[[apps]]\ntenant_id = \"t\"\nclient_id = \"{id}\"\nclient_secret_file = \"{id}\"\n"
+        )
+    };
+    let apps = format!(
+        "listen = \"127.0.0.1:0\"\n{}{}",
+        app("first"),
+        app("second")
+    );
+    let path = written(&folder, "emulator.toml", &apps);
+    let running = Running::start(emulate(&["--config", &path]));
+    assert_eq!(running.says("client_secret"), "of the first");
+    assert_eq!(running.ready["apps"][1]["client_secret"], "of the second");
+    let own = format!("client_secret_file = \"second\"\n{apps}");
+    let path = written(&folder, "emulator.toml", &own);
+    let running = Running::start(emulate(&["--config", &path]));
+    assert_eq!(running.says("client_secret"), "of the second");
+}
+
+#[test]
+fn flags_that_can_not_be_are_refused_with_words() {
+    for (flag, value, words) in [
+        (
+            "--role",
+            "Calls.Initate.All",
+            "did you mean \"Calls.Initiate.All\"?",
+        ),
+        ("--tenant-id", "", "is no id"),
+        ("--tenant-id", "a/b", "\"a/b\" is no id"),
+        ("--client-id", "..", "\"..\" is no id"),
+        ("--concurrent-calls", "0", "'0'"),
+        ("--listen", "localhost:8480", "for example 127.0.0.1:8480"),
+    ] {
+        let (code, out, told) = outcome(&[flag, value]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
+        assert!(told.contains(words), "{told}");
+        assert!(told.contains(flag), "{told}");
+    }
 }
 
 #[test]
@@ -146,11 +199,7 @@ fn every_flag_is_also_a_variable_and_a_key() {
         let variable = format!("SWITCHBOARD_EMULATOR_{variable}");
         assert!(help.contains(&variable), "{variable}");
         // A key that is known is refused for its value, not for its name.
-        // A file may hold the secret itself.
-        let key = match flag {
-            "client-secret-file" => "client_secret".to_owned(),
-            flag => flag.replace('-', "_"),
-        };
+        let key = flag.replace('-', "_");
         let file = format!("{key} = {{}}\n");
         let path = written(&folder, "emulator.toml", &file);
         let (code, _, told) = outcome(&["--config", &path]);
@@ -164,20 +213,21 @@ fn a_taken_port_and_a_public_address_are_refused_with_words() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (code, out, told) = outcome(&["--listen", &address]);
-    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(told.contains(&format!("{address} is in use")), "{told}");
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (code, out, told) = outcome(&["--listen=127.0.0.1:0", "--media", &address]);
-    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(told.contains(&format!("{address} is in use")), "{told}");
     let local = ["--listen=127.0.0.1:0", "--media=127.0.0.1:0"];
     let open = ["--listen=0.0.0.0:0", "--media=0.0.0.0:0"];
     for open in [[open[0], local[1]], [local[0], open[1]]] {
         let (code, out, told) = outcome(&open);
-        assert_eq!((code, out.as_str()), (Some(1), ""));
+        assert_eq!((code, out.as_str()), (Some(2), ""));
         let why = "can be reached from other machines";
         assert!(told.contains(why), "{open:?}: {told}");
+        assert!(told.contains("--allow-remote"), "{open:?}: {told}");
     }
     let running = Running::start(emulate(&[open[0], open[1], "--allow-remote"]));
     assert!(running.says("graph").starts_with("http://127.0.0.1:"));

@@ -4,6 +4,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::NamedTempFile;
@@ -154,4 +155,34 @@ fn a_meeting_is_planned_joined_and_filled_from_the_command_line() {
     graph(&format!("meeting delete --user {ORGANIZER} {id}"));
     let gone = said(&emulated.graph(&format!("meeting get --user {ORGANIZER} {id}")));
     assert!(gone.contains("404"), "{gone}");
+}
+
+/// `switchboard emulate >ready.json &` in a script returns before there is a line, or even a file.
+#[test]
+fn the_line_of_an_emulator_that_starts_is_waited_for() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("ready.json");
+    let written = path.clone();
+    let starts = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        let mut file = std::fs::File::create(written).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        let line = "{\"graph\":\"http://127.0.0.1:9/v1.0\",\"token_url\":\"\",\"tenant_id\":\"t\",\"client_id\":\"c\",\"client_secret\":\"s\"}\n";
+        file.write_all(line.as_bytes()).unwrap();
+    });
+    let mut command = switchboard();
+    command.arg("graph").arg("--ready").arg(&path);
+    command.args([
+        "--dry-run",
+        "call",
+        "get",
+        "00000000-0000-4000-8000-000000000000",
+    ]);
+    let shown = command.output().unwrap();
+    starts.join().unwrap();
+    let told = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert!(shown.status.success(), "{told}");
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let url = shown["url"].as_str().unwrap();
+    assert!(url.starts_with("http://127.0.0.1:9/v1.0/"), "{url}");
 }

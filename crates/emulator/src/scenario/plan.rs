@@ -11,6 +11,7 @@ use switchboard_signaling::types::LobbyBypassScope;
 
 use super::check;
 use super::problem::Problems;
+use super::report::Report;
 use crate::faults::Rule;
 use crate::judge::Offence;
 use crate::network::NetworkRule;
@@ -180,6 +181,20 @@ impl Scenario {
     /// What is tried, in words.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whom its people call, each with the line in the file.
+    pub fn calls(&self) -> impl Iterator<Item = (usize, &str)> {
+        let steps = self.people.iter().flat_map(|person| &person.steps);
+        steps.filter_map(|step| match &step.act {
+            Act::Call { target } => Some((step.line, target.as_str())),
+            _ => None,
+        })
+    }
+
+    /// The report of a scenario whose turn never came.
+    pub fn not_run(&self) -> Report {
+        Report::not_run(self)
     }
 
     /// The same under another name, if it has none of its own.

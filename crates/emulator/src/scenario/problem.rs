@@ -71,7 +71,11 @@ impl<'a> Findings<'a> {
             message: message.into(),
             suggestion,
         };
-        self.found.push((place.start, problem));
+        let finding = (place.start, problem);
+        // A value that several actions look at is wrong once.
+        if !self.found.contains(&finding) {
+            self.found.push(finding);
+        }
     }
 
     /// The file has not the form of a scenario at all.

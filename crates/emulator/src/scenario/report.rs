@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 pub use super::junit::junit;
-use super::plan::Step;
+use super::plan::{Person, Scenario, Step};
 
 /// How a scenario went: nothing of what was heard, only what was scripted and whether
 /// it came about.
@@ -61,7 +61,7 @@ pub enum Outcome {
     Passed,
     /// It did not, and why.
     Failed(String),
-    /// An earlier step failed.
+    /// An earlier step failed, or its turn never came.
     NotRun,
 }
 
@@ -109,6 +109,24 @@ impl Report {
             people,
             judge,
             log: Vec::new(),
+        }
+    }
+
+    pub(super) fn not_run(scenario: &Scenario) -> Self {
+        let steps = |person: &Person| {
+            let steps = person.steps.iter();
+            steps
+                .map(|step| step.report(Outcome::NotRun, Duration::ZERO))
+                .collect()
+        };
+        let people = scenario.people.iter().map(|person| PersonReport {
+            name: person.name.clone(),
+            steps: steps(person),
+        });
+        let name = scenario.name.clone();
+        Self {
+            passed: false,
+            ..Self::new(name, Duration::ZERO, people.collect(), Vec::new())
         }
     }
 

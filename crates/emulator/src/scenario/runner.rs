@@ -52,6 +52,13 @@ impl Runner {
         self.gather(now);
     }
 
+    /// Nobody goes on; who is at a step has failed there.
+    pub(super) fn interrupt(&mut self, now: Instant) {
+        for player in &mut self.players {
+            player.give_up("interrupted", now);
+        }
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         if self.is_through() {

@@ -1,6 +1,7 @@
 //! Phones and voices for a scenario's people.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,12 +33,25 @@ use crate::shell::Hub;
 const QUEUE: usize = 256;
 /// What is under way when the script is over gets this long.
 const LEAVING: Duration = Duration::from_secs(10);
+/// And this long when it was interrupted: who interrupts does not wait.
+const CUT_SHORT: Duration = Duration::from_secs(2);
 /// How often it is looked whether the bot was told of everything.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs a scenario against the bots of an emulator. Its people's audio goes through
 /// `transport`, which may be the emulator's own.
 pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario) -> Report {
+    run_until(emulator, transport, scenario, pending()).await
+}
+
+/// The same, but everyone hangs up when `interrupted` is ready: steps that are under way by
+/// then have failed, and say so.
+pub async fn run_until(
+    emulator: &Emulator,
+    transport: &Transport,
+    scenario: &Scenario,
+    interrupted: impl Future<Output = ()>,
+) -> Report {
     let begun = Instant::now();
     let verdicts_before = emulator.hub().judge(|judge| judge.found());
     let log = Log::begin(emulator);
@@ -60,28 +74,22 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
         orders.push(order);
     }
     let mut runner = Runner::new(scenario, Instant::now());
-    let mut leave_by = None;
-    while !runner.is_over() {
-        carry_out(emulator, scenario, &mut runner, &orders).await;
-        if runner.is_through() {
-            leave_by.get_or_insert_with(|| Instant::now() + LEAVING);
-        }
-        let due = runner.poll_timeout().or(leave_by);
-        tokio::select! {
-            Some((who, event)) = told.recv() => runner.handle(who, event, Instant::now()),
-            () = until(due) => runner.handle_timeout(Instant::now()),
-        }
-        if leave_by.is_some_and(|leave_by| leave_by <= Instant::now()) {
-            break;
-        }
-    }
+    let whole = play(
+        emulator,
+        scenario,
+        &mut runner,
+        &orders,
+        &mut told,
+        interrupted,
+    )
+    .await;
     drop(orders);
     let mut calls = Vec::new();
     while let Some(body) = bodies.join_next().await {
         calls.extend(body.into_iter().flatten());
     }
-    all_told(emulator).await;
-    if emulator.counts().phones == 0 {
+    all_told(emulator, patience(whole)).await;
+    if whole && emulator.counts().phones == 0 {
         // Nobody else's call is meant.
         emulator.hub().judge(Judge::deserted);
     }
@@ -98,6 +106,46 @@ pub async fn run(emulator: &Emulator, transport: &Transport, scenario: &Scenario
     let mut report = Report::new(scenario.name.clone(), begun.elapsed(), people, judge);
     report.log = log.of(scenario, calls);
     report
+}
+
+/// Lets everyone do their steps and leave; whether it was not interrupted.
+async fn play(
+    emulator: &Emulator,
+    scenario: &Scenario,
+    runner: &mut Runner,
+    orders: &[mpsc::Sender<Command>],
+    told: &mut mpsc::Receiver<(usize, Event)>,
+    interrupted: impl Future<Output = ()>,
+) -> bool {
+    let mut interrupted = pin!(interrupted);
+    let (mut whole, mut leave_by) = (true, None);
+    while !runner.is_over() {
+        carry_out(emulator, scenario, runner, orders).await;
+        if runner.is_through() {
+            leave_by.get_or_insert_with(|| Instant::now() + patience(whole));
+        }
+        let due = runner.poll_timeout().or(leave_by);
+        tokio::select! {
+            Some((who, event)) = told.recv() => runner.handle(who, event, Instant::now()),
+            () = until(due) => runner.handle_timeout(Instant::now()),
+            () = &mut interrupted, if whole => {
+                runner.interrupt(Instant::now());
+                (whole, leave_by) = (false, None);
+            }
+        }
+        if leave_by.is_some_and(|leave_by| leave_by <= Instant::now()) {
+            break;
+        }
+    }
+    whole
+}
+
+/// How long what is under way gets at the end.
+fn patience(whole: bool) -> Duration {
+    match whole {
+        true => LEAVING,
+        false => CUT_SHORT,
+    }
 }
 
 fn add_faults(emulator: &Emulator, scenario: &Scenario) -> Vec<u64> {
@@ -180,7 +228,7 @@ async fn carry_out(
 }
 
 /// Waits, not for ever, until calls have ended and notifications of it are delivered.
-async fn all_told(emulator: &Emulator) {
+async fn all_told(emulator: &Emulator, patience: Duration) {
     let told = async {
         let on_their_way = || emulator.hub().journal(|journal| journal.on_their_way());
         // In this order: what tells of a call's end is on its way when the call is over.
@@ -188,7 +236,7 @@ async fn all_told(emulator: &Emulator) {
             tokio::time::sleep(LOOK).await;
         }
     };
-    let _ = tokio::time::timeout(LEAVING, told).await;
+    let _ = tokio::time::timeout(patience, told).await;
 }
 
 fn findings(emulator: &Emulator, scenario: &Scenario, before: usize) -> Vec<Finding> {

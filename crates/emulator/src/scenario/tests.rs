@@ -79,6 +79,18 @@ fn mistakes_have_places_and_suggestions() {
 }
 
 #[test]
+fn a_mistake_is_told_once() {
+    for step in [
+        "reach = \"ended\", within = \"10\"",
+        "press = \"1\", for = \"10\"",
+    ] {
+        let found = problems(&format!("[people.a]\nsteps = [{{ {step} }}]\n"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("\"10\" is no duration"), "{found:?}");
+    }
+}
+
+#[test]
 fn every_mistake_is_told_at_once_and_in_order() {
     let found = problems(
         "[people.b]\nsteps = [{ press = \"?\" }, { pause = \"x\" }]\n[people.a]\nsteps = [{ hear = \"x\" }]\n",
@@ -344,4 +356,20 @@ fn reports_are_written_for_people_and_for_machines() {
     insta::assert_snapshot!("text", report.text());
     insta::assert_snapshot!("junit", junit(std::slice::from_ref(&report), 7));
     insta::assert_json_snapshot!("json", report);
+}
+
+#[test]
+fn who_is_interrupted_fails_there_and_leaves() {
+    let mut stage = Stage::set(
+        "[people.a]\nsteps = [{ call = \"bot\" }, { reach = \"established\" }, { hang_up = true }]\n",
+    );
+    stage.happens(0, Event::Dialing);
+    assert_eq!(stage.done(), ["0 dial(\"bot\")"]);
+    stage.runner.interrupt(stage.now);
+    assert_eq!(stage.done(), ["0 hangup"]);
+    assert!(stage.runner.is_through());
+    let people = stage.runner.into_reports();
+    let outcomes: Vec<_> = people[0].steps.iter().map(|step| &step.outcome).collect();
+    let interrupted = Outcome::Failed("interrupted".to_owned());
+    assert_eq!(outcomes, [&Outcome::Passed, &interrupted, &Outcome::NotRun]);
 }

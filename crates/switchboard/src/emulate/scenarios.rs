@@ -1,34 +1,32 @@
 //! Scenario files: read, run, reported.
 
 use std::fs;
-use std::path::Path;
+use std::future::pending;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use switchboard_emulator::Emulator;
-use switchboard_emulator::scenario::{self, Report, Scenario};
+use switchboard_emulator::scenario::{self, Scenario};
+use switchboard_emulator::{App, Emulator};
 use switchboard_media::prompt::Prompt;
 use switchboard_transport::Transport;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use url::Url;
 
+use super::mistake::Mistake;
+use super::reports::Reports;
 use super::settings::{BadFile, Settings};
 use crate::Failure;
-use crate::output::{hint, say_json};
+use crate::output::hint;
 
 /// Between two looks whether the bot is there.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A scenario file that was read.
-pub(super) struct Script(Scenario);
-
-/// What is written as JSON.
-#[derive(Serialize)]
-struct Summary<'a> {
-    passed: bool,
-    seed: u64,
-    scenarios: &'a [Report],
+pub(super) struct Script {
+    path: PathBuf,
+    scenario: Scenario,
 }
 
 impl Script {
@@ -42,7 +40,37 @@ impl Script {
             problems,
         })?;
         let stem = path.file_stem().unwrap_or_default();
-        Ok(Self(scenario.named(&stem.to_string_lossy())))
+        Ok(Self {
+            path: path.to_owned(),
+            scenario: scenario.named(&stem.to_string_lossy()),
+        })
+    }
+
+    /// Whether the applications that its people call can be told of it. What else they call is
+    /// for the emulator to know.
+    pub(super) fn check(&self, apps: &[App]) -> Result<(), Mistake> {
+        let called = |target: &str| match target {
+            "bot" => apps.first(),
+            id => apps.iter().find(|app| app.client_id == id),
+        };
+        let deaf = |target| called(target).is_some_and(|app| app.webhook.is_none());
+        let calls = self.scenario.calls().filter(|&(_, target)| deaf(target));
+        let Some((line, target)) = calls.min() else {
+            return Ok(());
+        };
+        let (app, remedy) = match target {
+            "bot" => ("the first application".to_owned(), "--bot URL"),
+            id => (
+                format!("the application {id}"),
+                "it a bot in the file of --config",
+            ),
+        };
+        Err(Mistake::NoWebhook {
+            path: self.path.clone(),
+            line,
+            app,
+            remedy,
+        })
     }
 }
 
@@ -51,38 +79,60 @@ fn sound(path: &Path, name: &str) -> Result<Arc<Prompt>, String> {
     Prompt::from_wav(&bytes).map_err(|error| format!("{name}: {error}"))
 }
 
-/// Runs all scenarios, one after the other, and reports; whether all passed.
+/// Runs all scenarios, one after the other, and reports; whether all passed. Those whose turn
+/// has not come when it is told to end are not run.
 pub(super) async fn run(
     emulator: &Emulator,
     transport: &Transport,
     settings: &Settings,
     scripts: &[Script],
+    reports: Reports,
+    end: watch::Receiver<bool>,
 ) -> Result<bool, Failure> {
     if scripts.is_empty() {
         return Ok(true);
     }
+    tokio::select! {
+        () = all_there(settings) => {}
+        () = told(end.clone()) => {}
+    }
+    let mut played = Vec::new();
+    for (before, Script { scenario, .. }) in scripts.iter().enumerate() {
+        let report = if *end.borrow() {
+            scenario.not_run()
+        } else {
+            if before > 0 {
+                // So that it fails the same way when it is played alone.
+                emulator.forget().await;
+            }
+            scenario::run_until(emulator, transport, scenario, told(end.clone())).await
+        };
+        hint(&report.text());
+        played.push(report);
+    }
+    let passed = played.iter().all(|report| report.passed);
+    let seed = emulator.seed();
+    if !passed {
+        hint(&format!("the same again: --seed {seed}"));
+    }
+    reports.write(&played, passed, seed)?;
+    Ok(passed)
+}
+
+/// Waits until it is told to end.
+async fn told(mut end: watch::Receiver<bool>) {
+    if end.wait_for(|end| *end).await.is_err() {
+        pending::<()>().await;
+    }
+}
+
+/// Waits for the webhooks that are known.
+async fn all_there(settings: &Settings) {
     for app in &settings.apps {
         if let Some(webhook) = &app.webhook {
             wait_for(webhook, settings.wait_for_bot).await;
         }
     }
-    let mut reports = Vec::new();
-    for (before, Script(script)) in scripts.iter().enumerate() {
-        if before > 0 {
-            // So that it fails the same way when it is played alone.
-            emulator.forget().await;
-        }
-        let report = scenario::run(emulator, transport, script).await;
-        hint(&report.text());
-        reports.push(report);
-    }
-    let passed = reports.iter().all(|report| report.passed);
-    let seed = emulator.seed();
-    if !passed {
-        hint(&format!("the same again: --seed {seed}"));
-    }
-    write(settings, &reports, passed, seed)?;
-    Ok(passed)
 }
 
 /// Waits until a webhook's port is open; whoever is not there by then does not answer.
@@ -90,41 +140,20 @@ async fn wait_for(webhook: &Url, patience: Duration) {
     let Some((host, port)) = webhook.host_str().zip(webhook.port_or_known_default()) else {
         return;
     };
+    if patience.is_zero() {
+        return;
+    }
+    let mut why = "no answer".to_owned();
     let there = async {
-        while TcpStream::connect((host.trim_matches(['[', ']']), port))
-            .await
-            .is_err()
-        {
+        while let Err(error) = TcpStream::connect((host.trim_matches(['[', ']']), port)).await {
+            why = error.to_string();
             tokio::time::sleep(LOOK).await;
         }
     };
-    let _ = tokio::time::timeout(patience, there).await;
-}
-
-fn write(settings: &Settings, reports: &[Report], passed: bool, seed: u64) -> Result<(), Failure> {
-    let summary = Summary {
-        passed,
-        seed,
-        scenarios: reports,
-    };
-    if let Some(path) = &settings.junit {
-        save(path, &scenario::junit(reports, seed))?;
+    if tokio::time::timeout(patience, there).await.is_err() {
+        let seconds = patience.as_secs();
+        hint(&format!(
+            "{webhook} could not be reached for {seconds} s (--wait-for-bot): {why}"
+        ));
     }
-    if let Some(path) = &settings.log {
-        let lines = reports.iter().flat_map(|report| &report.log);
-        save(
-            path,
-            &lines.map(|line| format!("{line}\n")).collect::<String>(),
-        )?;
-    }
-    match &settings.json {
-        Some(path) => save(path, &serde_json::to_string_pretty(&summary)?)?,
-        None if settings.ci => say_json(&summary)?,
-        None => {}
-    }
-    Ok(())
-}
-
-fn save(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()).into())
 }

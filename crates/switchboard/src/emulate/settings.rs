@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
 use switchboard_emulator::scenario::Problems;
-use switchboard_emulator::{App, AppSettings, NetworkRule, SettingsFile, Tls, TlsError};
+use switchboard_emulator::{App, AppSettings, NetworkRule, Role, SettingsFile, Tls, TlsError};
 use url::Url;
 
 use super::EmulateArgs;
@@ -53,6 +54,13 @@ pub(super) enum BadFile {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("{} cannot be written: {source}", path.display())]
+    Unwritable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{} is empty: it should hold the client secret", path.display())]
+    NoSecret { path: PathBuf },
     #[error("{}", placed(path, problems))]
     Wrong { path: PathBuf, problems: Problems },
     #[error("--{given} alone makes no TLS: give --{missing} too, or neither")]
@@ -110,7 +118,7 @@ impl Settings {
             concurrent_calls: args
                 .concurrent_calls
                 .or(file.concurrent_calls)
-                .unwrap_or(CONCURRENT_CALLS),
+                .map_or(CONCURRENT_CALLS, NonZeroUsize::get),
             allowed_origins: args
                 .allow_origin
                 .clone()
@@ -151,6 +159,12 @@ fn read(path: &Path) -> Result<SettingsFile, BadFile> {
     {
         *inner = folder.join(&inner);
     }
+    let filed = file.client_secret_file.as_deref();
+    fill(&mut file.client_secret, filed, &folder)?;
+    for app in file.apps_mut() {
+        let filed = app.client_secret_file.as_deref();
+        fill(&mut app.client_secret, filed, &folder)?;
+    }
     Ok(file)
 }
 
@@ -165,6 +179,28 @@ fn tls(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Result<Option<Tl
     }
 }
 
+/// Fetches a secret that is in a file of its own.
+fn fill(
+    secret: &mut Option<SecretString>,
+    file: Option<&Path>,
+    folder: &Path,
+) -> Result<(), BadFile> {
+    if let (None, Some(file)) = (&secret, file) {
+        *secret = Some(secret_in(&folder.join(file))?);
+    }
+    Ok(())
+}
+
+fn secret_in(path: &Path) -> Result<SecretString, BadFile> {
+    let text = zeroize::Zeroizing::new(BadFile::read(path)?);
+    match text.trim() {
+        "" => Err(BadFile::NoSecret {
+            path: path.to_owned(),
+        }),
+        secret => Ok(SecretString::from(secret)),
+    }
+}
+
 /// The first application's secret by flag or environment: never an argument itself, which
 /// whoever lists processes can read.
 fn secret(args: &EmulateArgs) -> Result<Option<SecretString>, BadFile> {
@@ -176,11 +212,8 @@ fn secret(args: &EmulateArgs) -> Result<Option<SecretString>, BadFile> {
         return Ok(Some(SecretString::from(secret.trim())));
     }
     let file = args.client_secret_file.clone();
-    let Some(path) = file.or(given(SECRET_FILE).map(PathBuf::from)) else {
-        return Ok(None);
-    };
-    let text = zeroize::Zeroizing::new(BadFile::read(&path)?);
-    Ok(Some(SecretString::from(text.trim())))
+    let path = file.or(given(SECRET_FILE).map(PathBuf::from));
+    path.as_deref().map(secret_in).transpose()
 }
 
 /// The applications with their permissions. What flags and the file's own keys say is
@@ -201,31 +234,35 @@ fn apps(
         apps.push((app, None));
     }
     if let Some((first, roles)) = apps.first_mut() {
-        let id = |own: &Option<String>, filed: &Option<String>| own.clone().or(filed.clone());
-        if let Some(tenant) = id(&args.tenant_id, &file.tenant_id) {
-            first.tenant_id = tenant;
+        if let Some(tenant) = args.tenant_id.as_ref().or(file.tenant_id.as_ref()) {
+            first.tenant_id = tenant.to_string();
         }
-        if let Some(client) = id(&args.client_id, &file.client_id) {
-            first.client_id = client;
+        if let Some(client) = args.client_id.as_ref().or(file.client_id.as_ref()) {
+            first.client_id = client.to_string();
         }
         if let Some(secret) = secret {
             first.client_secret = secret;
         }
         let webhook = args.bot.clone().or(file.bot.clone());
         first.webhook = webhook.or(first.webhook.take());
-        *roles = args.role.clone().or(file.role.clone()).or(roles.take());
+        let own = args.role.as_ref().or(file.role.as_ref());
+        *roles = own.map(|roles| names(roles)).or(roles.take());
     }
     apps
 }
 
 fn app(settings: &AppSettings) -> (App, Option<Vec<String>>) {
     let app = App {
-        tenant_id: settings.tenant_id.clone(),
-        client_id: settings.client_id.clone(),
+        tenant_id: settings.tenant_id.to_string(),
+        client_id: settings.client_id.to_string(),
         client_secret: settings.client_secret.clone().unwrap_or_else(made_up),
         webhook: settings.bot.clone(),
     };
-    (app, settings.role.clone())
+    (app, settings.role.as_deref().map(names))
+}
+
+fn names(roles: &[Role]) -> Vec<String> {
+    roles.iter().map(Role::to_string).collect()
 }
 
 fn made_up() -> SecretString {

@@ -1,5 +1,8 @@
 //! Where requests go and how answers are shown.
 
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,11 @@ use crate::output::say_json;
 
 const SECRET_VARIABLE: &str = "SWITCHBOARD_CLIENT_SECRET";
 const TOKEN_VARIABLE: &str = "SWITCHBOARD_GRAPH_TOKEN";
+
+/// An emulator that was started just before has this long to print its line.
+const STARTING: Duration = Duration::from_secs(5);
+/// Between two looks for it.
+const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) struct Session {
     base: String,
@@ -36,14 +44,9 @@ struct Ready {
 }
 
 impl Session {
-    pub(super) fn open(args: &TargetArgs) -> Result<Self, Failure> {
-        let ready: Option<Ready> = match &args.ready {
-            Some(path) => Some(serde_json::from_str(&read_file(path)?).map_err(|_| {
-                format!(
-                    "{} does not hold the line of `switchboard emulate`",
-                    path.display()
-                )
-            })?),
+    pub(super) async fn open(args: &TargetArgs) -> Result<Self, Failure> {
+        let ready = match &args.ready {
+            Some(path) => Some(ready(path).await?),
             None => None,
         };
         let version = if args.beta {
@@ -130,6 +133,26 @@ impl Session {
             hide(&mut shown["body"], &["passcode", "token", "blob"]);
         }
         Ok(say_json(&shown)?)
+    }
+}
+
+/// Reads the line of an emulator, which may be about to print it.
+async fn ready(path: &Path) -> Result<Ready, Failure> {
+    let until = Instant::now() + STARTING;
+    loop {
+        let text = read_file(path);
+        let whole = text.as_ref().is_ok_and(|text| text.contains('\n'));
+        // Standard input is read once.
+        if whole || path == Path::new("-") || Instant::now() >= until {
+            // After it may stand the report of scenarios.
+            let text = text?;
+            let first = serde_json::Deserializer::from_str(&text).into_iter().next();
+            return first.and_then(Result::ok).ok_or_else(|| {
+                let path = path.display();
+                format!("{path} does not hold the line of `switchboard emulate`").into()
+            });
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
