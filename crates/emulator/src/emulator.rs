@@ -145,6 +145,13 @@ impl Emulator {
         set_webhook(&self.hub, client_id, webhook)
     }
 
+    /// The calling webhook of an application, once there is one.
+    pub fn webhook_of(&self, client_id: &str) -> Option<Url> {
+        let apps = self.hub.apply(|cloud, _| cloud.registered());
+        let mut own = apps.into_iter().filter(|(id, _, _)| id == client_id);
+        own.find_map(|(_, _, webhook)| webhook)
+    }
+
     /// A phone inside the process, registered like one on the page.
     pub async fn phone(&self, name: &str, role: PhoneRole) -> Phone {
         phone(&self.hub, None, name, role)

@@ -254,7 +254,7 @@ fn prepare(args: &EmulateArgs) -> Result<(Settings, Vec<Script>, Reports), Mista
     let scripts = settings.scenarios.iter().map(|path| Script::read(path));
     let scripts: Vec<_> = scripts.collect::<Result<_, _>>()?;
     for script in &scripts {
-        script.check(&settings.apps)?;
+        script.check(&settings)?;
     }
     let reports = Reports::open(&settings)?;
     Ok((settings, scripts, reports))

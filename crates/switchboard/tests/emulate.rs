@@ -235,8 +235,12 @@ fn a_taken_port_and_a_public_address_are_refused_with_words() {
 
 /// A request without a body; the whole response.
 fn get(address: &str, path: &str, headers: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n\r\n");
+    ask(address, &request)
+}
+
+fn ask(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();

@@ -98,7 +98,9 @@ pub async fn run_until(
         emulator.hub().network(|network| network.clear(own));
     }
     let mut judge = findings(emulator, scenario, verdicts_before);
-    judge.extend(unused(emulator, scenario, &rules));
+    if whole {
+        judge.extend(unused(emulator, scenario, &rules));
+    }
     for rule in rules {
         emulator.hub().faults(|faults| faults.remove(rule));
     }

@@ -1,5 +1,6 @@
 //! Scenario files: read, run, reported.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::future::pending;
 use std::path::{Path, PathBuf};
@@ -48,18 +49,18 @@ impl Script {
 
     /// Whether the applications that its people call can be told of it. What else they call is
     /// for the emulator to know.
-    pub(super) fn check(&self, apps: &[App]) -> Result<(), Mistake> {
-        let called = |target: &str| match target {
-            "bot" => apps.first(),
-            id => apps.iter().find(|app| app.client_id == id),
-        };
-        let deaf = |target| called(target).is_some_and(|app| app.webhook.is_none());
-        let calls = self.scenario.calls().filter(|&(_, target)| deaf(target));
-        let Some((line, target)) = calls.min() else {
+    pub(super) fn check(&self, settings: &Settings) -> Result<(), Mistake> {
+        if settings.may_register {
+            return Ok(());
+        }
+        let Some((line, target, _)) = self.deaf(&settings.apps).min_by_key(|deaf| deaf.0) else {
             return Ok(());
         };
         let (app, remedy) = match target {
-            "bot" => ("the first application".to_owned(), "--bot URL"),
+            "bot" => (
+                "the first application".to_owned(),
+                "--bot URL, or --wait-for-bot SECONDS if it is registered over REST",
+            ),
             id => (
                 format!("the application {id}"),
                 "it a bot in the file of --config",
@@ -71,6 +72,19 @@ impl Script {
             app,
             remedy,
         })
+    }
+}
+
+impl Script {
+    /// Applications that its people call, by line and name, and that have no webhook.
+    fn deaf<'a>(&'a self, apps: &'a [App]) -> impl Iterator<Item = (usize, &'a str, &'a App)> {
+        let called = |target: &str| match target {
+            "bot" => apps.first(),
+            id => apps.iter().find(|app| app.client_id == id),
+        };
+        let calls = self.scenario.calls();
+        let calls = calls.filter_map(move |(line, target)| Some((line, target, called(target)?)));
+        calls.filter(|(_, _, app)| app.webhook.is_none())
     }
 }
 
@@ -93,7 +107,7 @@ pub(super) async fn run(
         return Ok(true);
     }
     tokio::select! {
-        () = all_there(settings) => {}
+        () = all_there(emulator, settings, scripts) => {}
         () = told(end.clone()) => {}
     }
     let mut played = Vec::new();
@@ -126,13 +140,43 @@ async fn told(mut end: watch::Receiver<bool>) {
     }
 }
 
-/// Waits for the webhooks that are known.
-async fn all_there(settings: &Settings) {
-    for app in &settings.apps {
-        if let Some(webhook) = &app.webhook {
-            wait_for(webhook, settings.wait_for_bot).await;
+/// Waits for the webhooks that are known, and where somebody said how long for those that
+/// aren't yet.
+async fn all_there(emulator: &Emulator, settings: &Settings, scripts: &[Script]) {
+    let patience = settings.wait_for_bot;
+    for webhook in settings.apps.iter().filter_map(|app| app.webhook.as_ref()) {
+        wait_for(webhook, patience).await;
+    }
+    let deaf = scripts
+        .iter()
+        .flat_map(|script| script.deaf(&settings.apps));
+    let deaf: BTreeSet<&str> = deaf.map(|(_, _, app)| app.client_id.as_str()).collect();
+    for client_id in deaf {
+        if let Some(webhook) = registered(emulator, client_id, patience).await {
+            wait_for(&webhook, patience).await;
         }
     }
+}
+
+/// Waits until a webhook is registered over REST.
+async fn registered(emulator: &Emulator, client_id: &str, patience: Duration) -> Option<Url> {
+    let registered = async {
+        loop {
+            if let Some(webhook) = emulator.webhook_of(client_id) {
+                return webhook;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let webhook = tokio::time::timeout(patience, registered).await.ok();
+    if webhook.is_none() {
+        let seconds = patience.as_secs();
+        hint(&format!(
+            "no webhook of {client_id} was registered for {seconds} s (--wait-for-bot): \
+             PUT /admin/apps/{client_id}/webhook"
+        ));
+    }
+    webhook
 }
 
 /// Waits until a webhook's port is open; whoever is not there by then does not answer.

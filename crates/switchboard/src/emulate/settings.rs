@@ -44,6 +44,8 @@ pub(super) struct Settings {
     pub(super) json: Option<PathBuf>,
     pub(super) log: Option<PathBuf>,
     pub(super) wait_for_bot: Duration,
+    /// Whether a bot may be registered over REST by then: somebody said how long to wait.
+    pub(super) may_register: bool,
 }
 
 /// A file that can't be used, or is missing.
@@ -132,6 +134,10 @@ impl Settings {
             junit: args.junit.clone().or(file.junit),
             json: args.json.clone().or(file.json),
             log: args.log.clone().or(file.log),
+            may_register: args
+                .wait_for_bot
+                .or(file.wait_for_bot)
+                .is_some_and(|wait| wait > 0),
             wait_for_bot: Duration::from_secs(
                 args.wait_for_bot
                     .or(file.wait_for_bot)

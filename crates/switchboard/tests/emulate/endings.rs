@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{emulate, failures, outcome, written};
+use super::{Running, ask, emulate, failures, outcome, refusing_webhook, written};
 
 /// An empty glob, or a misspelt variable, would else be a run that passes.
 #[test]
@@ -33,6 +33,37 @@ fn a_report_without_a_scenario_ends_with_2() {
     let path = written(&folder, "emulator.toml", "ci = true\nscenario = []\n");
     let (code, out, told) = outcome(&["--config", &path]);
     assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
+}
+
+/// A bot that learns its port when it starts can't be named before: the scenario waits for it.
+#[test]
+fn a_scenario_waits_for_a_bot_that_is_registered_over_rest() {
+    let folder = TempDir::new().unwrap();
+    let scenario = "overlook = [\"webhookRefused\"]\n[people.Carla]\n\
+        steps = [{ call = \"bot\" }, { expect_end = 503 }]\n";
+    let path = written(&folder, "refused.toml", scenario);
+    let json = folder.path().join("report.json");
+    let mut running = Running::start(emulate(&[
+        "--ci",
+        "--json",
+        json.to_str().unwrap(),
+        "--listen=127.0.0.1:0",
+        "--wait-for-bot=30",
+        "--scenario",
+        &path,
+    ]));
+    let admin = running.says("admin").to_owned();
+    let (address, _) = admin.trim_start_matches("http://").split_once('/').unwrap();
+    let path = format!("/admin/apps/{}/webhook", running.says("client_id"));
+    let body = format!("{{\"url\": \"{}\"}}", refusing_webhook());
+    let length = body.len();
+    let request = format!(
+        "PUT {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    let answer = ask(address, &request);
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    // It was called, and refused, which is what the scenario expects.
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }
 
 /// A file that can't be had is no failed test; one that fails at the end loses no other.
