@@ -54,7 +54,7 @@ impl Cloud {
             return self.ask_bot_in(room, bot, from, now);
         }
         let phone = self
-            .phones_of(std::slice::from_ref(target), None)
+            .phones_or_agents(std::slice::from_ref(target), None)
             .pop_first()?;
         let until = now + RING_LIMIT;
         let seat = self.seat_phone(room, &phone, Standing::Ringing { until })?;

@@ -331,7 +331,7 @@ impl Cloud {
         now: Instant,
     ) {
         self.announce(call, now);
-        let phones = self.phones_of(targets, None).pop_first();
+        let phones = self.phones_or_agents(targets, None).pop_first();
         let nobody = phones.is_none();
         let phones = phones.into_iter().collect();
         let ring = self.ring(call, phones, limit, IncomingReason::Call, now);

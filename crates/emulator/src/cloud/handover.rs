@@ -21,8 +21,8 @@ fn hide(name: Named, hidden: bool) -> Named {
 }
 
 impl Cloud {
-    /// The free phones that targets of a redirect or transfer mean: by id or name; every agent
-    /// if nobody has that.
+    /// The free phones that targets mean: by id or name; every agent if nobody has that, be it
+    /// in a call.
     pub(super) fn phones_or_agents(
         &self,
         targets: &[InvitationParticipantInfo],
@@ -38,7 +38,7 @@ impl Cloud {
     }
 
     /// The free phones that targets mean: by id or name.
-    pub(super) fn phones_of(
+    fn phones_of(
         &self,
         targets: &[InvitationParticipantInfo],
         caller: Option<&str>,

@@ -270,8 +270,9 @@ fn an_outgoing_call_to_nobody_is_not_found_and_to_somebody_in_a_call_busy() {
     assert_eq!(call(&caller), json!(null), "it rings");
     // There is a free agent, who is not meant.
     assert_eq!(call(&caller), 486);
+    assert_eq!(call("nobody"), json!(null), "it rings at the agent");
     assert_eq!(call("nobody"), 404);
-    assert_eq!(call(&agent), json!(null), "it rings");
+    assert_eq!(call(&agent), 486);
 }
 
 #[test]
