@@ -1,4 +1,5 @@
-//! What packets of a phone, or of a bot in a room, suffer on their way: loss, bursts, jitter and the like.
+//! What packets of a phone, or of a bot in a room, suffer on their way: loss, bursts, jitter
+//! and the like.
 //! Without IO; chance comes from the seed, so that a call can be had again.
 //!
 //! A leg that is to suffer is led through a relay (`shell/relay.rs`), which both sides
@@ -9,7 +10,6 @@ mod sdp;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::client_id;
 pub(crate) use impairment::Impairment;
 pub(crate) use sdp::{first_candidate, with_candidate};
 
@@ -147,7 +147,7 @@ impl NetworkRule {
             (Party::Phone { id, name }, None) => {
                 own.is_none_or(|own| own == name || own.eq_ignore_ascii_case(id))
             }
-            (Party::Bot(app), Some(bot)) => bot.eq_ignore_ascii_case(client_id(app)),
+            (Party::Bot(app), Some(bot)) => bot.eq_ignore_ascii_case(app),
             _ => false,
         }
     }
@@ -165,7 +165,7 @@ pub(crate) enum Party {
         id: String,
         name: String,
     },
-    /// An application, in a room.
+    /// An application in a room, by its client id.
     Bot(String),
 }
 
@@ -174,7 +174,7 @@ impl Party {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Phone { name, .. } => name,
-            Self::Bot(app) => client_id(app),
+            Self::Bot(app) => app,
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn beside_graph(
         tokio::time::sleep(delay).await;
     }
     if mischief == Some(Mischief::TimeOut) {
-        never(&hub).await;
+        hub.stopped().await;
     }
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, MAX_ANSWER).await;
@@ -76,11 +76,6 @@ fn refusal(status: u16, retry_after: Option<u64>) -> Response {
     response
 }
 
-/// Until the client has enough of it, which ends this, or the emulator stops.
-pub(crate) async fn never(hub: &Hub) {
-    hub.stopped().await;
-}
-
 /// An answer as it arrives.
 pub(crate) fn on_its_way(parts: Parts, body: Bytes, mischief: Option<&Mischief>) -> Response {
     match mischief {
@@ -104,6 +99,7 @@ fn broken(mut parts: Parts) -> Response {
     Response::from_parts(parts, body)
 }
 
+/// A body that comes in pieces, the last of them at the end of `over`.
 fn trickling(body: Bytes, over: Duration) -> Body {
     let size = body.len().div_ceil(PIECES);
     let pause = over / u32::try_from(PIECES).unwrap_or(1);

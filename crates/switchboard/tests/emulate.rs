@@ -531,7 +531,7 @@ fn a_webhook_that_is_not_there_is_named_with_the_reason() {
         "--ci",
         "--listen=127.0.0.1:0",
         "--bot=http://127.0.0.1:9/calls?secret=s3cret",
-        "--wait-for-bot=0",
+        "--wait-for-bot=1",
         "--scenario",
         &path,
     ];
@@ -540,6 +540,7 @@ fn a_webhook_that_is_not_there_is_named_with_the_reason() {
     for line in [
         "webhook=\"http://127.0.0.1:9/calls\"",
         "gave no answer: Connection refused",
+        "http://127.0.0.1:9/calls could not be reached for 1 s",
     ] {
         assert!(told.contains(line), "{told}");
     }

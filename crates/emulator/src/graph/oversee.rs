@@ -72,8 +72,8 @@ async fn turn_away(hub: &Hub, error: AccessError, ids: &Ids, request: Request) -
     Response::from_parts(parts, Body::from(body))
 }
 
-/// Says on standard error what is wrong with a request: authors look there first. What happens
-/// in good bots' lives, such as a call that is gone, and what was ordered by a fault, isn't said.
+/// Says on standard error what is wrong with a request: authors look there first. A call that
+/// is gone and a request too many happen in good bots' lives, and failures are the emulator's.
 fn tell(method: &Method, path: &str, status: StatusCode, body: &[u8]) {
     if !status.is_client_error()
         || matches!(
@@ -117,8 +117,9 @@ async fn note(hub: &Hub, access: Access, ids: &Ids, request: Request, next: Next
         tokio::time::sleep(delay).await;
     }
     if mischief == Some(Mischief::TimeOut) {
-        // In the journal the request stays under way.
-        spoil::never(hub).await;
+        // Until the client has enough of it, which ends this, or the emulator stops. In the
+        // journal the request stays under way.
+        hub.stopped().await;
     }
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();

@@ -39,7 +39,7 @@ impl Relays {
         let Some(relay) = self.offered.take() else {
             return sdp;
         };
-        let answer = relay.answer(&sdp);
+        let answer = relay.of_far_end(&sdp);
         self.current = Some(relay);
         answer
     }
@@ -99,26 +99,15 @@ impl Relay {
         with_candidate(sdp, self.far)
     }
 
-    /// The far end's answer as the phone is to see it.
-    pub(super) fn answer(&self, sdp: &str) -> String {
+    /// What the far end says, an answer to a phone or an offer to a bot, as they are to see it.
+    pub(super) fn of_far_end(&self, sdp: &str) -> String {
         match first_candidate(sdp) {
             Some(end) => {
-                // Set once: a leg has one answer.
+                // Set once: a leg has one of them.
                 let _ = self.end.set(end);
                 with_candidate(sdp, self.near)
             }
             // Nothing that could be relayed: let them try without.
-            None => sdp.to_owned(),
-        }
-    }
-
-    /// The far end's offer as the bot is to see it.
-    pub(super) fn offer_to_bot(&self, sdp: &str) -> String {
-        match first_candidate(sdp) {
-            Some(end) => {
-                let _ = self.end.set(end);
-                with_candidate(sdp, self.near)
-            }
             None => sdp.to_owned(),
         }
     }
@@ -325,7 +314,7 @@ mod tests {
         let (rules, watched) = watch::channel(network.clone());
         let (ip, party) = ([127, 0, 0, 1].into(), Party::Bot("app-1".to_owned()));
         let relay = Relay::open(&Handle::current(), ip, party, 1, watched).unwrap();
-        let near = first_candidate(&relay.offer_to_bot(&described(&end))).unwrap();
+        let near = first_candidate(&relay.of_far_end(&described(&end))).unwrap();
         let far = first_candidate(&relay.answer_of_bot(&described(&bot))).unwrap();
         end.send_to(b"offered", far).await.unwrap();
         assert_eq!(next(&bot).await, (b"offered".to_vec(), near));

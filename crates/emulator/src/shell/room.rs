@@ -23,6 +23,7 @@ use super::gaps::Heard;
 use super::record::{Recorder, beep};
 use super::relay::Relay;
 use crate::cloud::{Playable, RecordEnd, RoomAction, RoomReport, RoomTask};
+use crate::config::client_id;
 use crate::network::Party;
 use player::{Player, Step, Waiting};
 
@@ -139,7 +140,7 @@ impl RoomMedia {
                 app,
                 call,
                 blob,
-            } => self.call(seat, app, &call, blob),
+            } => self.call(seat, &app, &call, blob),
             RoomAction::Serve { seat } => {
                 if self.expect(seat) {
                     let (audio, speakers) = (None, Vec::new());
@@ -211,9 +212,9 @@ impl RoomMedia {
         }
     }
 
-    fn call(&mut self, seat: u32, app: String, call_id: &str, blob: MediaBlob) {
+    fn call(&mut self, seat: u32, app: &str, call_id: &str, blob: MediaBlob) {
         if self.expect(seat) {
-            let relay = self.hub.relay(Party::Bot(app));
+            let relay = self.hub.relay(Party::Bot(client_id(app).to_owned()));
             // What is missing behind a relay is not the bot's fault.
             let heard = match relay {
                 Some(_) => None,
@@ -476,7 +477,7 @@ async fn call(
 ) -> Result<Called, String> {
     let (offer, mut sdp) = transport.offer().await.map_err(|error| error.to_string())?;
     if let Some(relay) = &relay {
-        sdp = relay.offer_to_bot(&sdp);
+        sdp = relay.of_far_end(&sdp);
     }
     let answer = whip.offer(&blob, &sdp).await;
     let mut answer = answer.map_err(|error| error.to_string())?;

@@ -196,6 +196,12 @@ async fn wait_for(webhook: &Url, patience: Duration) {
     };
     if tokio::time::timeout(patience, there).await.is_err() {
         let seconds = patience.as_secs();
+        // Without its query, which may be a secret.
+        let webhook = format!(
+            "{}{}",
+            webhook.origin().ascii_serialization(),
+            webhook.path()
+        );
         hint(&format!(
             "{webhook} could not be reached for {seconds} s (--wait-for-bot): {why}"
         ));

@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Running, ask, emulate, failures, outcome, refusing_webhook, written};
+use super::{Running, ask, emulate, failures, get, outcome, refusing_webhook, written};
 
 /// An empty glob, or a misspelt variable, would else be a run that passes.
 #[test]
@@ -149,12 +149,22 @@ fn a_bot_that_does_not_come_is_told_of() {
     assert!(told.contains(&line), "{told}");
 }
 
+/// Waits until the first step, which moves the clock, is over.
+fn is_advanced(admin: &str) {
+    let (address, _) = admin.trim_start_matches("http://").split_once('/').unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while !get(address, "/admin/clock", "").contains("60000") {
+        assert!(Instant::now() < until, "the clock stands still");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// As when a CI system's time is up: which step it hangs in is what one wants to know.
 #[test]
 fn a_signal_ends_the_step_and_all_is_reported() {
     let folder = TempDir::new().unwrap();
-    let long =
-        "[people.Carla]\nsteps = [{ pause = \"10ms\" }, { pause = \"1m\" }, { pause = \"1s\" }]\n";
+    let long = "[people.Carla]\nsteps = [\n\
+        { advance_clock = \"1m\" }, { pause = \"1m\" }, { pause = \"1s\" }]\n";
     let (first, second) = (
         written(&folder, "long.toml", long),
         written(&folder, "next.toml", long),
@@ -167,8 +177,8 @@ fn a_signal_ends_the_step_and_all_is_reported() {
             .args(["--scenario", &first, "--scenario", &second]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        lines.next().unwrap().unwrap();
-        std::thread::sleep(Duration::from_secs(1));
+        let ready: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        is_advanced(ready["admin"].as_str().unwrap());
         let pid = child.id().to_string();
         assert!(
             Command::new("kill")
