@@ -2,6 +2,7 @@
 //! each call.
 
 mod azure;
+mod calls;
 mod config;
 mod dial;
 mod ended;
@@ -15,7 +16,6 @@ mod recent;
 mod rooms;
 mod rota;
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,13 +26,13 @@ use switchboard_signaling::call::{CallConfig, CallDriver, CallMachine};
 use switchboard_signaling::client::GraphClient;
 use switchboard_signaling::clock;
 use switchboard_signaling::notification::Notification;
-use switchboard_signaling::types::{Call, CallId, CallState, ChangeType, NotifiedResource};
+use switchboard_signaling::types::{Call, CallId};
 use switchboard_signaling::webhook::{self, ServerLimits, SinkFull, Webhook};
 use switchboard_transport::Transport;
 use switchboard_transport::whip::WhipEndpoint;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 use url::Url;
 
@@ -46,10 +46,10 @@ use crate::program::{Caller, Handler, Program};
 use crate::script::Script;
 
 pub use azure::{AzureMedia, AzureMediaError};
+use calls::{Calls, incoming, is_end};
 pub use config::{ApplicationInstance, BotConfig, BotError, Cloud};
 pub(crate) use dial::Dial;
 pub use dial::{Destination, DialError, Dialer, EndError, OutgoingCall, PlacedCall};
-use ended::Ended;
 pub use figures::Figures;
 use files::Files;
 use live::Live;
@@ -178,27 +178,6 @@ pub(crate) struct Shared {
     rota: Rota,
     calls: Mutex<Calls>,
     count: watch::Sender<usize>,
-}
-
-/// The calls' tasks.
-#[derive(Default)]
-struct Calls {
-    known: HashMap<CallId, mpsc::Sender<Notification>>,
-    /// Calls being placed, whose ids Graph hasn't told yet: each gets what is of no
-    /// other call, and its machine keeps what is its own.
-    nameless: BTreeMap<u64, mpsc::Sender<Notification>>,
-    /// Placed calls that have their ids.
-    named: HashMap<u64, CallId>,
-    ended: Ended,
-    /// Tasks that end calls which were left behind.
-    leaving: HashMap<CallId, AbortHandle>,
-    last: u64,
-}
-
-impl Calls {
-    fn len(&self) -> usize {
-        self.known.len() + self.nameless.len()
-    }
 }
 
 impl Bot {
@@ -395,7 +374,7 @@ impl Shared {
     /// Hands notifications to their calls' tasks: all of them, or none.
     fn deliver(self: &Arc<Self>, notifications: Vec<Notification>) -> Result<(), SinkFull> {
         let mut calls = self.calls();
-        if !has_room(&calls, &notifications) {
+        if !calls.have_room(&notifications) {
             return Err(SinkFull);
         }
         for notification in notifications {
@@ -404,18 +383,15 @@ impl Shared {
                 let _ = call.try_send(notification);
             } else if calls.ended.has(&notification.call_id) {
                 tracing::debug!(call = %notification.call_id, "late news of a call that is over");
-            } else if is_end(&notification) {
-                self.ended_by_itself(&mut calls, &notification.call_id);
             } else if let Some(call) = incoming(&notification) {
                 let sender = self.take_call(&notification.call_id, call);
                 calls.known.insert(notification.call_id, sender);
                 self.count.send_replace(calls.len());
-            } else if calls.nameless.is_empty() {
-                tracing::debug!(call = %notification.call_id, "a notification of no call of ours");
             } else {
-                for call in calls.nameless.values() {
-                    let _ = call.try_send(notification.clone());
+                if is_end(&notification) {
+                    self.ended_by_itself(&mut calls, &notification.call_id);
                 }
+                calls.tell_nameless(&notification);
             }
         }
         Ok(())
@@ -525,29 +501,6 @@ async fn turn_away(mut driver: CallDriver) {
     }
 }
 
-/// Whether every call has room for its share of `notifications`, and the bot
-/// for the new calls among them.
-fn has_room(calls: &Calls, notifications: &[Notification]) -> bool {
-    let mut shares: HashMap<&CallId, usize> = HashMap::new();
-    for notification in notifications {
-        *shares.entry(&notification.call_id).or_default() += 1;
-    }
-    let known = &calls.known;
-    let new = shares.keys().filter(|id| !known.contains_key(**id)).count();
-    let fits = |(id, share): (&&CallId, &usize)| {
-        known
-            .get(*id)
-            .is_none_or(|call| call.is_closed() || call.capacity() >= *share)
-    };
-    (new == 0 || calls.len() + new <= MAX_CALLS) && shares.iter().all(fits)
-}
-
-/// Whether it tells of a call's end.
-fn is_end(notification: &Notification) -> bool {
-    let of_call = matches!(notification.resource, NotifiedResource::Call(_));
-    of_call && notification.change_type == ChangeType::Deleted
-}
-
 /// Keeps a call in the list until its task has ended, by a panic too.
 struct Listed {
     id: Option<CallId>,
@@ -568,13 +521,6 @@ impl Drop for Listed {
             self.shared.live.remove(&id);
         }
         self.shared.count.send_replace(calls.len());
-    }
-}
-
-fn incoming(notification: &Notification) -> Option<&Call> {
-    match &notification.resource {
-        NotifiedResource::Call(call) if call.state == Some(CallState::Incoming) => Some(call),
-        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use switchboard_reminders::{Key, ReminderId, Target};
 use switchboard_service::Order;
 use uuid::Uuid;
@@ -62,6 +62,25 @@ async fn a_call_declined_is_tried_again_later() {
     office.close().await;
 }
 
+/// The next call is created with this fault.
+async fn creation_suffers(office: &Office, fault: Value) {
+    let faults = format!("{}/faults", office.site.emulator.admin_url());
+    let rule = json!({"operation": "create", "times": 1, "fault": fault});
+    let request = reqwest::Client::new().post(faults).json(&rule);
+    assert_eq!(request.send().await.expect("an answer").status(), 201);
+}
+
+/// Graph tells of the end by a connection of its own, which may be faster than its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_call_may_be_told_before_its_id() {
+    let office = Office::open("application").await;
+    creation_suffers(&office, json!({"kind": "slowBody", "ms": 1_500})).await;
+    let id = office.remind(&json!({})).await;
+    let over = office.until(&id, |now| now["state"] == "done").await;
+    assert_eq!(over["outcome"], "uncallable");
+    office.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_not_there_or_may_not_be_called_is_called_once() {
     let office = Office::open("application").await;
@@ -69,12 +88,7 @@ async fn who_is_not_there_or_may_not_be_called_is_called_once() {
     // The patient has no telephone yet: Graph takes the call, and ends it at once.
     let id = office.remind(&json!({})).await;
     assert_eq!(over(&id).await["outcome"], "uncallable");
-    let forbidden =
-        json!({"operation": "create", "times": 1, "fault": {"kind": "status", "status": 403}});
-    let faults = format!("{}/faults", office.site.emulator.admin_url());
-    let request = reqwest::Client::new().post(faults);
-    let added = request.json(&forbidden).send().await.expect("an answer");
-    assert_eq!(added.status(), 201);
+    creation_suffers(&office, json!({"kind": "status", "status": 403})).await;
     let _patient = patient(&office).await;
     let id = office.remind(&json!({})).await;
     assert_eq!(over(&id).await["outcome"], "uncallable");
