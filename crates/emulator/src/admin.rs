@@ -37,7 +37,7 @@ use url::Url;
 
 use crate::config::EmulatorError;
 use crate::emulator;
-use crate::faults::{Rule, misspelt};
+use crate::faults::Rule;
 use crate::journal::NoReplay;
 use crate::network::NetworkRule;
 use crate::shell::Hub;
@@ -129,13 +129,12 @@ async fn add_fault(State(hub): State<Arc<Hub>>, body: Bytes) -> Response {
         Ok(rule) => rule,
         Err(error) => return bad(&error),
     };
-    if let Some(meant) = misspelt(&rule.operation) {
-        let operation = rule.operation;
-        return bad(&format!("there is no operation \"{operation}\"; {meant}"));
-    }
     match hub.faults(|faults| faults.add(rule)) {
         Ok(id) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
-        Err(error) => bad(&error.to_string()),
+        Err(error) => match error.suggestion() {
+            Some(suggestion) => bad(&format!("{error}; {suggestion}")),
+            None => bad(&error.to_string()),
+        },
     }
 }
 

@@ -2,12 +2,18 @@
 //! often, and how. Without IO; chance comes from the seed, so that a failure can be
 //! had again.
 
+mod operations;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
-use crate::scenario::problem::did_you_mean;
+use operations::{BESIDE_GRAPH, NoSuch};
+
+pub(crate) use operations::exists;
 
 /// Most rules at once.
 const MAX_RULES: usize = 256;
@@ -43,7 +49,22 @@ pub(crate) struct Rule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) times: Option<u64>,
     /// What happens.
+    #[serde(deserialize_with = "all_of_a_mischief")]
     pub(crate) fault: Mischief,
+}
+
+/// Serde looks at no members of a kind that has none: a slip there would go unseen.
+fn all_of_a_mischief<'de, D: Deserializer<'de>>(from: D) -> Result<Mischief, D::Error> {
+    let written = Map::deserialize(from)?;
+    let members: Vec<String> = written.keys().cloned().collect();
+    let fault: Mischief = serde_json::from_value(written.into()).map_err(D::Error::custom)?;
+    let only_its_kind =
+        matches!(&serde_json::to_value(&fault), Ok(Value::Object(own)) if own.len() == 1);
+    let other = members.iter().find(|member| *member != "kind");
+    match other.filter(|_| only_its_kind) {
+        Some(other) => Err(D::Error::unknown_field(other, &["kind"])),
+        None => Ok(fault),
+    }
 }
 
 /// What goes wrong.
@@ -102,7 +123,7 @@ pub(crate) enum Mischief {
 }
 
 /// Why a rule is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RuleError {
     #[error("fault.status must be 400 to 599")]
     Status,
@@ -120,6 +141,8 @@ pub(crate) enum RuleError {
     Times,
     #[error("operation must name a request or notification; * stands for all of Graph's")]
     NoOperation,
+    #[error(transparent)]
+    NoSuch(#[from] NoSuch),
     #[error("person names whose call it is: {0} has no call yet")]
     NoCall(&'static str),
     #[error("{0} concerns notifications: operation must begin with notification:")]
@@ -130,6 +153,16 @@ pub(crate) enum RuleError {
     IncomingOnly(&'static str),
     #[error("there are 256 rules already")]
     TooMany,
+}
+
+impl RuleError {
+    /// What was probably meant.
+    pub(crate) fn suggestion(&self) -> Option<String> {
+        match self {
+            Self::NoSuch(no_such) => Some(no_such.suggestion()),
+            _ => None,
+        }
+    }
 }
 
 impl Rule {
@@ -146,6 +179,7 @@ impl Rule {
         if self.operation.is_empty() {
             return Err(RuleError::NoOperation);
         }
+        operations::check(&self.operation)?;
         let mut without_call = BESIDE_GRAPH.iter().chain([&"create"]);
         let without_call = without_call.find(|name| **name == self.operation);
         if let Some(name) = without_call.filter(|_| self.person.is_some()) {
@@ -206,66 +240,6 @@ impl Rule {
         let is_in = |person: &String| people.is_some_and(|people| people.contains(person));
         named && own && self.person.as_ref().is_none_or(is_in)
     }
-}
-
-/// Requests that aren't Graph's own: a rule for them names them.
-const BESIDE_GRAPH: [&str; 4] = ["token", "openidConfiguration", "keys", "recording"];
-
-/// Operations and notifications that are most often meant.
-const KNOWN: [&str; 42] = [
-    "answer",
-    "audioRoutingGroups",
-    "addLargeGalleryView",
-    "cancelMediaProcessing",
-    "changeScreenSharingRole",
-    "contentSharingSessions",
-    "create",
-    "createMeeting",
-    "createOrGetMeeting",
-    "delete",
-    "deleteMeeting",
-    "deleteParticipant",
-    "get",
-    "getMeeting",
-    "getPresence",
-    "invite",
-    "keepAlive",
-    "keys",
-    "mute",
-    "muteParticipant",
-    "openidConfiguration",
-    "operations",
-    "participants",
-    "playPrompt",
-    "recording",
-    "recordResponse",
-    "redirect",
-    "reject",
-    "sendDtmfTones",
-    "subscribeToTone",
-    "token",
-    "transfer",
-    "unmute",
-    "updateRecordingStatus",
-    "notification:contentSharing",
-    "notification:established",
-    "notification:establishing",
-    "notification:incoming",
-    "notification:operation",
-    "notification:roster",
-    "notification:terminated",
-    "notification:tone",
-];
-
-/// What was meant, if an operation is none but nearly one.
-pub(crate) fn misspelt(operation: &str) -> Option<String> {
-    let known = |name: &&str| match operation.strip_suffix('*') {
-        Some(prefix) => name.starts_with(prefix),
-        None => *name == operation,
-    };
-    let is_there = KNOWN.iter().any(known);
-    let meant = || did_you_mean(operation.trim_end_matches('*'), KNOWN);
-    (!is_there).then(meant).flatten()
 }
 
 /// A rule with what it has done.
@@ -577,6 +551,15 @@ mod tests {
         }
         let misspelt = json!({"operation": "get", "fault": {"kind": "reset"}, "nht": 1});
         assert!(serde_json::from_value::<Rule>(misspelt).is_err());
+        for fault in [
+            json!({"kind": "timeOut", "ms": 5}),
+            json!({"kind": "lose", "copies": 2}),
+            json!({"kind": "delay", "ms": 5, "status": 500}),
+        ] {
+            let read = serde_json::from_value::<Rule>(json!({"operation": "*", "fault": fault}));
+            let error = read.unwrap_err().to_string();
+            assert!(error.starts_with("unknown field"), "{error}");
+        }
         assert!(faults.list().is_empty());
     }
 }

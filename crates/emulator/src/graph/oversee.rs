@@ -16,7 +16,7 @@ use super::asked::Asked;
 use super::refuse::{CLIENT_REQUEST_ID, Ids, refuse, with_ids};
 use super::replay::Replayed;
 use crate::cloud::Fault;
-use crate::faults::Mischief;
+use crate::faults::{self, Mischief};
 use crate::identity::{Access, AccessError};
 use crate::shell::Hub;
 use crate::spoil;
@@ -150,6 +150,7 @@ async fn oversee(
     hub.judge(|judge| judge.asked(&app, operation, call, begun));
     let (response, mischief) = carry_out(hub, access, asked, ids, request, next).await;
     if response.status().is_success() {
+        debug_assert!(faults::exists(operation), "no rule can mean {operation}");
         hub.judge(|judge| judge.succeeded(operation, call, begun));
     }
     if let Some(wait) = retry_after(&response) {

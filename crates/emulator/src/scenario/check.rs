@@ -16,7 +16,7 @@ use super::model::{
 };
 use super::plan::{Act, Audio, Keys, MeetingPlan, Person, Scenario, Stage, Step};
 use super::problem::{Findings, Problems, did_you_mean};
-use crate::faults::{Rule, misspelt};
+use crate::faults::Rule;
 use crate::judge::Offence;
 use crate::network::{Conditions, NetworkRule};
 use crate::phone::{PhoneRole, is_telephone};
@@ -102,7 +102,12 @@ impl Check<'_> {
     fn rule(&mut self, rule: &Spanned<Rule>, people: &People) {
         let (rule, span) = (rule.get_ref(), rule.span());
         if let Err(error) = rule.check() {
-            self.findings.add(&span, error.to_string(), None);
+            let suggestion = error.suggestion();
+            let place = match suggestion {
+                Some(_) => self.value_in(&span, "operation"),
+                None => span.clone(),
+            };
+            self.findings.add(&place, error.to_string(), suggestion);
         }
         if let Some(person) = &rule.person
             && !people.contains_key(person)
@@ -113,11 +118,6 @@ impl Check<'_> {
                 did_you_mean(person, names).unwrap_or_else(|| format!("use one of {all}"));
             let message = format!("nobody is called \"{person}\"");
             let place = self.value_in(&span, "person");
-            self.findings.add(&place, message, Some(suggestion));
-        }
-        if let Some(suggestion) = misspelt(&rule.operation) {
-            let message = format!("there is no operation \"{}\"", rule.operation);
-            let place = self.value_in(&span, "operation");
             self.findings.add(&place, message, Some(suggestion));
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Hub;
 use crate::cloud::{Cloud, Notice, legacy};
-use crate::faults::Mischief;
+use crate::faults::{self, Mischief};
 use crate::journal::NoReplay;
 
 /// A webhook that takes longer than this doesn't answer.
@@ -50,6 +50,7 @@ async fn deliver_all(hub: &Arc<Hub>, mut notices: mpsc::Receiver<Notice>) {
     let mut overtaken = None;
     while let Some(notice) = notices.recv().await {
         let kind = format!("notification:{}", notice.kind);
+        debug_assert!(faults::exists(&kind), "no rule can mean {kind}");
         let mischief = hub.faults(|faults| faults.strike(&kind, &notice.call));
         if mischief.as_ref().is_some_and(Mischief::keeps_back) {
             hub.judge(|judge| judge.spoilt(&notice.call, &notice.kind));
