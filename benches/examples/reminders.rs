@@ -25,8 +25,8 @@ use std::time::{Duration, SystemTime};
 use secrecy::SecretString;
 use serde_json::Value;
 use switchboard_emulator::{
-    App, Emulator, EmulatorConfig, Phone, PhoneCommand, PhoneEvent, PhoneRole, PromptState,
-    TimelineEvent,
+    App, Emulator, EmulatorConfig, Phone, PhoneCommand, PhoneEvent, PhoneRole, PhoneUser,
+    PromptState, TimelineEvent,
 };
 use switchboard_media::engine::{self, EngineConfig};
 use switchboard_media::event::Digit;
@@ -203,7 +203,8 @@ calls_here = {}
             let user = format!("00000000-0000-4000-8000-{number:012}");
             let at = jiff::Timestamp::try_from(due)?;
             file.push_str(&format!("{user},{at},visit\n"));
-            let phone = self.emulator.phone_of(Some(&user), &user, PhoneRole::Agent);
+            let known = PhoneUser::new(&user);
+            let phone = self.emulator.phone_of(&known, &user, PhoneRole::Agent);
             let person = Person {
                 phone: phone.await,
                 transport: self.transport.clone(),

@@ -19,6 +19,7 @@ const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const role = query.get('role') === 'agent' ? 'agent' : 'caller';
 const myName = (query.get('name') || (role === 'agent' ? 'Agent' : 'Caller')).slice(0, 40);
+const tenant = query.get('tenant') || undefined;
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const STATS_MS = 1000;
 const CALM_FRAME_MS = 500;
@@ -356,7 +357,7 @@ function endText(reason) {
 
 const signal = new Signal({
   open() {
-    signal.send({ type: 'register', name: myName, role });
+    signal.send({ type: 'register', name: myName, role, tenant });
   },
   message(message) {
     // News of a call that was replaced is of no interest.

@@ -96,6 +96,8 @@ pub(crate) struct Target {
 struct PhoneEntry {
     name: String,
     role: PhoneRole,
+    /// Of its own; else it is of the first application's.
+    tenant: Option<String>,
     /// The call it is in or rings for, as it knows it.
     call: Option<String>,
     /// The room that is, if it is one.

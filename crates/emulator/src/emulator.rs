@@ -17,7 +17,7 @@ use crate::cloud::{Cloud, Registration};
 use crate::config::{App, EmulatorConfig, EmulatorError, registrations};
 use crate::identity::{Identity, KeyRing};
 use crate::network::Network;
-use crate::phone::{Phone, PhoneRole};
+use crate::phone::{Phone, PhoneRole, PhoneUser};
 use crate::shell::{Counts, Hub, Outside, Settings};
 use crate::timeline::Timeline;
 use crate::tls::{Tls, TlsListener};
@@ -154,12 +154,12 @@ impl Emulator {
 
     /// A phone inside the process, registered like one on the page.
     pub async fn phone(&self, name: &str, role: PhoneRole) -> Phone {
-        phone(&self.hub, None, name, role)
+        phone(&self.hub, &PhoneUser::default(), name, role)
     }
 
-    /// The same for a user whose object id is known beforehand, so that bots can be
-    /// configured to call them.
-    pub async fn phone_of(&self, user: Option<&str>, name: &str, role: PhoneRole) -> Phone {
+    /// The same for a user of whom more is known: with an object id, so that bots can be
+    /// configured to call them, or a tenant.
+    pub async fn phone_of(&self, user: &PhoneUser, name: &str, role: PhoneRole) -> Phone {
         phone(&self.hub, user, name, role)
     }
 
@@ -244,10 +244,10 @@ pub(crate) fn set_webhook(
 }
 
 /// A phone inside the process.
-pub(crate) fn phone(hub: &Arc<Hub>, user: Option<&str>, name: &str, role: PhoneRole) -> Phone {
+pub(crate) fn phone(hub: &Arc<Hub>, user: &PhoneUser, name: &str, role: PhoneRole) -> Phone {
     let (outlet, events) = mpsc::channel(PHONE_QUEUE);
     let (commands, received) = mpsc::channel(COMMAND_QUEUE);
-    let id = hub.attach_user(user, name, role, outlet);
+    let id = hub.attach(user, name, role, outlet);
     tokio::spawn(Arc::clone(hub).serve_phone(id, received));
     Phone { commands, events }
 }

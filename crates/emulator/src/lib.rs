@@ -40,7 +40,7 @@ pub use emulator::Emulator;
 pub use network::{Conditions, Direction, NetworkRule, NetworkRuleError};
 pub use phone::{
     EndReason, IncomingReason, Named, Participant, Phone, PhoneCallState, PhoneCommand, PhoneEvent,
-    PhoneInfo, PhoneRole,
+    PhoneInfo, PhoneRole, PhoneUser,
 };
 pub use settings::{AppSettings, DirectoryId, Role, SettingsFile, ValueError, socket_address};
 pub use shell::Counts;

@@ -189,6 +189,35 @@ pub struct Participant {
     pub name: String,
 }
 
+/// Who is at a phone, as far as that is known beforehand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PhoneUser {
+    /// The user's object id, or the telephone's number; made up if not given.
+    pub id: Option<String>,
+    /// The user's tenant; that of the first application if not given.
+    pub tenant: Option<String>,
+}
+
+impl PhoneUser {
+    /// The user with this object id, or the telephone with this number.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: Some(id.into()),
+            tenant: None,
+        }
+    }
+
+    /// The same, of another tenant than the first application.
+    #[must_use]
+    pub fn of(self, tenant: impl Into<String>) -> Self {
+        Self {
+            tenant: Some(tenant.into()),
+            ..self
+        }
+    }
+}
+
 /// A phone as others see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PhoneInfo {

@@ -39,7 +39,7 @@ use crate::identity::Identity;
 use crate::journal::Journal;
 use crate::judge::Judge;
 use crate::network::{Network, Party};
-use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole};
+use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole, PhoneUser};
 use crate::timeline::{CallEvent, TimelineEvent};
 
 pub(crate) use notifier::again;
@@ -309,26 +309,13 @@ impl Hub {
     /// Adds a phone whose messages go to `outlet`.
     pub(crate) fn attach(
         self: &Arc<Self>,
-        name: &str,
-        role: PhoneRole,
-        outlet: mpsc::Sender<PhoneEvent>,
-    ) -> String {
-        self.attach_user(None, name, role, outlet)
-    }
-
-    /// The same for a user whose object id is known beforehand.
-    pub(crate) fn attach_user(
-        self: &Arc<Self>,
-        user: Option<&str>,
+        user: &PhoneUser,
         name: &str,
         role: PhoneRole,
         outlet: mpsc::Sender<PhoneEvent>,
     ) -> String {
         let mut inner = self.lock();
-        let phone = match user {
-            Some(user) => inner.cloud.register_user(user.to_owned(), name, role),
-            None => inner.cloud.register_phone(name, role),
-        };
+        let phone = inner.cloud.register_user(user, name, role);
         inner.phones.insert(phone.clone(), outlet);
         inner.cloud.welcome(&phone);
         self.perform_all(&mut inner);

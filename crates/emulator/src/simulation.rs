@@ -13,7 +13,7 @@ use crate::cloud::{Leg, MediaReport};
 use crate::config::{EmulatorConfig, EmulatorError};
 use crate::emulator::{hub, phone, router};
 use crate::identity::KeyRing;
-use crate::phone::{Phone, PhoneRole};
+use crate::phone::{Phone, PhoneRole, PhoneUser};
 use crate::shell::{Counts, Hub, Outside};
 
 /// How long a key is down.
@@ -61,7 +61,7 @@ impl Simulation {
 
     /// A phone; what it offers as SDP is not looked at.
     pub fn phone(&self, name: &str, role: PhoneRole) -> Phone {
-        phone(&self.hub, None, name, role)
+        phone(&self.hub, &PhoneUser::default(), name, role)
     }
 
     /// The caller of a call presses a key, which the cloud hears where media is in its hands.

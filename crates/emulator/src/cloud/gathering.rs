@@ -68,8 +68,7 @@ impl Cloud {
     }
 
     fn seat_phone(&mut self, room: &str, phone: &str, standing: Standing) -> Option<u32> {
-        let entry = self.phones.get(phone)?;
-        let identity = notice::person(phone, &entry.name, &self.home_tenant());
+        let identity = self.identity_of(phone)?;
         let participant = self.ids.guid();
         let who = Who::Phone(phone.to_owned());
         let seat = self.rooms.get_mut(room)?;
@@ -79,12 +78,6 @@ impl Cloud {
             entry.room = Some(room.to_owned());
         }
         Some(seat)
-    }
-
-    /// The tenant of everybody with a phone.
-    pub(super) fn home_tenant(&self) -> String {
-        let tenant = self.apps().next().map(|(_, app)| app.tenant.clone());
-        tenant.unwrap_or_default()
     }
 
     /// A phone dials into a meeting, perhaps from a telephone.
@@ -98,7 +91,7 @@ impl Cloud {
     ) {
         let until = now + MEDIA_LIMIT;
         let standing = Standing::Connecting { until };
-        let tenant = self.home_tenant();
+        let tenant = self.tenant_of_phone(phone);
         let detained = self.is_detained(room, &Comer::phone(phone, &tenant, by_number));
         let Some(seat) = self.seat_phone(room, phone, standing) else {
             return;

@@ -39,10 +39,10 @@ pub(crate) fn person(id: &str, name: &str, tenant: &str) -> IdentitySet {
 }
 
 /// The call as the first notification and `GET` show it.
-pub(crate) fn whole(call: &Conversation, bot: &BotLeg, caller: Option<(&str, &str)>) -> Call {
+pub(crate) fn whole(call: &Conversation, bot: &BotLeg, caller: Option<IdentitySet>) -> Call {
     let people = match &call.group {
         Some(group) => group.inviter.clone(),
-        None => caller.map(|(id, name)| person(id, name, &bot.tenant)),
+        None => caller,
     };
     let application = match &call.instance {
         Some(instance) => {

@@ -244,12 +244,8 @@ impl Cloud {
         let status = bot.recording.clone();
         own.recording_info = status.map(|status| notice::recording(bot.identity(), status));
         let mut roster = vec![own];
-        if let Some((id, phone)) = call
-            .caller
-            .as_ref()
-            .and_then(|id| self.phones.get_key_value(id))
-        {
-            let user = notice::person(id, &phone.name, &bot.tenant);
+        let caller = call.caller.as_ref();
+        if let Some((id, user)) = caller.and_then(|id| Some((id, self.identity_of(id)?))) {
             let muted = Muted {
                 by_server: false,
                 by_self: call.caller_muted,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use switchboard_signaling::types::{CallDirection, CallState, ChangeType};
+use switchboard_signaling::types::{CallDirection, CallState, ChangeType, IdentitySet};
 use switchboard_transport::sdp;
 
 use super::conversation::BotLeg;
@@ -11,7 +11,7 @@ use super::ending::End;
 use super::notice;
 use super::{BOT_NAME, Cloud, Leg, MediaAction, PhoneEntry, Registration, Target};
 use crate::config::client_id;
-use crate::phone::{Named, PhoneCallState, PhoneCommand, PhoneEvent, PhoneRole};
+use crate::phone::{Named, PhoneCallState, PhoneCommand, PhoneEvent, PhoneRole, PhoneUser};
 use crate::timeline::{CallProgress, TimelineEvent};
 
 /// Longer names are cut.
@@ -22,16 +22,22 @@ const BOT: &str = "bot";
 const INSTANCE: &str = "instance:";
 
 impl Cloud {
-    /// Adds a phone and welcomes it; its id is also its user's object id.
+    /// Adds a phone of somebody.
+    #[cfg(test)]
     pub(crate) fn register_phone(&mut self, name: &str, role: PhoneRole) -> String {
-        let id = self.ids.guid();
-        self.register_user(id, name, role)
+        self.register_user(&PhoneUser::default(), name, role)
     }
 
-    /// The same for a user whose object id is known beforehand. A phone of that user
-    /// that is there already gets another id.
-    pub(crate) fn register_user(&mut self, id: String, name: &str, role: PhoneRole) -> String {
-        let mut id = id;
+    /// Adds a phone; its id is also its user's object id. If there is a phone of that user
+    /// already, this one gets another.
+    pub(crate) fn register_user(
+        &mut self,
+        user: &PhoneUser,
+        name: &str,
+        role: PhoneRole,
+    ) -> String {
+        let own = user.id.clone();
+        let mut id = own.unwrap_or_else(|| self.ids.guid());
         while self.phones.contains_key(&id) {
             id = self.ids.guid();
         }
@@ -47,6 +53,7 @@ impl Cloud {
                 name
             },
             role,
+            tenant: user.tenant.clone(),
             call: None,
             room: None,
         };
@@ -180,6 +187,31 @@ impl Cloud {
         own.or_else(|| apps().find(|(id, _)| meant(id)))
     }
 
+    /// The tenant of a phone's user.
+    pub(super) fn tenant_of_phone(&self, phone: &str) -> String {
+        let own = self
+            .phones
+            .get(phone)
+            .and_then(|entry| entry.tenant.clone());
+        own.unwrap_or_else(|| self.home_tenant())
+    }
+
+    /// The tenant of everybody who has none of their own.
+    pub(super) fn home_tenant(&self) -> String {
+        let tenant = self.apps().next().map(|(_, app)| app.tenant.clone());
+        tenant.unwrap_or_default()
+    }
+
+    /// A phone's user, or a telephone, as source, target or participant.
+    pub(super) fn identity_of(&self, phone: &str) -> Option<IdentitySet> {
+        let entry = self.phones.get(phone)?;
+        Some(notice::person(
+            phone,
+            &entry.name,
+            &self.tenant_of_phone(phone),
+        ))
+    }
+
     /// What a phone can dial: every application with a webhook, and every meeting.
     pub(crate) fn targets(&self) -> Vec<Target> {
         let apps = self.apps().filter(|(_, app)| app.webhook.is_some());
@@ -210,8 +242,9 @@ impl Cloud {
             return Ok(());
         }
         let instance = target.strip_prefix(INSTANCE);
+        let tenant = self.tenant_of_phone(phone);
         let bot = self
-            .bot_leg(instance.map_or(target, |_| BOT), None, now)
+            .bot_leg(instance.map_or(target, |_| BOT), Some(&tenant), now)
             .ok_or("No bot is registered under that name.")?;
         if self.is_full(&bot.app) {
             return Err("The bot has as many calls as it may have.".to_owned());
@@ -302,10 +335,8 @@ impl Cloud {
     /// The call with all its properties, if the bot is still in it.
     pub(super) fn whole(&self, call: &Conversation) -> Option<switchboard_signaling::types::Call> {
         let bot = call.bot.as_ref()?;
-        let caller = call.caller.as_deref().and_then(|id| {
-            let entry = self.phones.get(id)?;
-            Some((id, entry.name.as_str()))
-        });
+        let caller = call.caller.as_deref();
+        let caller = caller.and_then(|id| self.identity_of(id));
         Some(notice::whole(call, bot, caller))
     }
 

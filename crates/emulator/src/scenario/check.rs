@@ -9,6 +9,7 @@ use switchboard_media::prompt::Prompt;
 use switchboard_media::tone::{DtmfTone, dial};
 use switchboard_signaling::types::{LobbyBypassScope, UserId};
 use toml::Spanned;
+use uuid::Uuid;
 
 use super::model::{
     DurationModel, EnergyModel, MeetingModel, NetworkModel, PersonModel, ScenarioModel, StepModel,
@@ -19,7 +20,7 @@ use super::problem::{Findings, Problems, did_you_mean};
 use crate::faults::Rule;
 use crate::judge::Offence;
 use crate::network::{Conditions, NetworkRule};
-use crate::phone::{PhoneRole, is_telephone};
+use crate::phone::{PhoneRole, PhoneUser, is_telephone};
 
 /// How long a scenario may take unless it says so.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -184,7 +185,10 @@ impl Check<'_> {
             role: role
                 .and_then(|role| self.one_of(role, "role", &roles))
                 .unwrap_or(PhoneRole::Caller),
-            id: person.id.as_ref().map(|id| self.user_id(id)),
+            user: PhoneUser {
+                id: person.id.as_ref().map(|id| self.user_id(id)),
+                tenant: person.tenant.as_ref().map(|tenant| self.tenant(tenant)),
+            },
             steps: person
                 .steps
                 .iter()
@@ -201,6 +205,15 @@ impl Check<'_> {
             self.findings.add(&id.span(), message, suggestion);
         }
         id.get_ref().clone()
+    }
+
+    fn tenant(&mut self, tenant: &Text) -> String {
+        if Uuid::try_parse(tenant.get_ref()).is_err() {
+            let suggestion = Some("write its GUID".to_owned());
+            let message = "this can't be a tenant's id";
+            self.findings.add(&tenant.span(), message, suggestion);
+        }
+        tenant.get_ref().clone()
     }
 
     fn step(&mut self, person: &str, spanned: &Spanned<StepModel>) -> Option<Step> {

@@ -49,6 +49,8 @@ pub(super) struct PersonModel {
     pub(super) role: Option<Text>,
     /// The user's object id, by which bots can call them; made up if not given.
     pub(super) id: Option<Text>,
+    /// The user's tenant; that of the first application if not given.
+    pub(super) tenant: Option<Text>,
     pub(super) steps: Vec<Spanned<StepModel>>,
 }
 

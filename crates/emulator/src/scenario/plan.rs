@@ -15,7 +15,7 @@ use super::report::Report;
 use crate::faults::Rule;
 use crate::judge::Offence;
 use crate::network::NetworkRule;
-use crate::phone::PhoneRole;
+use crate::phone::{PhoneRole, PhoneUser};
 
 /// Scripted people and what they are to meet with.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) struct MeetingPlan {
 pub(super) struct Person {
     pub(super) name: String,
     pub(super) role: PhoneRole,
-    pub(super) id: Option<String>,
+    pub(super) user: PhoneUser,
     pub(super) steps: Vec<Step>,
 }
 

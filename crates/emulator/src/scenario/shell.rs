@@ -300,7 +300,7 @@ impl Body {
         Self {
             who,
             phone: emulator
-                .phone_of(person.id.as_deref(), &person.name, person.role)
+                .phone_of(&person.user, &person.name, person.role)
                 .await,
             transport,
             tell,

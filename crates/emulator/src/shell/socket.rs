@@ -12,9 +12,10 @@ use axum::routing::get;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use url::{Host, Url};
+use uuid::Uuid;
 
 use super::{Hub, QUEUE};
-use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole};
+use crate::phone::{PhoneCommand, PhoneEvent, PhoneRole, PhoneUser};
 
 /// An SDP offer in JSON fits well.
 const MAX_MESSAGE: usize = 128 * 1024;
@@ -30,7 +31,11 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 enum Hello {
-    Register { name: String, role: PhoneRole },
+    Register {
+        name: String,
+        role: PhoneRole,
+        tenant: Option<Uuid>,
+    },
 }
 
 async fn connect(
@@ -97,12 +102,14 @@ fn has_no_foreign_name(url: &Url) -> bool {
 
 async fn serve(hub: Arc<Hub>, mut socket: WebSocket) {
     let hello = tokio::time::timeout(REGISTER_LIMIT, hello(&mut socket)).await;
-    let Ok(Some(Hello::Register { name, role })) = hello else {
+    let Ok(Some(Hello::Register { name, role, tenant })) = hello else {
         let reason = "the first message must be {\"type\":\"register\",\"name\":…,\"role\":\"caller\"|\"agent\"}";
         return close(socket, reason).await;
     };
     let (outlet, mut events) = mpsc::channel(QUEUE);
-    let phone = hub.attach(&name, role, outlet.clone());
+    let tenant = tenant.map(|tenant| tenant.to_string());
+    let user = PhoneUser { id: None, tenant };
+    let phone = hub.attach(&user, &name, role, outlet.clone());
     converse(&hub, &phone, &mut socket, &mut events, &outlet).await;
     hub.detach(&phone);
     // The other side may be gone already.

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use switchboard_emulator::{PhoneCommand, PhoneEvent, PhoneRole};
+use switchboard_emulator::{PhoneCommand, PhoneEvent, PhoneRole, PhoneUser};
 
 use crate::singer::{Singer, answered, dial_in, until};
 use crate::support::{Site, told};
@@ -14,7 +14,10 @@ const ASIDE: &str = "9d6a1f0c-2b53-4e0a-8f3e-7b7f0f8f6a11";
 /// Invites a phone that accepts and sings at `hz`: it, and its participant's id.
 async fn asked_in(site: &Site, call: &str, more: &Value, hz: f32) -> (Singer, String) {
     let role = PhoneRole::Caller;
-    let mut phone = site.emulator.phone_of(Some(ASIDE), "Aside", role).await;
+    let mut phone = site
+        .emulator
+        .phone_of(&PhoneUser::new(ASIDE), "Aside", role)
+        .await;
     let mut person = json!({"identity": {"user": {"id": ASIDE}}});
     for (name, value) in more.as_object().unwrap() {
         person[name] = value.clone();

@@ -68,6 +68,7 @@ impl Meeting {
             Some(LobbyBypassScope::Everyone) => false,
             Some(LobbyBypassScope::Organizer) => !organizes,
             Some(LobbyBypassScope::Invited) => !organizes && !self.has_invited(comer.id),
+            Some(LobbyBypassScope::OrganizationAndFederated) => comer.anonymous,
             _ => comer.anonymous || comer.tenant != self.tenant,
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::phone::PhoneUser;
 
 #[test]
 fn a_transferred_caller_and_the_agent_talk_without_the_bot() {
@@ -301,7 +302,7 @@ fn a_call_to_a_telephone_comes_from_the_application_instance() {
     let role = PhoneRole::Caller;
     scene
         .cloud
-        .register_user(number.to_owned(), "Telephone", role);
+        .register_user(&PhoneUser::new(number), "Telephone", role);
     let from = json!({"applicationInstance": {"id": "desk", "displayName": "Desk"}});
     let target = json!({"identity": {"phone": {"id": number}}});
     let Ok(Reply::Created(created)) = scene.create(json!({

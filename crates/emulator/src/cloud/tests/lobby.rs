@@ -4,6 +4,7 @@
 use switchboard_signaling::types::OnlineMeeting;
 
 use super::*;
+use crate::phone::PhoneUser;
 
 const ORGANIZER: &str = "5810cede-f3cc-42eb-b2c1-e9bd5d53ec96";
 
@@ -18,7 +19,9 @@ impl Lobby {
     fn with(settings: &Value) -> Self {
         let mut scene = Scene::new();
         let role = PhoneRole::Caller;
-        let organizer = scene.cloud.register_user(ORGANIZER.into(), "Olga", role);
+        let organizer = scene
+            .cloud
+            .register_user(&PhoneUser::new(ORGANIZER), "Olga", role);
         let request = json!({"subject": "Board", "lobbyBypassSettings": settings,
             "participants": {"attendees": [{"identity": {"user": {"id": scene.agent}}}]}});
         let request = serde_json::from_value(request).unwrap();
@@ -120,6 +123,27 @@ fn each_scope_keeps_those_waiting_whom_graph_names() {
             lobby.comes(&phone);
         }
         assert_eq!(lobby.names(), expected, "{scope}");
+    }
+}
+
+/// Every tenant here trusts every other.
+#[test]
+fn people_of_other_tenants_pass_where_federated_ones_do() {
+    for (scope, waits) in [
+        ("organization", true),
+        ("organizationExcludingGuests", true),
+        ("organizationAndFederated", false),
+        ("everyone", false),
+    ] {
+        let mut lobby = Lobby::scope(scope);
+        let user = PhoneUser::default().of("tenant-2");
+        let role = PhoneRole::Caller;
+        let visitor = lobby.scene.cloud.register_user(&user, "Vera", role);
+        lobby.comes(&visitor);
+        assert_eq!(lobby.names().len(), usize::from(waits), "{scope}");
+        let room = &lobby.scene.cloud.rooms[&lobby.room()];
+        let seen = room.seats.last().unwrap().identity.user.as_ref().unwrap();
+        assert_eq!(seen.tenant_id.as_deref(), Some("tenant-2"));
     }
 }
 

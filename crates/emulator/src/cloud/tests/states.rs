@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::phone::PhoneUser;
 
 #[test]
 fn an_answered_call_goes_through_the_documented_states() {
@@ -58,6 +59,42 @@ fn bot_is_the_first_application_that_was_registered() {
     assert_eq!(asked("other"), "alpha@other");
     assert_eq!(asked("tenant of alpha"), "alpha");
     assert_eq!(asked("tenant of zeta"), "alpha");
+}
+
+#[test]
+fn a_caller_is_of_one_tenant_and_means_the_application_there() {
+    let mut scene = Scene::new();
+    let webhook = Some(Url::parse("http://127.0.0.1:3978/api/calls").unwrap());
+    let tenant = "tenant-2".to_owned();
+    let other = format!("{APP}@tenant-2");
+    scene
+        .cloud
+        .register_app(&other, Registration { tenant, webhook });
+    for (own, app, seen) in [
+        (None, APP, "tenant-1"),
+        (Some("tenant-2"), other.as_str(), "tenant-2"),
+    ] {
+        let user = PhoneUser {
+            tenant: own.map(str::to_owned),
+            ..PhoneUser::default()
+        };
+        let role = PhoneRole::Caller;
+        let phone = scene.cloud.register_user(&user, "Vera", role);
+        let (target, sdp) = (APP.to_owned(), SDP.to_owned());
+        scene.say(&phone, PhoneCommand::Dial { target, sdp });
+        let mut calls = scene.cloud.calls.values();
+        let call = calls.find(|call| call.caller.as_ref() == Some(&phone));
+        assert_eq!(call.unwrap().bot.as_ref().unwrap().app, app);
+        let call = &scene.notified.last().unwrap()["resourceData"];
+        assert_eq!(call["source"]["identity"]["user"]["tenantId"], seen);
+    }
+    // Whoever calls from elsewhere stays of their tenant.
+    let phone = scene.caller.clone();
+    let (target, sdp) = (other, SDP.to_owned());
+    scene.say(&phone, PhoneCommand::Dial { target, sdp });
+    let call = &scene.notified.last().unwrap()["resourceData"];
+    assert_eq!(call["source"]["identity"]["user"]["tenantId"], "tenant-1");
+    assert_eq!(call["tenantId"], "tenant-2");
 }
 
 #[test]
