@@ -472,6 +472,8 @@ async fn browser_mutes_copies_changes_its_network_and_works_by_keyboard() -> Res
         .await
     };
     suffers("\"loss\":0.1").await?;
+    caller.click("fault-bots").await?;
+    suffers("\"bot\":\"").await?;
     // What a bot is refused before there is a call is seen as well.
     let misspelt = json!({"callbackURI": "http://127.0.0.1/"});
     let path = "/communications/calls";

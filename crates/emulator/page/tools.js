@@ -5,10 +5,12 @@ import { ask } from './admin.js';
 import { element } from './element.js';
 import { Faults, toggle } from './faults.js';
 
+const BAD = { loss: 0.1, burst: 3, jitterMs: 40 };
 const NETWORK = [
-  { name: 'loss', label: 'This phone’s network is bad: 10 % loss in bursts, 40 ms jitter', rule: { conditions: { loss: 0.1, burst: 3, jitterMs: 40 } } },
+  { name: 'loss', label: 'This phone’s network is bad: 10 % loss in bursts, 40 ms jitter', rule: { conditions: BAD } },
   { name: 'stall', label: 'Nothing reaches this phone', rule: { direction: 'down', conditions: { stall: true } } },
 ];
+const BOTS = { name: 'bots', label: 'Bots’ network is bad: of those with media of their own, in groups and meetings' };
 const STEPS = [['1 minute', 60_000], ['16 minutes', 960_000], ['44 minutes', 2_640_000]];
 const LOOK_MS = 2000;
 
@@ -21,7 +23,7 @@ export class Tools {
     Object.assign(this, { panel, advanced: clock.querySelector('output'), lobby, judge, me, announce });
     this.faults = new Faults({ ...faults, announce });
     for (const harm of NETWORK) network.append(toggle(harm, (on) => this.#harm(harm, on), announce));
-    network.append(this.#move());
+    network.append(toggle(BOTS, (on) => this.#harmBots(on), announce), this.#move());
     for (const [label, ms] of STEPS) {
       const step = element('button', `+ ${label}`);
       step.type = 'button';
@@ -37,6 +39,13 @@ export class Tools {
   #harm({ rule }, on) {
     this.#suffers = on ? rule.conditions : {};
     return ask('POST', 'network', { phone: this.me()?.id, ...rule, conditions: this.#suffers });
+  }
+
+  async #harmBots(on) {
+    const conditions = on ? BAD : {};
+    const apps = await ask('GET', 'apps');
+    const bots = new Set(apps.map(({ clientId }) => clientId.split('@')[0]));
+    return Promise.all([...bots].map((bot) => ask('POST', 'network', { bot, conditions })));
   }
 
   /** A button that moves this phone to another port; what its packets suffer stays. */

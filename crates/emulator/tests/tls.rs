@@ -4,6 +4,7 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 
 use serde_json::{Value, json};
 use support::{CLIENT, LIMIT, SECRET, TENANT, config, service_hosted, transport};
@@ -131,6 +132,23 @@ async fn clients_that_stall_keep_nobody_waiting() {
         let left = timeout(LIMIT, stream.read_to_end(&mut Vec::new())).await;
         assert!(left.is_ok(), "a stalled client is never sent away");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_than_256_shake_hands_at_once() {
+    let site = Secured::start(None).await;
+    let counts: Url = format!("{}/counts", site.emulator.admin_url())
+        .parse()
+        .unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..256 {
+        silent.push(TcpStream::connect(site.address()).await.unwrap());
+    }
+    let mut next = pin!(site.read(counts));
+    let early = timeout(LIMIT / 30, &mut next).await;
+    assert!(early.is_err(), "the 257th was heard beside 256 others");
+    silent.pop();
+    assert!(timeout(LIMIT / 6, next).await.unwrap().is_object());
 }
 
 #[tokio::test(flavor = "multi_thread")]
