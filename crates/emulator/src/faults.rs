@@ -133,17 +133,23 @@ pub(crate) enum RuleError {
     Skew,
     #[error("fault.copies must be 2 to 10")]
     Copies,
-    #[error("probability must be 0 to 1")]
+    #[error("probability must be above 0, and 1 at most")]
     Probability,
     #[error("nth counts from 1")]
     Nth,
     #[error("times is 1 at least")]
     Times,
+    #[error("the n-th time comes once: give nth or times")]
+    NthAndTimes,
+    #[error("person is a name or an id")]
+    Nobody,
+    #[error("nothing comes after a call's end: notification:terminated can't be reordered")]
+    NothingLater,
     #[error("operation must name a request or notification; * stands for all of Graph's")]
     NoOperation,
     #[error(transparent)]
     NoSuch(#[from] NoSuch),
-    #[error("person names whose call it is: {0} has no call yet")]
+    #[error("call and person say whose call it is: {0} is about no call")]
     NoCall(&'static str),
     #[error("{0} concerns notifications: operation must begin with notification:")]
     NotificationOnly(&'static str),
@@ -167,7 +173,10 @@ impl RuleError {
 
 impl Rule {
     pub(crate) fn check(&self) -> Result<(), RuleError> {
-        if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+        if self
+            .probability
+            .is_some_and(|p| p <= 0.0 || p.is_nan() || p > 1.0)
+        {
             return Err(RuleError::Probability);
         }
         if self.nth == Some(0) {
@@ -176,13 +185,18 @@ impl Rule {
         if self.times == Some(0) {
             return Err(RuleError::Times);
         }
+        if self.nth.is_some() && self.times.is_some() {
+            return Err(RuleError::NthAndTimes);
+        }
+        if self.person.as_deref() == Some("") {
+            return Err(RuleError::Nobody);
+        }
         if self.operation.is_empty() {
             return Err(RuleError::NoOperation);
         }
         operations::check(&self.operation)?;
-        let mut without_call = BESIDE_GRAPH.iter().chain([&"create"]);
-        let without_call = without_call.find(|name| **name == self.operation);
-        if let Some(name) = without_call.filter(|_| self.person.is_some()) {
+        let narrowed = self.person.is_some() || self.call.is_some();
+        if let Some(name) = operations::without_call(&self.operation).filter(|_| narrowed) {
             return Err(RuleError::NoCall(name));
         }
         match self.fault {
@@ -208,6 +222,9 @@ impl Rule {
             Mischief::Delay { .. } => return Ok(()),
             Mischief::LegacyFirst if self.operation != "notification:incoming" => {
                 return Err(RuleError::IncomingOnly("legacyFirst"));
+            }
+            Mischief::Reorder if self.operation == "notification:terminated" => {
+                return Err(RuleError::NothingLater);
             }
             Mischief::LegacyFirst => ("legacyFirst", false),
             Mischief::Status { .. } => ("status", true),
@@ -238,7 +255,9 @@ impl Rule {
         };
         let own = self.call.as_deref().is_none_or(|own| own == call);
         let is_in = |person: &String| people.is_some_and(|people| people.contains(person));
-        named && own && self.person.as_ref().is_none_or(is_in)
+        // Nothing comes after the end that could overtake it.
+        let possible = self.fault != Mischief::Reorder || operation != "notification:terminated";
+        named && own && possible && self.person.as_ref().is_none_or(is_in)
     }
 }
 
@@ -337,14 +356,19 @@ impl Faults {
         };
     }
 
-    /// What goes wrong with this request or notification, if anything does.
+    /// What goes wrong with this request or notification, if anything does: every rule that
+    /// fits counts it, so that `nth` is the n-th time whatever the others did, and the first that
+    /// is due strikes.
     pub(crate) fn strike(&mut self, operation: &str, call: &str) -> Option<Mischief> {
-        for index in 0..self.rules.len() {
-            let people = self.people.get(call);
-            if !self.rules[index].rule.fits(operation, call, people) {
-                continue;
+        let people = self.people.get(call);
+        let mut fitting = Vec::new();
+        for (index, listed) in self.rules.iter_mut().enumerate() {
+            if listed.rule.fits(operation, call, people) {
+                listed.seen += 1;
+                fitting.push(index);
             }
-            self.rules[index].seen += 1;
+        }
+        for index in fitting {
             if self.hits(index) {
                 self.rules[index].struck += 1;
                 return Some(self.rules[index].rule.fault.clone());
@@ -399,167 +423,4 @@ impl Mischief {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn rule(json: serde_json::Value) -> Rule {
-        serde_json::from_value(json).unwrap()
-    }
-
-    #[test]
-    fn a_rule_strikes_when_it_says() {
-        let mut faults = Faults::new(1);
-        let fault = json!({"kind": "status", "status": 429, "retryAfter": 2});
-        faults
-            .add(rule(
-                json!({"operation": "answer", "nth": 2, "fault": fault}),
-            ))
-            .unwrap();
-        let fault = json!({"kind": "lose"});
-        faults
-            .add(rule(
-                json!({"operation": "notification:*", "call": "c", "times": 1, "fault": fault}),
-            ))
-            .unwrap();
-        assert_eq!(faults.strike("answer", "c"), None);
-        let throttled = Mischief::Status {
-            status: 429,
-            retry_after: Some(2),
-        };
-        assert_eq!(faults.strike("answer", "c"), Some(throttled));
-        assert_eq!(faults.strike("answer", "c"), None);
-        assert_eq!(faults.strike("notification:established", "other"), None);
-        assert_eq!(
-            faults.strike("notification:established", "c"),
-            Some(Mischief::Lose)
-        );
-        assert_eq!(faults.strike("notification:terminated", "c"), None);
-        let struck: Vec<_> = faults
-            .list()
-            .iter()
-            .map(|listed| (listed.seen, listed.struck))
-            .collect();
-        assert_eq!(struck, [(3, 1), (2, 1)]);
-    }
-
-    #[test]
-    fn a_rule_for_a_person_strikes_in_their_calls_alone() {
-        let mut faults = Faults::new(1);
-        let fault = json!({"kind": "status", "status": 503});
-        let of = |person: &str| json!({"operation": "*", "person": person, "fault": fault});
-        faults.add(rule(of("Ada"))).unwrap();
-        faults.add(rule(of("id-2"))).unwrap();
-        let people = |names: [&str; 2]| names.map(str::to_owned).into();
-        faults.are_in("a", people(["Ada", "id-1"]));
-        faults.are_in("b", people(["Ben", "id-2"]));
-        faults.are_in("c", people(["Cleo", "id-3"]));
-        faults.are_in("a", BTreeSet::new());
-        let struck = ["a", "b", "c", ""].map(|call| faults.strike("answer", call).is_some());
-        assert_eq!(struck, [true, true, false, false]);
-        let create = json!({"operation": "create", "person": "Ada", "fault": fault});
-        assert_eq!(faults.add(rule(create)), Err(RuleError::NoCall("create")));
-    }
-
-    #[test]
-    fn chance_follows_from_the_seed() {
-        let run = |seed| {
-            let mut faults = Faults::new(seed);
-            let rule =
-                rule(json!({"operation": "*", "probability": 0.3, "fault": {"kind": "reset"}}));
-            faults.add(rule.clone()).unwrap();
-            let strikes = |faults: &mut Faults| -> Vec<bool> {
-                (0..1000)
-                    .map(|_| faults.strike("get", "").is_some())
-                    .collect()
-            };
-            let first = strikes(&mut faults);
-            faults.reset();
-            faults.add(rule).unwrap();
-            assert_eq!(strikes(&mut faults), first, "reset goes back to the seed");
-            first
-        };
-        assert_eq!(run(7), run(7));
-        assert_ne!(run(7), run(8));
-        let hits = run(7).iter().filter(|hit| **hit).count();
-        assert!((250..350).contains(&hits), "{hits}");
-    }
-
-    #[test]
-    fn rules_that_make_no_sense_are_refused() {
-        let mut faults = Faults::new(1);
-        for (json, error) in [
-            (
-                json!({"operation": "get", "fault": {"kind": "status", "status": 200}}),
-                RuleError::Status,
-            ),
-            (
-                json!({"operation": "get", "fault": {"kind": "delay", "ms": 120_001}}),
-                RuleError::Delay,
-            ),
-            (
-                json!({"operation": "get", "fault": {"kind": "slowBody", "ms": 120_001}}),
-                RuleError::Delay,
-            ),
-            (
-                json!({"operation": "notification:*", "fault": {"kind": "skew", "ms": i64::MIN}}),
-                RuleError::Skew,
-            ),
-            (
-                json!({"operation": "get", "fault": {"kind": "skew", "ms": 1}}),
-                RuleError::NotificationOnly("skew"),
-            ),
-            (
-                json!({"operation": "notification:*", "fault": {"kind": "timeOut"}}),
-                RuleError::RequestOnly("timeOut"),
-            ),
-            (
-                json!({"operation": "notification:*", "fault": {"kind": "legacyFirst"}}),
-                RuleError::IncomingOnly("legacyFirst"),
-            ),
-            (
-                json!({"operation": "get", "fault": {"kind": "lose"}}),
-                RuleError::NotificationOnly("lose"),
-            ),
-            (
-                json!({"operation": "notification:*", "fault": {"kind": "reset"}}),
-                RuleError::RequestOnly("reset"),
-            ),
-            (
-                json!({"operation": "notification:*", "fault": {"kind": "duplicate", "copies": 1}}),
-                RuleError::Copies,
-            ),
-            (
-                json!({"operation": "get", "probability": 2.0, "fault": {"kind": "reset"}}),
-                RuleError::Probability,
-            ),
-            (
-                json!({"operation": "get", "nth": 0, "fault": {"kind": "reset"}}),
-                RuleError::Nth,
-            ),
-            (
-                json!({"operation": "get", "times": 0, "fault": {"kind": "reset"}}),
-                RuleError::Times,
-            ),
-            (
-                json!({"operation": "", "fault": {"kind": "reset"}}),
-                RuleError::NoOperation,
-            ),
-        ] {
-            assert_eq!(faults.add(rule(json)), Err(error));
-        }
-        let misspelt = json!({"operation": "get", "fault": {"kind": "reset"}, "nht": 1});
-        assert!(serde_json::from_value::<Rule>(misspelt).is_err());
-        for fault in [
-            json!({"kind": "timeOut", "ms": 5}),
-            json!({"kind": "lose", "copies": 2}),
-            json!({"kind": "delay", "ms": 5, "status": 500}),
-        ] {
-            let read = serde_json::from_value::<Rule>(json!({"operation": "*", "fault": fault}));
-            let error = read.unwrap_err().to_string();
-            assert!(error.starts_with("unknown field"), "{error}");
-        }
-        assert!(faults.list().is_empty());
-    }
-}
+mod tests;

@@ -15,7 +15,7 @@ async fn requests_fail_as_the_rules_say() {
     site.fault(json!({"operation": "get", "nth": 1,
         "fault": {"kind": "status", "status": 429, "retryAfter": 60}}))
         .await;
-    site.fault(json!({"operation": "get", "nth": 1, "fault": {"kind": "reset"}}))
+    site.fault(json!({"operation": "get", "nth": 2, "fault": {"kind": "reset"}}))
         .await;
     let url = format!("{}/communications/calls/x", site.emulator.graph_url());
     let token = site.token().await;
@@ -25,7 +25,7 @@ async fn requests_fail_as_the_rules_say() {
     assert_eq!(throttled.headers()["retry-after"], "60");
     let body: Value = throttled.json().await.unwrap();
     assert_eq!(body["error"]["code"], "TooManyRequests");
-    // The first rule is past its time, so the second strikes: no whole answer.
+    // The second time is the second rule's: no whole answer.
     let reset = match get().await {
         Ok(response) => response.bytes().await.map(drop),
         Err(error) => Err(error),
@@ -212,15 +212,15 @@ async fn notifications_fail_as_the_rules_say() {
     site.fault(json!({"operation": "notification:operation", "nth": 1, "fault": {"kind": "lose"}}))
         .await;
     site.fault(
-        json!({"operation": "notification:operation", "nth": 1, "fault": {"kind": "wrongKey"}}),
+        json!({"operation": "notification:operation", "nth": 2, "fault": {"kind": "wrongKey"}}),
     )
     .await;
     site.fault(
-        json!({"operation": "notification:operation", "nth": 1, "fault": {"kind": "expired"}}),
+        json!({"operation": "notification:operation", "nth": 3, "fault": {"kind": "expired"}}),
     )
     .await;
     site.fault(
-        json!({"operation": "notification:operation", "nth": 1, "fault": {"kind": "empty"}}),
+        json!({"operation": "notification:operation", "nth": 4, "fault": {"kind": "empty"}}),
     )
     .await;
     let (mut phone, offer, call) = site.dial().await;
@@ -322,7 +322,7 @@ async fn the_clock_can_be_moved_and_keys_replaced() {
         (status, &clock["advancedMs"]),
         (StatusCode::OK, &json!(44 * 60_000))
     );
-    assert_eq!(site.verdicts().await, ["missingKeepAlive"]);
+    assert_eq!(site.verdicts().await, [""; 0]);
     let kept = site
         .graph("POST", &format!("/{call}/keepAlive"), None)
         .await;

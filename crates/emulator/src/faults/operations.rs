@@ -74,6 +74,35 @@ const NOTIFICATIONS: [&str; 10] = [
     "notification:transferring",
 ];
 
+/// Of Graph's those that are about no call, or none yet.
+const WITHOUT_CALL: [&str; 25] = [
+    "attendanceReports",
+    "clearAutomaticLocation",
+    "clearLocation",
+    "clearPresence",
+    "clearUserPreferredPresence",
+    "create",
+    "createMeeting",
+    "createOrGetMeeting",
+    "deleteMeeting",
+    "getAllOnlineMeetingMessages",
+    "getAllRecordings",
+    "getAllTranscripts",
+    "getMeeting",
+    "getPresence",
+    "getPresencesByUserId",
+    "getVirtualAppointmentJoinWebUrl",
+    "logTeleconferenceDeviceQuality",
+    "sendVirtualAppointmentReminderSms",
+    "sendVirtualAppointmentSms",
+    "setAutomaticLocation",
+    "setManualLocation",
+    "setPresence",
+    "setStatusMessage",
+    "setUserPreferredPresence",
+    "updateMeeting",
+];
+
 fn all() -> impl Iterator<Item = &'static str> {
     let lists: [&[&str]; 3] = [&GRAPH, &BESIDE_GRAPH, &NOTIFICATIONS];
     lists.into_iter().flatten().copied()
@@ -82,6 +111,12 @@ fn all() -> impl Iterator<Item = &'static str> {
 /// Whether there is such a request or notification.
 pub(crate) fn exists(operation: &str) -> bool {
     all().any(|name| name == operation)
+}
+
+/// The name of this request, if it is about no call.
+pub(super) fn without_call(operation: &str) -> Option<&'static str> {
+    let mut names = WITHOUT_CALL.into_iter().chain(BESIDE_GRAPH);
+    names.find(|name| *name == operation)
 }
 
 /// A name that stands for nothing, with what was meant.
