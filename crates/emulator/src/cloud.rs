@@ -189,6 +189,13 @@ impl Cloud {
         self.apps().map(listed).collect()
     }
 
+    /// Whether what a caller hears is sent by the bot itself.
+    pub(crate) fn hears_bot(&self, call: &str) -> bool {
+        let bot = self.calls.get(call).and_then(|call| call.bot.as_ref());
+        let media = bot.and_then(|bot| bot.media.as_ref());
+        matches!(media, Some(conversation::BotMedia::Application(_)))
+    }
+
     /// Whether an application is still notified of a call.
     pub(crate) fn is_told_of(&self, call: &str, app: &str) -> bool {
         let bot = self.calls.get(call).and_then(|call| call.bot.as_ref());

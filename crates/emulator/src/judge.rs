@@ -25,8 +25,6 @@ const PACKET_MS: u64 = 20;
 /// What a bot asks that soon after it was told of an end, or learns that late of a call, was
 /// on its way.
 const GRACE: Duration = Duration::from_secs(1);
-/// keepAlive is advised this often; twice that is close to the end.
-const KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
 
 /// One thing a bot did wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -113,7 +111,6 @@ struct Watched {
     unheard: BTreeSet<String>,
     answered: bool,
     established: bool,
-    warned: bool,
 }
 
 impl Watched {
@@ -125,7 +122,6 @@ impl Watched {
             unheard: BTreeSet::new(),
             answered: false,
             established: false,
-            warned: false,
         }
     }
 
@@ -216,6 +212,8 @@ impl Judge {
         }
         let neglected = now.saturating_duration_since(watched.alive);
         if watched.established && neglected + GRACE >= KEEP_ALIVE_LIMIT {
+            let detail = "no keepAlive was granted for 45 minutes, so the call was ended";
+            self.find(Offence::MissingKeepAlive, call, detail.to_owned());
             let detail = "the call was neither kept alive nor deleted within 45 minutes";
             self.find(Offence::NeverDeleted, call, detail.to_owned());
         }
@@ -255,7 +253,7 @@ impl Judge {
         match answer {
             Ok(status) if (200..300).contains(&status) => {}
             Ok(302) => {
-                let detail = "the webhook answered 302: a new call alone goes elsewhere, twice at most, to allowed origins";
+                let detail = "the webhook answered 302: a new call alone goes elsewhere, twice at most, to the webhook's origin and those of --allow-origin";
                 self.find(Offence::WebhookRefused, call, detail.to_owned());
             }
             Ok(status) => {
@@ -320,7 +318,6 @@ impl Judge {
         }
         if let Some(watched) = self.calls.get_mut(call) {
             watched.alive = asked;
-            watched.warned = false;
         }
     }
 
@@ -335,25 +332,6 @@ impl Judge {
         self.throttled.retain(|_, until| now < *until);
         let key = (app.to_owned(), format!("{operation} {call}"));
         self.throttled.insert(key, now + wait);
-    }
-
-    /// Looks for what did not happen.
-    pub(crate) fn look(&mut self, now: Instant) {
-        let forgotten: Vec<_> = self
-            .calls
-            .iter_mut()
-            .filter(|(_, call)| call.established && !call.warned)
-            .filter(|(_, call)| now.saturating_duration_since(call.alive) > KEEP_ALIVE)
-            .map(|(id, call)| {
-                call.warned = true;
-                id.clone()
-            })
-            .collect();
-        for call in forgotten {
-            let detail =
-                "no keepAlive was granted for 30 minutes; the call ends after 45".to_owned();
-            self.find(Offence::MissingKeepAlive, &call, detail);
-        }
     }
 
     fn find(&mut self, rule: Offence, call: &str, detail: String) {
@@ -387,7 +365,6 @@ mod tests {
             let now = start + 15 * 60 * SECOND * quarter;
             judge.asked("app", "keepAlive", "c", now);
             judge.succeeded("keepAlive", "c", now);
-            judge.look(now + SECOND);
         }
         judge.received("c", 10_000, 90);
         judge.received("c", 10, 9);
@@ -460,7 +437,6 @@ mod tests {
             let now = start + 15 * 60 * SECOND * quarter;
             judge.asked("app", "keepAlive", "c", now);
         }
-        judge.look(start + 31 * 60 * SECOND);
         judge.notified("c", "terminated", start + KEEP_ALIVE_LIMIT);
         let expected = [Offence::MissingKeepAlive, Offence::NeverDeleted];
         assert_eq!(rules(&judge), expected);
@@ -495,8 +471,6 @@ mod tests {
         judge.asked("app", "transfer", "c", start + SECOND * 4);
         judge.asked("app", "transfer", "c", start + SECOND * 5);
         judge.notified("d", "established", start);
-        judge.look(start + 31 * 60 * SECOND);
-        judge.look(start + 32 * 60 * SECOND);
         judge.notified("d", "terminated", start);
         judge.told("d", "terminated", start);
         judge.asked("app", "playPrompt", "d", start + SECOND * 2);
@@ -517,8 +491,8 @@ mod tests {
                 Offence::WebhookRefused,
                 Offence::EarlyRetry,
                 Offence::EarlyRetry,
-                Offence::MissingKeepAlive,
                 Offence::AfterTheEnd,
+                Offence::MissingKeepAlive,
                 Offence::NeverDeleted,
                 Offence::NeverDeleted,
                 Offence::MediaGap,

@@ -416,7 +416,6 @@ impl Hub {
     }
 
     fn time_passed(self: &Arc<Self>) {
-        self.judge(|judge| judge.look(self.now()));
         self.apply(|cloud, now| cloud.handle_timeout(now));
     }
 

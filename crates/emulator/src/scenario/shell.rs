@@ -22,7 +22,7 @@ use super::player::{Command, Event};
 use super::report::{Finding, Report};
 use super::runner::Runner;
 use super::voice::{self, Voice};
-use crate::cloud::Owner;
+use crate::cloud::{Cloud, Owner};
 use crate::emulator::Emulator;
 use crate::judge::{Judge, Offence};
 use crate::network::{Conditions, NetworkRule};
@@ -285,6 +285,8 @@ struct Body {
     voice: Option<Voice>,
     /// Whether the network is left alone.
     undisturbed: bool,
+    /// Whether it is the bot that sends what is heard.
+    hears_bot: bool,
     hub: Arc<Hub>,
     calls: Vec<Had>,
 }
@@ -310,6 +312,7 @@ impl Body {
             far: FarEnd::default(),
             voice: None,
             undisturbed: !person.has_network(),
+            hears_bot: false,
             hub: Arc::clone(emulator.hub()),
             calls: Vec::new(),
         }
@@ -461,7 +464,8 @@ impl Body {
     }
 
     fn look_for_gaps(&self, call: &str) {
-        if let Some(session) = self.session.as_ref().filter(|_| self.undisturbed) {
+        let judged = self.undisturbed && self.hears_bot;
+        if let Some(session) = self.session.as_ref().filter(|_| judged) {
             let stats = session.stats();
             self.hub.judge(|judge| {
                 judge.received(call, stats.received, stats.lost);
@@ -477,6 +481,9 @@ impl Body {
         let event = match event {
             SessionEvent::Connected => {
                 self.voice = Some(Voice::new(Instant::now()));
+                let call = self.call.as_deref();
+                let is_bots = |cloud: &mut Cloud, _| call.is_some_and(|call| cloud.hears_bot(call));
+                self.hears_bot = self.hub.apply(is_bots);
                 Event::Connected
             }
             SessionEvent::Speaker { .. } => return,
