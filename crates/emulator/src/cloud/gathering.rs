@@ -69,10 +69,11 @@ impl Cloud {
 
     fn seat_phone(&mut self, room: &str, phone: &str, standing: Standing) -> Option<u32> {
         let identity = self.identity_of(phone)?;
+        let name = self.phones.get(phone)?.name.clone();
         let participant = self.ids.guid();
         let who = Who::Phone(phone.to_owned());
         let seat = self.rooms.get_mut(room)?;
-        let seat = seat.take_seat(who, participant, identity, standing);
+        let seat = seat.take_seat((who, &name), participant, identity, standing);
         self.occupy(phone, room);
         if let Some(entry) = self.phones.get_mut(phone) {
             entry.room = Some(room.to_owned());

@@ -15,7 +15,7 @@ use super::graph::{check_targets, established};
 use super::meetings::Comer;
 use super::operations::{address, check_context};
 use super::room::{Room, Roster, Seat, Standing, Who};
-use super::{Cloud, Effect, Fault, Reply, RoomAction, RoomTask, notice};
+use super::{BOT_NAME, Cloud, Effect, Fault, Reply, RoomAction, RoomTask, notice};
 use crate::phone::PhoneEvent;
 
 /// Targets of a group call (Create call, example 3), and people invited at once
@@ -124,7 +124,10 @@ impl Cloud {
             let who = Who::Bot(id.clone());
             let standing = Standing::Connecting { until };
             let participant = bot.participant.clone();
-            group.seat = room.take_seat(who, participant, bot.identity(), standing);
+            let identity = bot.identity();
+            let named = identity.any().and_then(|one| one.display_name.clone());
+            let name = named.unwrap_or_else(|| BOT_NAME.to_owned());
+            group.seat = room.take_seat((who, &name), participant, identity, standing);
             group.chat = room.chat.clone();
             let name = room.seat(group.seat).map(|seat| seat.name.clone());
             self.effects.push_back(Effect::Seated {

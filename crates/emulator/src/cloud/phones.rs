@@ -178,13 +178,18 @@ impl Cloud {
     /// The application a target means, if it can be called.
     fn reachable(&self, target: &str, tenant: Option<&str>) -> Option<(&String, &Registration)> {
         let apps = || self.apps().filter(|(_, app)| app.webhook.is_some());
-        let meant = |id: &String| target == BOT || target.eq_ignore_ascii_case(id);
+        let meant = |(id, app): &(&String, &Registration)| {
+            let whole = || format!("{}@{}", client_id(id), app.tenant);
+            target == BOT
+                || target.eq_ignore_ascii_case(id)
+                || target.eq_ignore_ascii_case(&whole())
+        };
         let in_tenant = |(id, app): &(&String, &Registration)| {
             let here = tenant.is_some_and(|tenant| tenant.eq_ignore_ascii_case(&app.tenant));
             here && target.eq_ignore_ascii_case(client_id(id))
         };
         let own = apps().find(in_tenant);
-        own.or_else(|| apps().find(|(id, _)| meant(id)))
+        own.or_else(|| apps().find(meant))
     }
 
     /// The tenant of a phone's user.
@@ -215,14 +220,23 @@ impl Cloud {
     /// What a phone can dial: every application with a webhook, and every meeting.
     pub(crate) fn targets(&self) -> Vec<Target> {
         let apps = self.apps().filter(|(_, app)| app.webhook.is_some());
-        let bots: Vec<_> = apps.map(|(id, _)| id).collect();
+        let bots: Vec<_> = apps.collect();
         let one = bots.len() == 1;
-        let bots = bots.into_iter().map(|id| Target {
-            target: id.clone(),
-            name: match one {
+        let shared = |id: &str| {
+            let same = |other: &&String| client_id(other) == client_id(id);
+            self.apps().map(|(id, _)| id).filter(same).count() > 1
+        };
+        let bots = bots.into_iter().map(|(id, app)| {
+            // By a client id that several tenants share each phone means its own tenant's.
+            let target = match shared(id) {
+                true => format!("{}@{}", client_id(id), app.tenant),
+                false => id.clone(),
+            };
+            let name = match one {
                 true => BOT_NAME.to_owned(),
-                false => format!("{BOT_NAME} {id}"),
-            },
+                false => format!("{BOT_NAME} {target}"),
+            };
+            Target { target, name }
         });
         bots.chain(self.meetings.targets()).collect()
     }
@@ -245,7 +259,7 @@ impl Cloud {
         let tenant = self.tenant_of_phone(phone);
         let bot = self
             .bot_leg(instance.map_or(target, |_| BOT), Some(&tenant), now)
-            .ok_or("No bot is registered under that name.")?;
+            .ok_or("No bot is registered under that name: GET /admin/targets lists them.")?;
         if self.is_full(&bot.app) {
             return Err("The bot has as many calls as it may have.".to_owned());
         }

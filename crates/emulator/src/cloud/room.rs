@@ -10,8 +10,8 @@ use switchboard_signaling::types::{
 };
 
 use super::media::SessionClock;
+use super::notice;
 use super::notice::Muted;
-use super::{BOT_NAME, notice};
 use crate::phone;
 
 /// A group call or a meeting under way.
@@ -163,7 +163,7 @@ impl Room {
     /// Adds a participant; its seat's number.
     pub(crate) fn take_seat(
         &mut self,
-        who: Who,
+        (who, name): (Who, &str),
         participant: String,
         identity: IdentitySet,
         standing: Standing,
@@ -174,7 +174,7 @@ impl Room {
             number,
             participant,
             who,
-            name: self.free_name(&identity),
+            name: self.free_name(name),
             identity,
             standing,
             muted: false,
@@ -190,9 +190,7 @@ impl Room {
     }
 
     /// What somebody is called here: a number tells namesakes apart.
-    fn free_name(&self, identity: &IdentitySet) -> String {
-        let name = identity.any().and_then(|one| one.display_name.as_deref());
-        let name = name.unwrap_or(BOT_NAME);
+    fn free_name(&self, name: &str) -> String {
         let taken = |name: &str| self.seats.iter().any(|seat| seat.name == name);
         let numbered = (2..).map(|n| format!("{name} {n}"));
         let mut names = std::iter::once(name.to_owned()).chain(numbered);

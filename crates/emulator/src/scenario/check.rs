@@ -1,5 +1,7 @@
 //! From what is written to what can be run, or to all that is wrong with it.
 
+mod people;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -7,9 +9,8 @@ use std::time::Duration;
 use switchboard_media::event::Digit;
 use switchboard_media::prompt::Prompt;
 use switchboard_media::tone::{DtmfTone, dial};
-use switchboard_signaling::types::{LobbyBypassScope, UserId};
+use switchboard_signaling::types::LobbyBypassScope;
 use toml::Spanned;
-use uuid::Uuid;
 
 use super::model::{
     DurationModel, EnergyModel, MeetingModel, NetworkModel, PersonModel, ScenarioModel, StepModel,
@@ -20,7 +21,7 @@ use super::problem::{Findings, Problems, did_you_mean};
 use crate::faults::Rule;
 use crate::judge::Offence;
 use crate::network::{Conditions, NetworkRule};
-use crate::phone::{PhoneRole, PhoneUser, is_telephone};
+use crate::phone::{PhoneRole, PhoneUser};
 
 /// How long a scenario may take unless it says so.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -68,9 +69,11 @@ impl Check<'_> {
             let suggestion = Some("add [people.caller] with steps".to_owned());
             self.findings.add(&(0..0), "nobody takes part", suggestion);
         }
+        self.waiting(&model.people);
+        self.same_ids(&model.people);
         Scenario {
             name: model.name.unwrap_or_default(),
-            limit: self.duration_or(model.limit.as_ref(), LIMIT),
+            limit: self.limit(model.limit.as_ref()),
             overlook: model
                 .overlook
                 .iter()
@@ -148,6 +151,14 @@ impl Check<'_> {
             ("organizer", LobbyBypassScope::Organizer),
             ("invited", LobbyBypassScope::Invited),
             ("organization", LobbyBypassScope::Organization),
+            (
+                "organizationExcludingGuests",
+                LobbyBypassScope::OrganizationExcludingGuests,
+            ),
+            (
+                "organizationAndFederated",
+                LobbyBypassScope::OrganizationAndFederated,
+            ),
             ("everyone", LobbyBypassScope::Everyone),
         ];
         let scope = self.one_of(&model.lobby, "scope of a lobby", &scopes)?;
@@ -197,25 +208,6 @@ impl Check<'_> {
         }
     }
 
-    fn user_id(&mut self, id: &Text) -> String {
-        if id.get_ref().parse::<UserId>().is_err() && !is_telephone(id.get_ref()) {
-            let suggestion = "write a GUID, a number as +31201234567, or anonymous";
-            let suggestion = Some(suggestion.to_owned());
-            let message = "this can't be a user's id or a telephone";
-            self.findings.add(&id.span(), message, suggestion);
-        }
-        id.get_ref().clone()
-    }
-
-    fn tenant(&mut self, tenant: &Text) -> String {
-        if Uuid::try_parse(tenant.get_ref()).is_err() {
-            let suggestion = Some("write its GUID".to_owned());
-            let message = "this can't be a tenant's id";
-            self.findings.add(&tenant.span(), message, suggestion);
-        }
-        tenant.get_ref().clone()
-    }
-
     fn step(&mut self, person: &str, spanned: &Spanned<StepModel>) -> Option<Step> {
         let (model, span) = (spanned.get_ref(), spanned.span());
         let mut acts = self.acts(model);
@@ -231,10 +223,9 @@ impl Check<'_> {
         };
         self.misplaced(model, &act);
         let written = self.text.get(span.clone()).unwrap_or_default();
-        let words: Vec<_> = written.split_whitespace().collect();
         Some(Step {
             line: self.findings.place(span.start).0,
-            text: words.join(" ").trim_matches(['{', '}', ' ']).to_owned(),
+            text: cited(written),
             act,
         })
     }
@@ -259,8 +250,9 @@ impl Check<'_> {
         let within = self.duration_or(model.within.as_ref(), WITHIN);
         let span = self.duration_or(model.span.as_ref(), SPAN);
         let mut acts = Vec::new();
-        acts.extend(model.call.as_ref().map(|target| Act::Call {
-            target: target.get_ref().clone(),
+        let call = model.call.as_ref();
+        acts.extend(call.map(|target| Act::Call {
+            target: self.callee(target),
         }));
         for (wanted, act) in [
             (&model.accept, Act::Accept { within }),
@@ -323,7 +315,7 @@ impl Check<'_> {
         let duration = model.expect_duration.as_ref();
         acts.extend(duration.and_then(|duration| self.talk_time(duration)));
         acts.extend(model.expect_end.as_ref().map(|code| Act::ExpectEnd {
-            code: *code.get_ref(),
+            code: self.code(code),
             within,
         }));
         acts
@@ -568,4 +560,18 @@ fn duration(text: &str) -> Option<Duration> {
     let plain = digits.chars().all(|c| c.is_ascii_digit() || c == '.');
     let seconds = digits.parse::<f64>().ok().filter(|_| plain)? * unit;
     (seconds <= 7.0 * 24.0 * 3600.0).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// A step as reports have it: in one line, without the braces around it.
+fn cited(written: &str) -> String {
+    let lines: Vec<_> = written.lines().map(str::trim).collect();
+    let line = lines.join(" ");
+    let inside = line
+        .strip_prefix('{')
+        .and_then(|line| line.strip_suffix('}'));
+    inside
+        .unwrap_or(&line)
+        .trim()
+        .trim_end_matches(',')
+        .to_owned()
 }

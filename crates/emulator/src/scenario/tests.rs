@@ -47,6 +47,11 @@ fn mistakes_have_places_and_suggestions() {
         (step("{ }"), "3:3: the step does nothing"),
         (step("{ call = \"bot\", hang_up = true }"), "more than one thing"),
         (step("{ hang_up = false }"), "3:15: only true is of use here"),
+        (step("{ together = \"all\" }"), "3:16: nobody else comes to \"all\""),
+        (
+            "[people.a]\nsteps = [{ together = \"both in\" }]\n[people.b]\nsteps = [{ together = \"both  in\" }]".into(),
+            "did you mean \"both  in\"?",
+        ),
         (step("{ pause = \"1s\", within = \"2s\" }"), "within means nothing"),
         (step("{ press = \"1\", for = \"2s\" }"), "no key is held down for so long"),
         (step("{ press = \"1\", as = \"tones\", for = \"1s\" }"), "for means nothing"),
@@ -59,6 +64,14 @@ fn mistakes_have_places_and_suggestions() {
         ),
         ("[people]\n".into(), "nobody takes part"),
         ("[people.a]\nsteps = []\n".into(), "1:1: a does nothing"),
+        (step("{ call = \"meeting:\" }"), "3:12: this calls nobody"),
+        (step("{ expect_end = -1 }"), "3:18: no call ends with this code"),
+        ("limit = \"0s\"\n[people.a]\nsteps = [{ accept = true }]".into(), "1:9: nothing can be done in this time"),
+        ("[people.a]\nid = \"+0123\"\nsteps = [{ accept = true }]".into(), "2:6: this can't be a user's id or a telephone"),
+        (
+            "[people.a]\nid = \"+3120\"\nsteps = [{ accept = true }]\n[people.b]\nid = \"+3120\"\nsteps = [{ accept = true }]".into(),
+            "5:6: somebody else has this id",
+        ),
         ("[people.a]\ntenant = \"contoso\"\nsteps = [{ accept = true }]".into(), "write its GUID"),
         ("[people.a]\nrole = \"agnet\"\nsteps = [{ accept = true }]".into(), "did you mean \"agent\"?"),
         ("overlook = [\"slowWebhok\"]\n[people.a]\nsteps = [{ accept = true }]".into(), "1:13: there is no rule of the judge"),
@@ -69,7 +82,7 @@ fn mistakes_have_places_and_suggestions() {
         (fault("person = \"Ada\"\noperation = \"anwser\""), "3:13: there is no operation \"anwser\""),
         (fault("operation = \"brew\""), "docs/emulator.md names all"),
         (fault("operation = \"notification:incomming\""), "did you mean \"notification:incoming\"?"),
-        (fault("operation = \"create\"\nperson = \"Ada\""), "create has no call yet"),
+        (fault("operation = \"create\"\nperson = \"Ada\""), "create is about no call"),
         (fault("operation = \"answer\"\npersn = \"Ada\""), "3:1: unknown field `persn`"),
         (step("{ admit = \"b\", for = \"1s\" }"), "for means nothing"),
         ("x = [".into(), "1:"),
@@ -78,6 +91,34 @@ fn mistakes_have_places_and_suggestions() {
         let found = problems(&text).join("\n");
         assert!(found.contains(expected), "{expected:?} not in {found:?}");
     }
+}
+
+#[test]
+fn reports_cite_steps_as_they_were_written() {
+    for (written, cited) in [
+        (
+            "{ network = { loss = 0.5, delay_ms = 20 } }",
+            "network = { loss = 0.5, delay_ms = 20 }",
+        ),
+        ("{ network = {} }", "network = {}"),
+        ("{call=\"bot\"}", "call=\"bot\""),
+        ("{ admit = \"Lee  K\" }", "admit = \"Lee  K\""),
+    ] {
+        let text = format!("[people.a]\nsteps = [{written}]\n");
+        let scenario = Scenario::parse(&text, &mut |_: &str| unreachable!()).unwrap();
+        assert_eq!(scenario.people[0].steps[0].text, cited);
+    }
+}
+
+#[test]
+fn what_was_not_played_has_failed_in_every_report() {
+    let text = "[people.a]\nsteps = [{ call = \"bot\" }]\n";
+    let scenario = Scenario::parse(text, &mut |_: &str| unreachable!()).unwrap();
+    let report = Report::not_run(&scenario);
+    let xml = junit(std::slice::from_ref(&report), 7);
+    assert!(!report.passed && report.text().contains("FAILED"));
+    assert!(xml.contains("failures=\"1\" skipped=\"1\""), "{xml}");
+    assert!(xml.contains("the scenario was not played"), "{xml}");
 }
 
 #[test]

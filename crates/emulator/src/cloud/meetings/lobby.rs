@@ -12,7 +12,7 @@ use crate::cloud::ending::End;
 use crate::cloud::room::{Room, Seat, Standing, Who};
 use crate::cloud::{Cloud, Fault, Operation, RoomAction};
 use crate::config::client_id;
-use crate::phone::{Participant, PhoneCallState, PhoneEvent};
+use crate::phone::{Participant, PhoneCallState, PhoneEvent, is_telephone};
 
 /// Somebody who asks to come into a meeting.
 pub(in crate::cloud) struct Comer<'a> {
@@ -35,6 +35,8 @@ pub(crate) struct InLobby {
 
 impl<'a> Comer<'a> {
     pub(in crate::cloud) fn phone(id: &'a str, tenant: &'a str, by_number: bool) -> Self {
+        // Who has a number instead of a user dials one, whatever the target.
+        let by_number = by_number || is_telephone(id);
         Self {
             id,
             tenant,

@@ -148,6 +148,18 @@ fn people_of_other_tenants_pass_where_federated_ones_do() {
 }
 
 #[test]
+fn telephones_are_of_no_organization() {
+    for id in ["+31201234567", "anonymous"] {
+        let mut lobby = Lobby::scope("organization");
+        let role = PhoneRole::Caller;
+        let user = PhoneUser::new(id);
+        let telephone = lobby.scene.cloud.register_user(&user, "Tel", role);
+        lobby.comes(&telephone);
+        assert_eq!(lobby.names(), ["Tel"], "{id}");
+    }
+}
+
+#[test]
 fn callers_by_number_and_guests_wait_unless_it_says_otherwise() {
     for (settings, waits) in [
         (json!({"scope": "organization"}), true),

@@ -88,6 +88,12 @@ fn a_caller_is_of_one_tenant_and_means_the_application_there() {
         let call = &scene.notified.last().unwrap()["resourceData"];
         assert_eq!(call["source"]["identity"]["user"]["tenantId"], seen);
     }
+    // Each can be dialled from everywhere, and is told so.
+    let whole = [format!("{APP}@tenant-1"), other.clone()];
+    let targets = scene.cloud.targets().into_iter().map(|one| one.target);
+    assert_eq!(targets.collect::<Vec<_>>(), whole);
+    let first = scene.cloud.bot_leg(&whole[0], Some("tenant-2"), scene.now);
+    assert_eq!(first.unwrap().app, APP);
     // Whoever calls from elsewhere stays of their tenant.
     let phone = scene.caller.clone();
     let (target, sdp) = (other, SDP.to_owned());
