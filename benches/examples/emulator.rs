@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p switchboard-benches --example emulator target/release/switchboard
 //! [STARTS] [SECONDS]`: starts the program so many times, then leaves one alone for so many
-//! seconds, then asks it as fast as it answers, by one connection and by eight. Prints a table.
+//! seconds, then asks it as fast as it answers, by one connection and by eight, in the clear and
+//! over TLS. Prints a table.
 //! Linux alone: CPU time is read from `/proc`.
 
 #![allow(clippy::print_stdout, reason = "it prints a table")]
@@ -13,8 +14,13 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::RsaKeyPair;
+use reqwest::{Certificate, Client, Request};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
+
+/// Each way of asking is measured for so long.
+const SPAN: Duration = Duration::from_secs(5);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -44,7 +50,7 @@ async fn main() -> Result<(), Failure> {
     let mut keys = Vec::new();
     for _ in 0..starts {
         let begun = Instant::now();
-        drop(start(&program)?);
+        drop(start(&program, &[])?);
         ready.push(begun.elapsed());
         let begun = Instant::now();
         RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| "no key")?;
@@ -55,22 +61,61 @@ async fn main() -> Result<(), Failure> {
         "of that an RSA key of 2048 bits: about {}",
         spread(&mut keys)
     );
-    let running = start(&program)?;
+    let running = start(&program, &[])?;
     let before = cpu(&running)?;
     // The span that is measured.
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let idle = (cpu(&running)? - before) / seconds as f64 * 100.0;
     println!("idle for {seconds} s: {idle:.2} % of a core");
+    let secured = Secured::new()?;
+    let over_tls = start(&program, &secured.flags)?;
     for connections in [1, 8] {
-        let (rate, p99) = ask(&running, connections, Duration::from_secs(5)).await?;
-        println!("{connections} connections: {rate:.0} requests/s, p99 {p99:.1?}");
+        for (over, running) in [("HTTP", &running), ("HTTPS", &over_tls)] {
+            let asked = ask(running, &secured.trusting, connections, SPAN).await?;
+            let (rate, p99) = asked;
+            println!("{connections} connections, {over}: {rate:.0} requests/s, p99 {p99:.1?}");
+        }
+        let fresh = fresh(&over_tls, &secured.trusting, connections, SPAN).await?;
+        println!("{connections} at a time, a handshake for each: {fresh:.0} requests/s");
     }
     Ok(())
 }
 
-fn start(program: &str) -> Result<Running, Failure> {
+/// A certificate of its own, and clients that trust it.
+struct Secured {
+    flags: Vec<String>,
+    trusting: Certificate,
+    _directory: TempDir,
+}
+
+impl Secured {
+    fn new() -> Result<Self, Failure> {
+        let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+        let directory = tempfile::tempdir()?;
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("own.pem"), own.cert.pem())?;
+        std::fs::write(path("key.pem"), own.signing_key.serialize_pem())?;
+        let flag = |flag: &str, name| format!("{flag}={}", path(name).display());
+        Ok(Self {
+            flags: vec![
+                flag("--tls-certificate", "own.pem"),
+                flag("--tls-key", "key.pem"),
+            ],
+            trusting: Certificate::from_pem(own.cert.pem().as_bytes())?,
+            _directory: directory,
+        })
+    }
+}
+
+fn client(trusted: &Certificate) -> reqwest::Result<Client> {
+    let trusted = [trusted.clone()];
+    Client::builder().no_proxy().tls_certs_only(trusted).build()
+}
+
+fn start(program: &str, flags: &[String]) -> Result<Running, Failure> {
     let mut child = Command::new(program)
         .args(["emulate", "--listen=127.0.0.1:0"])
+        .args(flags)
         .stdout(Stdio::piped())
         .spawn()?;
     let output = child.stdout.take().ok_or("no output")?;
@@ -97,15 +142,10 @@ fn cpu(running: &Running) -> Result<f64, Failure> {
     Ok(ticks / TICKS)
 }
 
-/// Asks for a call that is not there, over and over, which takes the token, the judge, the
-/// faults and the journal; requests a second, and what 99 % of them took at most.
-async fn ask(
-    running: &Running,
-    connections: usize,
-    span: Duration,
-) -> Result<(f64, Duration), Failure> {
+/// What asks for a call that is not there, which takes the token, the judge, the faults and the
+/// journal.
+async fn question(running: &Running, http: &Client) -> Result<Request, Failure> {
     let told = |name: &str| running.ready[name].as_str().unwrap_or_default().to_owned();
-    let http = reqwest::Client::builder().no_proxy().build()?;
     let form = [
         ("client_id", told("client_id")),
         ("client_secret", told("client_secret")),
@@ -116,16 +156,32 @@ async fn ask(
     let token: Value = token.json().await?;
     let token = token["access_token"].as_str().unwrap_or_default();
     let url = format!("{}/communications/calls/none", told("graph"));
+    Ok(http.get(&url).bearer_auth(token).build()?)
+}
+
+fn again(request: &Request) -> Result<Request, Failure> {
+    request
+        .try_clone()
+        .ok_or_else(|| "no second request".into())
+}
+
+/// The same over and over; requests a second, and what 99 % of them took at most.
+async fn ask(
+    running: &Running,
+    trusted: &Certificate,
+    connections: usize,
+    span: Duration,
+) -> Result<(f64, Duration), Failure> {
+    let http = client(trusted)?;
+    let request = question(running, &http).await?;
     let mut asking = JoinSet::new();
     for _ in 0..connections {
-        let request = http.get(&url).bearer_auth(token).build()?;
-        let http = http.clone();
+        let (http, request) = (http.clone(), again(&request)?);
         asking.spawn(async move {
             let (begun, mut times) = (Instant::now(), Vec::new());
             while begun.elapsed() < span {
                 let sent = Instant::now();
-                let request = request.try_clone().ok_or("no second request")?;
-                http.execute(request).await?.bytes().await?;
+                http.execute(again(&request)?).await?.bytes().await?;
                 times.push(sent.elapsed());
             }
             Ok::<_, Failure>(times)
@@ -139,4 +195,34 @@ async fn ask(
     let p99 = times.get(times.len() * 99 / 100).copied();
     let rate = times.len() as f64 / span.as_secs_f64();
     Ok((rate, p99.unwrap_or_default()))
+}
+
+/// The same with a connection, and so a handshake, for each; requests a second.
+async fn fresh(
+    running: &Running,
+    trusted: &Certificate,
+    at_a_time: usize,
+    span: Duration,
+) -> Result<f64, Failure> {
+    let request = question(running, &client(trusted)?).await?;
+    let trusted = [trusted.clone()];
+    let http = Client::builder().no_proxy().pool_max_idle_per_host(0);
+    let http = http.tls_certs_only(trusted).build()?;
+    let mut asking = JoinSet::new();
+    for _ in 0..at_a_time {
+        let (http, request) = (http.clone(), again(&request)?);
+        asking.spawn(async move {
+            let (begun, mut count) = (Instant::now(), 0_u32);
+            while begun.elapsed() < span {
+                http.execute(again(&request)?).await?.bytes().await?;
+                count += 1;
+            }
+            Ok::<_, Failure>(count)
+        });
+    }
+    let mut count = 0;
+    for own in asking.join_all().await {
+        count += own?;
+    }
+    Ok(f64::from(count) / span.as_secs_f64())
 }

@@ -10,7 +10,7 @@ const NETWORK = [
   { name: 'loss', label: 'This phone’s network is bad: 10 % loss in bursts, 40 ms jitter', rule: { conditions: BAD } },
   { name: 'stall', label: 'Nothing reaches this phone', rule: { direction: 'down', conditions: { stall: true } } },
 ];
-const BOTS = { name: 'bots', label: 'Bots’ network is bad: of those with media of their own, in groups and meetings' };
+const BOTS = { name: 'bots', label: 'Bots’ own network in rooms is as bad' };
 const STEPS = [['1 minute', 60_000], ['16 minutes', 960_000], ['44 minutes', 2_640_000]];
 const LOOK_MS = 2000;
 
@@ -44,8 +44,7 @@ export class Tools {
   async #harmBots(on) {
     const conditions = on ? BAD : {};
     const apps = await ask('GET', 'apps');
-    const bots = new Set(apps.map(({ clientId }) => clientId.split('@')[0]));
-    return Promise.all([...bots].map((bot) => ask('POST', 'network', { bot, conditions })));
+    return Promise.all(apps.map(({ clientId: bot }) => ask('POST', 'network', { bot, conditions })));
   }
 
   /** A button that moves this phone to another port; what its packets suffer stays. */

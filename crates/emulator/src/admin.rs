@@ -20,6 +20,7 @@
 //! | `POST /admin/reset` | ends all calls and forgets everything but applications, phones and keys |
 //! | `GET /admin/counts` | how many phones, calls, media parts and notification queues are alive |
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ use crate::emulator;
 use crate::faults::Rule;
 use crate::journal::NoReplay;
 use crate::network::NetworkRule;
+use crate::scenario::problem::did_you_mean;
 use crate::shell::Hub;
 
 const MAX_BODY: usize = 64 * 1024;
@@ -89,12 +91,44 @@ pub(crate) fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
         .route("/admin/journal/{seq}/replay", post(replay))
         .route("/admin/counts", get(counts))
         .route("/admin/reset", post(reset))
+        .route("/admin", any(nothing))
+        .route("/admin/", any(nothing))
         .route("/admin/{*rest}", any(nothing))
+        .layer(middleware::map_response(in_json))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(
             Arc::clone(hub),
             own_pages_only,
         ))
+}
+
+/// Refusals have one form here, those of the framework as well.
+async fn in_json(response: Response) -> Response {
+    let status = response.status();
+    let form = response.headers().get(header::CONTENT_TYPE);
+    let is_json = form.is_some_and(|form| form == "application/json");
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let allowed = response.headers().get(header::ALLOW).cloned();
+    let body = axum::body::to_bytes(response.into_body(), MAX_BODY).await;
+    let said = body
+        .ok()
+        .and_then(|body| String::from_utf8(body.into()).ok());
+    let error = match (said.filter(|said| !said.is_empty()), status) {
+        (Some(said), _) => said,
+        (None, StatusCode::NOT_FOUND) => "there is none of that name or number".to_owned(),
+        (None, StatusCode::METHOD_NOT_ALLOWED) => {
+            let methods = allowed.as_ref().and_then(|methods| methods.to_str().ok());
+            format!("this is asked by {}", methods.unwrap_or("another method"))
+        }
+        (None, status) => status.to_string(),
+    };
+    let mut refusal = (status, Json(json!({"error": error}))).into_response();
+    if let Some(methods) = allowed {
+        refusal.headers_mut().insert(header::ALLOW, methods);
+    }
+    refusal
 }
 
 /// A page of another site must not reach this API, under whatever name it resolves this
@@ -156,10 +190,30 @@ async fn set_network(State(hub): State<Arc<Hub>>, body: Bytes) -> Response {
         Ok(rule) => rule,
         Err(error) => return bad(&error),
     };
+    if let Some(bot) = &rule.bot
+        && let Err(unknown) = is_known(&hub, bot)
+    {
+        return bad(&unknown);
+    }
     match hub.network(|network| network.set(rule)) {
         Ok(()) => list_network(State(hub)).await,
         Err(error) => bad(&error.to_string()),
     }
+}
+
+/// Applications are there from the start: an id that is none's will never be one's.
+fn is_known(hub: &Arc<Hub>, bot: &str) -> Result<(), String> {
+    let apps = hub.apply(|cloud, _| cloud.registered());
+    let ids: BTreeSet<&str> = apps.iter().map(|(id, _, _)| id.as_str()).collect();
+    if ids.iter().any(|id| id.eq_ignore_ascii_case(bot)) {
+        return Ok(());
+    }
+    let all = || ids.iter().copied().collect::<Vec<_>>().join(", ");
+    let meant = did_you_mean(bot, ids.iter().copied());
+    let meant = meant.unwrap_or_else(|| format!("there is {}", all()));
+    Err(format!(
+        "no application has the client id \"{bot}\"; {meant}"
+    ))
 }
 
 async fn clear_network(State(hub): State<Arc<Hub>>) -> StatusCode {
@@ -288,6 +342,9 @@ async fn replay(State(hub): State<Arc<Hub>>, Path(seq): Path<u64>) -> Response {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err("the body must be an object of JSON".to_owned());
+    }
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 

@@ -169,6 +169,25 @@ async fn what_is_wrong_with_a_request_to_admin_is_said() {
         site.admin("GET", &path, None).await.0,
         StatusCode::METHOD_NOT_ALLOWED
     );
+    for (method, path, body) in [
+        ("GET", "", None),
+        ("DELETE", "/faults/999", None),
+        ("DELETE", "/faults/x", None),
+        ("GET", "/journal?after=x", None),
+        ("POST", "/lobby/nobody", None),
+        ("PUT", "/faults", None),
+        ("POST", "/faults", Some(json!([]))),
+        (
+            "POST",
+            "/network",
+            Some(json!({"bot": "nobody", "conditions": {}})),
+        ),
+    ] {
+        let (status, body) = site.admin(method, path, body).await;
+        assert!(status.is_client_error() && status != StatusCode::UNAUTHORIZED);
+        let error = body["error"].as_str().unwrap();
+        assert!(!error.is_empty() && !error.contains("struct"), "{error}");
+    }
     let foreign = site
         .http
         .get(format!("{}/judge", site.emulator.admin_url()));

@@ -174,7 +174,8 @@ async fn carry_out(
         retry_after,
     }) = mischief
     {
-        return (refuse(&failure(status, retry_after), ids), None);
+        let why = "A rule for faults refuses the request.";
+        return (refuse(&failure(status, retry_after, why), ids), None);
     }
     if let Err(fault) = allowed(hub, &access, asked, request.uri().path()) {
         return (refuse(&fault, ids), None);
@@ -190,13 +191,14 @@ fn allowed(hub: &Hub, access: &Access, asked: &Asked, path: &str) -> Result<(), 
         return Ok(());
     }
     if let Some(wait) = hub.limits(|limits| limits.count(&access.app, path, hub.now())) {
-        return Err(failure(429, Some(wait)));
+        let why = "There are too many requests of this application.";
+        return Err(failure(429, Some(wait), why));
     }
     asked.permitted(access)
 }
 
 /// The refusal that a fault, or a limit, asks for.
-fn failure(status: u16, retry_after: Option<u64>) -> Fault {
+fn failure(status: u16, retry_after: Option<u64>, why: &str) -> Fault {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let code = match status {
         StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
@@ -204,10 +206,9 @@ fn failure(status: u16, retry_after: Option<u64>) -> Fault {
         StatusCode::GATEWAY_TIMEOUT => "GatewayTimeout",
         _ => "UnknownError",
     };
-    let message = "The request is refused on demand, or one of too many.";
     Fault {
         retry_after,
-        ..Fault::new(status, code, message)
+        ..Fault::new(status, code, why)
     }
 }
 

@@ -20,7 +20,7 @@ pub fn junit(reports: &[Report], seed: u64) -> String {
 fn suite(xml: &mut String, report: &Report, seed: u64) {
     let steps = || report.people.iter().flat_map(|person| &person.steps);
     let count = |fits: fn(&Outcome) -> bool| steps().filter(|step| fits(&step.outcome)).count();
-    let judged = usize::from(report.judge.iter().any(|finding| !finding.overlooked));
+    let judged = usize::from(verdict(report).is_some());
     let _ = writeln!(
         xml,
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{:.3}\">",
@@ -64,21 +64,31 @@ fn case(xml: &mut String, report: &Report, person: &PersonReport, step: &StepRep
 
 fn judge(xml: &mut String, report: &Report) {
     let name = escaped(&report.name);
-    let found = report.judge.iter().filter(|finding| !finding.overlooked);
-    let found: Vec<_> = found
-        .map(|finding| format!("{}: {}", finding.rule, finding.detail))
-        .collect();
     let _ = write!(
         xml,
         "    <testcase classname=\"{name}.judge\" name=\"judge\""
     );
-    let _ = match found.is_empty() {
-        true => writeln!(xml, "/>"),
-        false => {
-            let found = escaped(&found.join("; "));
+    let _ = match verdict(report) {
+        None => writeln!(xml, "/>"),
+        Some(found) => {
+            let found = escaped(&found);
             writeln!(xml, "><failure message=\"{found}\"/></testcase>")
         }
     };
+}
+
+/// What is held against the bot, or that there was nothing to judge.
+fn verdict(report: &Report) -> Option<String> {
+    let found = report.judge.iter().filter(|finding| !finding.overlooked);
+    let found: Vec<_> = found
+        .map(|finding| format!("{}: {}", finding.rule, finding.detail))
+        .collect();
+    let mut steps = report.people.iter().flat_map(|person| &person.steps);
+    let unplayed = !report.passed && steps.all(|step| step.outcome == Outcome::NotRun);
+    match found.is_empty() {
+        true => unplayed.then(|| "the scenario was not played".to_owned()),
+        false => Some(found.join("; ")),
+    }
 }
 
 /// What XML 1.0 allows in an attribute.

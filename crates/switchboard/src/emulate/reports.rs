@@ -51,8 +51,7 @@ impl Reports {
             seed,
             scenarios: reports,
         };
-        let lines = reports.iter().flat_map(|report| &report.log);
-        let log: String = lines.map(|line| format!("{line}\n")).collect();
+        let log: String = reports.iter().map(|one| log(one, reports.len())).collect();
         let written = [
             put(self.junit, &scenario::junit(reports, seed)),
             put(self.log, &log),
@@ -78,6 +77,13 @@ impl Sink {
             Err(source) => Err(BadFile::Unwritable { path, source }),
         }
     }
+}
+
+/// What happened in a scenario, after its name if there are several.
+fn log(report: &Report, of: usize) -> String {
+    let head = (of > 1).then(|| format!("# {}\n", report.name));
+    let lines = report.log.iter().map(|line| format!("{line}\n"));
+    head.into_iter().chain(lines).collect()
 }
 
 fn put(sink: Option<Sink>, text: &str) -> Result<(), Failure> {

@@ -200,6 +200,6 @@ fn a_signal_ends_the_step_and_all_is_reported() {
         let why = &report["scenarios"][0]["people"][0]["steps"][1]["why"];
         assert_eq!(why, "interrupted");
         assert_eq!(outcomes(1), ["notRun"; 3]);
-        assert_eq!(failures(&junit), 1);
+        assert_eq!(failures(&junit), 2);
     }
 }
