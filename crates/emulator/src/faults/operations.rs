@@ -5,36 +5,19 @@ use crate::scenario::problem::did_you_mean;
 /// Requests that aren't Graph's own: a rule for them names them.
 pub(super) const BESIDE_GRAPH: [&str; 4] = ["token", "openidConfiguration", "keys", "recording"];
 
-/// Graph's own, as [`Asked`](crate::graph::Asked) names them.
-const GRAPH: [&str; 51] = [
+/// Graph's own about a call, as `Asked` names them.
+const OF_CALLS: [&str; 26] = [
     "addLargeGalleryView",
     "answer",
-    "attendanceReports",
     "audioRoutingGroups",
     "cancelMediaProcessing",
     "changeScreenSharingRole",
-    "clearAutomaticLocation",
-    "clearLocation",
-    "clearPresence",
-    "clearUserPreferredPresence",
     "contentSharingSessions",
-    "create",
-    "createMeeting",
-    "createOrGetMeeting",
     "delete",
-    "deleteMeeting",
     "deleteParticipant",
     "get",
-    "getAllOnlineMeetingMessages",
-    "getAllRecordings",
-    "getAllTranscripts",
-    "getMeeting",
-    "getPresence",
-    "getPresencesByUserId",
-    "getVirtualAppointmentJoinWebUrl",
     "invite",
     "keepAlive",
-    "logTeleconferenceDeviceQuality",
     "mute",
     "muteParticipant",
     "operations",
@@ -44,37 +27,15 @@ const GRAPH: [&str; 51] = [
     "redirect",
     "reject",
     "sendDtmfTones",
-    "sendVirtualAppointmentReminderSms",
-    "sendVirtualAppointmentSms",
-    "setAutomaticLocation",
-    "setManualLocation",
-    "setPresence",
-    "setStatusMessage",
-    "setUserPreferredPresence",
     "startHoldMusic",
     "stopHoldMusic",
     "subscribeToTone",
     "transfer",
     "unmute",
-    "updateMeeting",
     "updateRecordingStatus",
 ];
 
-/// Notifications: a call's states, and what else is told of one.
-const NOTIFICATIONS: [&str; 10] = [
-    "notification:contentSharing",
-    "notification:established",
-    "notification:establishing",
-    "notification:incoming",
-    "notification:operation",
-    "notification:roster",
-    "notification:terminated",
-    "notification:tone",
-    "notification:transferAccepted",
-    "notification:transferring",
-];
-
-/// Of Graph's those that are about no call, or none yet.
+/// Graph's own about none, or none yet.
 const WITHOUT_CALL: [&str; 25] = [
     "attendanceReports",
     "clearAutomaticLocation",
@@ -103,8 +64,22 @@ const WITHOUT_CALL: [&str; 25] = [
     "updateMeeting",
 ];
 
+/// Notifications: a call's states, and what else is told of one.
+const NOTIFICATIONS: [&str; 10] = [
+    "notification:contentSharing",
+    "notification:established",
+    "notification:establishing",
+    "notification:incoming",
+    "notification:operation",
+    "notification:roster",
+    "notification:terminated",
+    "notification:tone",
+    "notification:transferAccepted",
+    "notification:transferring",
+];
+
 fn all() -> impl Iterator<Item = &'static str> {
-    let lists: [&[&str]; 3] = [&GRAPH, &BESIDE_GRAPH, &NOTIFICATIONS];
+    let lists: [&[&str]; 4] = [&OF_CALLS, &WITHOUT_CALL, &BESIDE_GRAPH, &NOTIFICATIONS];
     lists.into_iter().flatten().copied()
 }
 
