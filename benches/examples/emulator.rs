@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::RsaKeyPair;
-use reqwest::{Certificate, Client, Request};
+use reqwest::{Certificate, Client, ClientBuilder, Request};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -69,14 +69,17 @@ async fn main() -> Result<(), Failure> {
     println!("idle for {seconds} s: {idle:.2} % of a core");
     let secured = Secured::new()?;
     let over_tls = start(&program, &secured.flags)?;
-    for connections in [1, 8] {
-        for (over, running) in [("HTTP", &running), ("HTTPS", &over_tls)] {
-            let asked = ask(running, &secured.trusting, connections, SPAN).await?;
-            let (rate, p99) = asked;
-            println!("{connections} connections, {over}: {rate:.0} requests/s, p99 {p99:.1?}");
+    let kept = secured.client().build()?;
+    let fresh = secured.client().pool_max_idle_per_host(0).build()?;
+    for at_a_time in [1, 8] {
+        for (how, running, http) in [
+            ("HTTP", &running, &kept),
+            ("HTTPS", &over_tls, &kept),
+            ("HTTPS, a handshake for each", &over_tls, &fresh),
+        ] {
+            let (rate, p99) = ask(running, http, at_a_time).await?;
+            println!("{at_a_time} at a time, {how}: {rate:.0} requests/s, p99 {p99:.1?}");
         }
-        let fresh = fresh(&over_tls, &secured.trusting, connections, SPAN).await?;
-        println!("{connections} at a time, a handshake for each: {fresh:.0} requests/s");
     }
     Ok(())
 }
@@ -105,11 +108,11 @@ impl Secured {
             _directory: directory,
         })
     }
-}
 
-fn client(trusted: &Certificate) -> reqwest::Result<Client> {
-    let trusted = [trusted.clone()];
-    Client::builder().no_proxy().tls_certs_only(trusted).build()
+    fn client(&self) -> ClientBuilder {
+        let trusted = [self.trusting.clone()];
+        Client::builder().no_proxy().tls_certs_only(trusted)
+    }
 }
 
 fn start(program: &str, flags: &[String]) -> Result<Running, Failure> {
@@ -168,18 +171,16 @@ fn again(request: &Request) -> Result<Request, Failure> {
 /// The same over and over; requests a second, and what 99 % of them took at most.
 async fn ask(
     running: &Running,
-    trusted: &Certificate,
-    connections: usize,
-    span: Duration,
+    http: &Client,
+    at_a_time: usize,
 ) -> Result<(f64, Duration), Failure> {
-    let http = client(trusted)?;
-    let request = question(running, &http).await?;
+    let request = question(running, http).await?;
     let mut asking = JoinSet::new();
-    for _ in 0..connections {
+    for _ in 0..at_a_time {
         let (http, request) = (http.clone(), again(&request)?);
         asking.spawn(async move {
             let (begun, mut times) = (Instant::now(), Vec::new());
-            while begun.elapsed() < span {
+            while begun.elapsed() < SPAN {
                 let sent = Instant::now();
                 http.execute(again(&request)?).await?.bytes().await?;
                 times.push(sent.elapsed());
@@ -193,36 +194,6 @@ async fn ask(
     }
     times.sort_unstable();
     let p99 = times.get(times.len() * 99 / 100).copied();
-    let rate = times.len() as f64 / span.as_secs_f64();
+    let rate = times.len() as f64 / SPAN.as_secs_f64();
     Ok((rate, p99.unwrap_or_default()))
-}
-
-/// The same with a connection, and so a handshake, for each; requests a second.
-async fn fresh(
-    running: &Running,
-    trusted: &Certificate,
-    at_a_time: usize,
-    span: Duration,
-) -> Result<f64, Failure> {
-    let request = question(running, &client(trusted)?).await?;
-    let trusted = [trusted.clone()];
-    let http = Client::builder().no_proxy().pool_max_idle_per_host(0);
-    let http = http.tls_certs_only(trusted).build()?;
-    let mut asking = JoinSet::new();
-    for _ in 0..at_a_time {
-        let (http, request) = (http.clone(), again(&request)?);
-        asking.spawn(async move {
-            let (begun, mut count) = (Instant::now(), 0_u32);
-            while begun.elapsed() < span {
-                http.execute(again(&request)?).await?.bytes().await?;
-                count += 1;
-            }
-            Ok::<_, Failure>(count)
-        });
-    }
-    let mut count = 0;
-    for own in asking.join_all().await {
-        count += own?;
-    }
-    Ok(f64::from(count) / span.as_secs_f64())
 }

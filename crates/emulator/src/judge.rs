@@ -46,7 +46,7 @@ pub(crate) enum Offence {
     LateAnswer,
     /// A throttled request came again before `Retry-After`.
     EarlyRetry,
-    /// A call went long without keepAlive.
+    /// A call ended for want of a keepAlive.
     MissingKeepAlive,
     /// The webhook took more than a second.
     SlowWebhook,
